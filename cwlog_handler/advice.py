@@ -1,0 +1,113 @@
+"""What we tell the operator who has to put something right: the problem, and the way out.
+
+Owns the words. Must not know: error codes, botocore, who reads it. Braces are filled in by `Advice.sentence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .outcomes import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A problem and the way out of it. ``renew``: a new client would see that it has been solved, the old one not."""
+
+    problem: str
+    way_out: str
+    renew: bool = False
+
+    def sentence(self, log_group: str, stream: str, /, **details: str) -> str:
+        """Return the one sentence, with the place where it went wrong."""
+        place = f"log group {log_group!r}, stream {stream!r}" if stream else f"log group {log_group!r}"
+        return f"{self.problem.format(**details)} ({place}): {self.way_out.format(**details)}."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was called, as IAM names it, and on what; ``stream`` is empty where only the log group is meant."""
+
+    action: str
+    log_group: str
+    stream: str = ""
+
+    def refuse(self, code: str, why: Advice, /, **details: str) -> Refused:
+        """Return the refusal of this call, with its advice."""
+        return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew)
+
+
+_IAM: Final = "allow it in the IAM policy of the user or role"
+
+NO_REGION: Final = Advice(
+    "no AWS region is set", "pass region_name, or set AWS_DEFAULT_REGION or the region of the profile", renew=True
+)
+NO_PROFILE: Final = Advice(
+    "the AWS profile is not there [{message}]", "correct boto3_profile_name or AWS_PROFILE, or add the profile",
+    renew=True,
+)  # fmt: skip
+BAD_CONFIGURATION: Final = Advice(
+    "boto3 cannot make a client [{message}]",
+    "correct region_name, endpoint_url or boto3_profile_name, or the AWS configuration file and environment",
+    renew=True,
+)
+NO_CREDENTIALS: Final = Advice(
+    "there are no usable AWS credentials [{message}]",
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or configure a profile, or give the machine or task a role",
+    renew=True,
+)
+NO_LOGIN: Final = Advice(
+    "the AWS sign-in session cannot be used [{message}]", "run 'aws sso login' or 'aws login' again", renew=True
+)
+WRONG_KEY: Final = Advice(
+    "the access key id or secret access key is wrong [{message}]",
+    "correct the credentials, and check that the key is active and belongs to this partition of AWS",
+    renew=True,
+)
+EXPIRED: Final = Advice(
+    "the temporary credentials have expired [{message}]",
+    "renew them, or let boto3 do so: use a role or profile rather than a copied session token",
+    renew=True,
+)
+WRONG_SECRET: Final = Advice(
+    "the signature is wrong [{message}]", "correct the secret access key", renew=True
+)  # fmt: skip
+WRONG_CLOCK: Final = Advice(
+    "the clock of this machine is off, so that the signature is not accepted [{message}]",
+    "set the clock, best by NTP",
+)
+NO_PERMISSION: Final = Advice("{action} is not allowed on {resource} [{message}]", _IAM)
+NOT_OPTED_IN: Final = Advice(
+    "the AWS account may not use CloudWatch Logs here [{message}]", "activate the account or opt in to the region"
+)
+NO_STREAM: Final = Advice(
+    "the log stream does not exist and create_log_stream is off", "create the stream, or set create_log_stream=True"
+)
+NO_GROUP: Final = Advice(
+    "the log group does not exist and create_log_group is off", "create the log group, or set create_log_group=True"
+)
+NO_ROOM: Final = Advice(
+    "a quota of the AWS account is used up [{message}]", "delete what is not needed, or ask AWS to raise the quota"
+)
+NOT_CREATABLE: Final = Advice(
+    "the service does not create it this way [{message}]",
+    "correct the log group's name, class, KMS key or tags, or the stream's name",
+)
+BAD_DESTINATION: Final = Advice(
+    "the service does not take events here [{message}]", "correct the names, or the log group's class or KMS key"
+)
+UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
+
+# Notices: nothing is lost, something was not done.
+RETENTION_NOT_SET: Final = Advice(
+    "log_group_retention_days was not set [{reason}]", "allow logs:PutRetentionPolicy, or set it on the log group"
+)
+TAGS_LEFT_OUT: Final = Advice(
+    "the log group was created without log_group_tags [{reason}]",
+    "allow logs:TagResource or correct the tags, and tag the log group",
+)
+ADAPTIVE_RETRIES: Final = Advice(
+    "boto3_client has the retry mode 'adaptive', which makes requests wait on its own",
+    "pass a client with another retry mode",
+)

@@ -1,0 +1,253 @@
+"""boto3, and nothing else: making a client, the put, creating what is missing; every answer becomes an outcome.
+
+Owns: everything that touches boto3. Must not know: retry, waiting, batching, threads. No call but PutLogEvents,
+CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a policy needs to allow no other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import boto3.session
+from botocore.client import BaseClient
+from botocore.config import Config
+
+from . import advice, errors
+from .advice import Call
+from .events import Event
+from .outcomes import Accepted, Connected, Created, Outcome, Refused, Unavailable
+
+# A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
+# both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
+CONNECT_TIMEOUT: Final = 5
+READ_TIMEOUT: Final = 15
+MAX_CONNECTIONS: Final = 10  # botocore's own default; said here so that the environment has no say
+
+_PUT: Final = "logs:PutLogEvents"
+
+# The call that this thread is in. Module-wide, because a client may be shared by several handlers, and is hooked once.
+_current = threading.local()
+
+
+class Client:
+    """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
+
+    ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
+    """
+
+    def __init__(
+        self,
+        *,
+        log_group_name: str,
+        region_name: str | None,
+        endpoint_url: str | None,
+        boto3_profile_name: str | None,
+        boto3_client: Any,
+        create_log_group: bool,
+        create_log_stream: bool,
+        log_group_retention_days: int | None,
+        log_group_tags: Mapping[str, str] | None,
+        log_group_kms_key_id: str | None,
+        log_group_class: str | None,
+        say: Callable[[str, str], None],
+    ) -> None:
+        self._log_group = log_group_name
+        self._region_name = region_name
+        self._endpoint_url = endpoint_url
+        self._profile_name = boto3_profile_name
+        self._users_client = boto3_client
+        self._creates_group = create_log_group
+        self._creates_stream = create_log_stream
+        self._retention_days = log_group_retention_days
+        self._tags = dict(log_group_tags or {})
+        self._kms_key_id = log_group_kms_key_id
+        self._log_group_class = log_group_class
+        self._say = say
+        self._boto3: Any = None
+        self._is_outdated = False
+
+    def connect(self) -> Connected | Refused | Unavailable:
+        """Make the boto3 client, if there is none or it was refused for its credentials.
+
+        It may take seconds, looking for credentials. A client that was passed in is used as it is.
+        """
+        if self._boto3 is None or self._is_outdated:
+            try:
+                self._boto3 = self._hooked(self._users_client if self._users_client is not None else self._made())
+                self._is_outdated = False
+            except Exception as error:
+                return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
+        endpoint = getattr(getattr(self._boto3, "meta", None), "endpoint_url", None)
+        return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(self._boto3)}")
+
+    def start_over(self) -> None:
+        """Forget the client, in a forked child: two processes on one connection read each other's answers.
+
+        A client that was passed in is all there is and stays.
+        """
+        self._boto3 = None
+
+    def put(
+        self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
+    ) -> Outcome:
+        """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
+
+        ``on_start`` is called when the request goes to the network; not at all if it fails before that.
+        """
+        connected = self.connect()
+        if not isinstance(connected, Connected):
+            return connected
+        try:
+            outcome = self._put(stream_name, events, token, on_start)
+        except Exception as error:
+            if errors.code_of(error) == errors.RESOURCE_NOT_FOUND:
+                outcome = self._create(stream_name)
+            else:
+                outcome = errors.outcome_of(error, Call(_PUT, self._log_group, stream_name))
+        if isinstance(outcome, Refused) and outcome.renew:
+            self._is_outdated = True
+        return outcome
+
+    def _made(self) -> Any:
+        session = boto3.session.Session(profile_name=self._profile_name)
+        config = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            max_pool_connections=MAX_CONNECTIONS,
+        )
+        return session.client("logs", region_name=self._region_name, endpoint_url=self._endpoint_url, config=config)
+
+    def _hooked(self, client: Any) -> Any:
+        """Hook into a real client: to see a request start, and to keep its own retries out of our calls alone."""
+        if isinstance(client, BaseClient):
+            events: Any = client.meta.events
+            events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
+            events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
+            if (getattr(client.meta.config, "retries", None) or {}).get("mode") == "adaptive":
+                self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
+        return client
+
+    def _put(self, stream: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]) -> Outcome:
+        request: dict[str, Any] = {
+            "logGroupName": self._log_group,
+            "logStreamName": stream,
+            "logEvents": [{"timestamp": event.timestamp, "message": event.message} for event in events],
+        }
+        if token is not None:
+            request["sequenceToken"] = token
+        if not isinstance(self._boto3, BaseClient):
+            on_start()
+        with _call(on_start):
+            answer = self._boto3.put_log_events(**request)
+        return _answered(answer, len(events))
+
+    def _create(self, stream: str) -> Outcome:
+        """Create the stream, and its group if that is missing too."""
+        if not self._creates_stream:
+            return Call(_PUT, self._log_group, stream).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_STREAM)
+        outcome = self._create_stream(stream)
+        if outcome is not None:
+            return outcome
+        if not self._creates_group:
+            return Call(_PUT, self._log_group, stream).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_GROUP)
+        refusal = self._create_group(stream)
+        if refusal is not None:
+            return refusal
+        self._set_retention()
+        return self._create_stream(stream) or Unavailable("the new log group cannot be seen yet", ambiguous=False)
+
+    def _create_stream(self, stream: str) -> Outcome | None:
+        """Create the stream; None if its group is missing."""
+        try:
+            with _call():
+                self._boto3.create_log_stream(logGroupName=self._log_group, logStreamName=stream)
+        except Exception as error:
+            code = errors.code_of(error)
+            if code == errors.RESOURCE_NOT_FOUND:
+                return None
+            if code != errors.RESOURCE_ALREADY_EXISTS:
+                return errors.creation_outcome_of(error, Call("logs:CreateLogStream", self._log_group, stream))
+        return Created()
+
+    def _create_group(self, stream: str) -> Outcome | None:
+        """Create the log group; None if it is there now, made by us or by somebody else."""
+        error = self._try_create_group(self._tags)
+        if error is not None and self._tags and errors.refuses_tags(error):
+            tags_error, error = error, self._try_create_group({})
+            if error is None:
+                reason = " ".join(str(tags_error).split())
+                self._say("tags", advice.TAGS_LEFT_OUT.sentence(self._log_group, "", reason=reason))
+        if error is None or errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
+            return None
+        return errors.creation_outcome_of(error, Call("logs:CreateLogGroup", self._log_group, stream))
+
+    def _try_create_group(self, tags: Mapping[str, str]) -> Exception | None:
+        options = {"tags": dict(tags), "kmsKeyId": self._kms_key_id, "logGroupClass": self._log_group_class}
+        try:
+            with _call():
+                self._boto3.create_log_group(
+                    logGroupName=self._log_group, **{name: value for name, value in options.items() if value}
+                )
+        except Exception as error:
+            return error
+        return None
+
+    def _set_retention(self) -> None:
+        if self._retention_days is None:
+            return
+        try:
+            with _call():
+                self._boto3.put_retention_policy(logGroupName=self._log_group, retentionInDays=self._retention_days)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
+
+
+@contextmanager
+def _call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
+    """Mark the calls made inside as ours."""
+    _current.is_ours, _current.on_start = True, on_start
+    try:
+        yield
+    finally:
+        _current.is_ours, _current.on_start = False, None
+
+
+def _starts(**_: Any) -> None:
+    on_start = getattr(_current, "on_start", None)
+    if on_start is not None:
+        _current.on_start = None
+        on_start()
+
+
+def _no_retry(**_: Any) -> bool | None:
+    # botocore takes the first answer that is not None. Others who use the same client keep their retries.
+    return False if getattr(_current, "is_ours", False) else None
+
+
+def _answered(answer: Any, count: int) -> Accepted | Unavailable:
+    """Read the answer to a put of ``count`` events. A stand-in may answer anything, which counts as success."""
+    if not isinstance(answer, Mapping):
+        return Accepted(None)
+    token = answer.get("nextSequenceToken")
+    metadata = answer.get("ResponseMetadata")
+    if isinstance(metadata, Mapping) and not token:
+        headers = metadata.get("HTTPHeaders") or {}
+        content_type = str(headers.get("content-type", ""))
+        if "x-amzn-requestid" not in headers and "json" not in content_type:
+            # A page of HTML is a portal's or a proxy's instead of the service's; of anything else we cannot tell.
+            cause = f"the answer is not from CloudWatch Logs: HTTP 200 with content type {content_type or 'none'!r}"
+            return Unavailable(cause, ambiguous="html" not in content_type)
+    return _accepted(token, answer.get("rejectedLogEventsInfo") or {}, count)
+
+
+def _accepted(token: str | None, rejected: Mapping[str, int], count: int) -> Accepted:
+    """Make counts of the service's indexes, of which the old ones overlap."""
+    too_old = min(rejected.get("tooOldLogEventEndIndex", 0), count)
+    old = max(too_old, min(rejected.get("expiredLogEventEndIndex", 0), count))
+    start = max(old, min(rejected.get("tooNewLogEventStartIndex", count), count))
+    return Accepted(token, too_old, old - too_old, count - start)

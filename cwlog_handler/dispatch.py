@@ -1,0 +1,220 @@
+"""Whose turn it is: all streams of one handler, asked when something can have changed, and their calls.
+
+Owns: the streams, the agenda, the connection, what is told to the operator about failures. Must not know: threads
+(jobs are handed to `senders`), the inbox, the meaning of an outcome to a stream. Only the driver of the flusher calls it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
+from typing import Final, Protocol
+
+from . import outcomes
+from .batches import Rules
+from .events import Event
+from .ledger import Ledger
+from .notices import Notices
+from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
+from .senders import Job, Senders
+from .stream import Send, Stream, Wait
+
+# Streams without work are forgotten after this long, their sequence token with them (the service tells it again).
+FORGET_AFTER: Final = 300.0
+# Failures in a row before a network fault is worth a line: single ones are everyday.
+WORTH_A_LINE: Final = 3
+
+
+class Client(Protocol):
+    """What is needed of `client.Client`; simulations bring their own."""
+
+    def connect(self) -> outcomes.Connection:
+        """Make the boto3 client; say which endpoint it talks to."""
+
+    def start_over(self) -> None:
+        """Forget the boto3 client: the process was forked."""
+
+    def put(
+        self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
+    ) -> outcomes.Outcome:
+        """Make one request; ``on_start`` is called when it goes out."""
+
+
+class Dispatch:
+    """Asks each stream for its decision when it is due, and carries decisions out."""
+
+    def __init__(
+        self,
+        client: Client,
+        notices: Notices,
+        ledger: Ledger,
+        senders: Senders,
+        *,
+        log_group_name: str,
+        rules: Rules,
+        send_interval: float,
+        requests_per_second: float | None,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+        ring: Callable[[], None],
+    ) -> None:
+        self.streams: dict[str, Stream] = {}
+        self._client = client
+        self._notices = notices
+        self._ledger = ledger
+        self._senders = senders
+        self._group = log_group_name
+        self._rules = rules
+        self._interval = SendInterval(send_interval)
+        self._rate = requests_per_second
+        self._clock = clock
+        self._jitter = jitter
+        self._ring = ring
+        self._results: queue.SimpleQueue[Callable[[float], None]] = queue.SimpleQueue()
+        self._agenda: list[tuple[float, int, Stream]] = []
+        self._serial = itertools.count()
+        self._ready: dict[Stream, None] = {}
+        self._endpoint: str | None = None
+        self._connecting = False
+        self._connect_at = 0.0
+        self._connect_backoff = Backoff(jitter, SLOW_LANE_MOST)
+        self._swept_at = clock()
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name, new if it is not known (any more)."""
+        stream = self.streams.get(name)
+        if stream is None:
+            stream = Stream(name, self._rules, self._ledger, self._interval, self._jitter)
+            self.streams[name] = stream
+        return stream
+
+    def plan(self, stream: Stream, at: float) -> None:
+        """Ask this stream at that instant, if not before."""
+        if at < stream.asked_at:
+            stream.asked_at = at
+            heapq.heappush(self._agenda, (at, next(self._serial), stream))
+
+    def hasten_all(self, now: float) -> dict[Stream, int]:
+        """Send all that waits as soon as may be; return the streams with something unsettled and their last chunk."""
+        busy = [stream for stream in self.streams.values() if not stream.is_idle]
+        for stream in busy:
+            stream.hasten(now)
+            self.plan(stream, now)
+        return {stream: stream.last_chunk for stream in busy}
+
+    def fullest(self) -> Stream:
+        """Return the stream with most to drop: one that is stuck must not cost the others their records."""
+        return max(self.streams.values(), key=lambda stream: stream.droppable)
+
+    def collect(self, now: float) -> None:
+        """Take in what became of the calls made so far."""
+        while True:
+            try:
+                settle = self._results.get_nowait()
+            except queue.Empty:
+                return
+            self._senders.finished()
+            settle(now)
+
+    def decide(self, now: float, now_ms: int) -> tuple[list[Job], float | None]:
+        """Return the calls to make now, and when to ask again (None: when something has happened)."""
+        while self._agenda and self._agenda[0][0] <= now:
+            at, _, stream = heapq.heappop(self._agenda)
+            if at == stream.asked_at:
+                stream.asked_at = inf
+                self._ready[stream] = None
+        if self._ready and self._endpoint is None:
+            return self._connect(now)
+        jobs: list[Job] = []
+        # Oldest first, each goes to the end of the line: with more streams than senders all get their turn.
+        for stream in list(self._ready):
+            if len(jobs) >= self._senders.free:
+                break
+            del self._ready[stream]
+            if (job := self._ask(stream, now, now_ms)) is not None:
+                jobs.append(job)
+        return jobs, self._agenda[0][0] if self._agenda else None
+
+    def sweep(self, now: float) -> None:
+        """Forget streams that have had no work for long."""
+        if now - self._swept_at < FORGET_AFTER / 4:
+            return
+        self._swept_at = now
+        for name in [n for n, s in self.streams.items() if s.is_idle and now - s.last_used > FORGET_AFTER]:
+            del self.streams[name]
+
+    def _ask(self, stream: Stream, now: float, now_ms: int) -> Job | None:
+        if stream.bucket is None:
+            assert self._endpoint is not None
+            stream.bucket = shared_bucket(self._endpoint, self._group, stream.name, self._rate)
+        match stream.decide(now, now_ms):
+            case Send() as send:
+                return partial(self._call, stream, send)
+            case Wait(until):
+                self.plan(stream, until)
+        return None
+
+    def _call(self, stream: Stream, send: Send) -> None:
+        """Make one request; runs on a sender's thread and touches nothing of ours but the results."""
+        bucket = stream.bucket
+        assert bucket is not None
+        try:
+            outcome = self._client.put(
+                stream.name, send.batch.events, send.token, lambda: bucket.started(send.taken, self._clock())
+            )
+        except Exception as error:
+            outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
+        self._results.put(partial(self._settle, stream, outcome))
+        self._ring()
+
+    def _settle(self, stream: Stream, outcome: outcomes.Outcome, now: float) -> None:
+        stream.settle(outcome, now)
+        if isinstance(outcome, outcomes.Refused) and outcome.renew:
+            self._endpoint = None
+        self._tell(stream, outcome)
+        self.plan(stream, now)
+
+    def _tell(self, stream: Stream, outcome: outcomes.Outcome) -> None:
+        where = f"log group {self._group!r}, stream {stream.name!r}"
+        match outcome:
+            case outcomes.Refused(code, advice):
+                self._notices.say(code, f"{where}: {advice} ({self._ledger.pending} events wait and are kept)")
+            case outcomes.Unavailable(cause) if stream.failures >= WORTH_A_LINE:
+                self._notices.say("unavailable", f"{where}: no delivery, trying on: {cause}")
+            case outcomes.Invalid(message) if stream.is_idle:
+                self._notices.say("invalid", f"{where}: the service refused an event: {message}")
+
+    def _connect(self, now: float) -> tuple[list[Job], float | None]:
+        if self._connecting:
+            return [], None
+        if now < self._connect_at:
+            return [], self._connect_at
+        self._connecting = True
+        return [self._make_client], None
+
+    def _make_client(self) -> None:
+        try:
+            connection = self._client.connect()
+        except Exception as error:
+            connection = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
+        self._results.put(partial(self._connected, connection))
+        self._ring()
+
+    def _connected(self, connection: outcomes.Connection, now: float) -> None:
+        self._connecting = False
+        match connection:
+            case outcomes.Connected(endpoint):
+                self._endpoint = endpoint
+                self._connect_backoff.worked()
+                return
+            case outcomes.Refused(code, advice):
+                self._ledger.last_error = advice
+                self._notices.say(code, f"log group {self._group!r}: {advice}")
+            case outcomes.Unavailable(cause):
+                self._ledger.last_error = cause
+                self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")
+        self._connect_at = now + self._connect_backoff.failed()

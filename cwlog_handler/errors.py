@@ -1,0 +1,251 @@
+"""What an error comes to: one table of error codes, one of exception classes, both ending in an outcome.
+
+Owns: every error code of the service, and botocore's exceptions. Must not know: how a call is made, retry, waiting,
+batching, threads. An error is told by its code, not by its class: botocore knows no class for most codes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
+
+from . import advice
+from .advice import Advice, Call
+from .outcomes import AlreadyAccepted, Invalid, Outcome, Refused, StaleToken, Throttled, Unavailable
+
+RESOURCE_NOT_FOUND: Final = "ResourceNotFoundException"
+RESOURCE_ALREADY_EXISTS: Final = "ResourceAlreadyExistsException"
+_LIMIT_EXCEEDED: Final = "LimitExceededException"
+
+_NOT_AUTHORIZED: Final = re.compile(r"not authorized to perform: ([\w:*]+)(?:.*? on resource: (\S+))?", re.DOTALL)
+_CLOCK: Final = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
+_TOKEN_IN_MESSAGE: Final = re.compile(r"(?:is|sequenceToken): (\S+)$")
+_TAGS: Final = re.compile(r"\btag", re.IGNORECASE)
+# Bisecting would reject every event where the destination is at fault, not one of the events.
+_DESTINATION: Final = re.compile(
+    r"(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An error answer of the service."""
+
+    code: str
+    message: str
+    status: int
+    members: Mapping[str, Any]
+    call: Call
+
+    @property
+    def token(self) -> str | None:
+        """The sequence token that the service expects; None where it expects none."""
+        token = self.members.get("expectedSequenceToken")
+        if token is None and (in_message := _TOKEN_IN_MESSAGE.search(self.message)):
+            token = in_message[1]
+        return None if token in (None, "", "null") else str(token)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def outcome_of(error: Exception, call: Call) -> Outcome:
+    """Return what a failed call came to. Never raises; what is not known is Unavailable."""
+    if _is_answer(error):
+        return _of_answer(_answer_of(error, call))
+    for classes, maker in _CLASSES:
+        if isinstance(error, classes):
+            return maker(error, call)
+    return _failed(True, error, call)
+
+
+def creation_outcome_of(error: Exception, call: Call) -> Outcome:
+    """Return what a failed creation came to for the batch that waits for it: never ambiguous, never invalid."""
+    if code_of(error) == _LIMIT_EXCEEDED:
+        return call.refuse(_LIMIT_EXCEEDED, advice.NO_ROOM, message=_text(error))
+    match outcome_of(error, call):
+        case Invalid(message):
+            return call.refuse(code_of(error), advice.NOT_CREATABLE, message=message)
+        case Unavailable(cause):
+            return Unavailable(cause, ambiguous=False)
+        case outcome:
+            return outcome
+
+
+def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
+    """Return what came of making a client. No request is made for it, so nothing is ambiguous."""
+    if isinstance(error, exceptions.NoRegionError):
+        return call.refuse(code_of(error), advice.NO_REGION)
+    if isinstance(error, exceptions.ProfileNotFound):
+        return call.refuse(code_of(error), advice.NO_PROFILE, message=_text(error))
+    outcome = outcome_of(error, call)
+    if isinstance(outcome, Refused):
+        return outcome
+    if isinstance(error, _NETWORK) or not isinstance(error, (exceptions.BotoCoreError, ValueError, TypeError)):
+        return Unavailable(_named(error), ambiguous=False)
+    return call.refuse(code_of(error), advice.BAD_CONFIGURATION, message=_text(error))
+
+
+def refuses_tags(error: Exception) -> bool:
+    """True if the creation of a log group might succeed without its tags."""
+    code = code_of(error)
+    if code in _ACCESS_DENIED:
+        return True
+    return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(_TAGS.search(str(error)))
+
+
+def code_of(error: Exception) -> str:
+    """Return the service's code without its namespace, or the name of the exception."""
+    if not _is_answer(error):
+        return type(error).__name__
+    details = error.response.get("Error")  # type: ignore[attr-defined]
+    code = details.get("Code") if isinstance(details, Mapping) else None
+    return str(code or "Unknown").rpartition("#")[2]
+
+
+def _is_answer(error: Exception) -> bool:
+    # Connection errors have a ``response`` too, which is None.
+    return isinstance(getattr(error, "response", None), Mapping)
+
+
+def _answer_of(error: Exception, call: Call) -> _Answer:
+    members: Mapping[str, Any] = error.response  # type: ignore[attr-defined]
+    details, metadata = members.get("Error"), members.get("ResponseMetadata")
+    message = details.get("Message") or details.get("message") or "" if isinstance(details, Mapping) else ""
+    status = metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else 0
+    return _Answer(code_of(error), " ".join(str(message).split()), int(status or 0), members, call)
+
+
+def _of_answer(answer: _Answer) -> Outcome:
+    maker = _CODES.get(answer.code)
+    if maker is not None:
+        return maker(answer)
+    if answer.status == 429:
+        return _throttled(answer)
+    if answer.status == 413:
+        return _invalid(answer)
+    if answer.status >= 500:
+        return _unavailable(True, answer)
+    if answer.code.isdigit():  # botocore puts the status where an answer has no code; the service's always have one
+        return Unavailable(f"the answer is not from CloudWatch Logs: HTTP {answer.code}", ambiguous=False)
+    return _refuse(advice.UNKNOWN, answer)
+
+
+def _refuse(why: Advice, answer: _Answer) -> Refused:
+    call = answer.call
+    return call.refuse(answer.code, why, action=call.action, code=answer.code, message=answer.message)
+
+
+def _throttled(answer: _Answer) -> Throttled:
+    return Throttled(answer.code)
+
+
+def _unavailable(ambiguous: bool, answer: _Answer) -> Unavailable:
+    return Unavailable(str(answer), ambiguous)
+
+
+def _already_accepted(answer: _Answer) -> AlreadyAccepted:
+    return AlreadyAccepted(answer.token)
+
+
+def _stale_token(answer: _Answer) -> StaleToken:
+    return StaleToken(answer.token)
+
+
+def _invalid(answer: _Answer) -> Invalid | Refused:
+    return _refuse(advice.BAD_DESTINATION, answer) if _DESTINATION.search(answer.message) else Invalid(str(answer))
+
+
+def _bad_signature(answer: _Answer) -> Refused:
+    return _refuse(advice.WRONG_CLOCK if _CLOCK.search(answer.message) else advice.WRONG_SECRET, answer)
+
+
+def _denied(answer: _Answer) -> Refused:
+    said = _NOT_AUTHORIZED.search(answer.message)
+    action, resource = said.groups() if said else (None, None)
+    call, resource = answer.call, resource or "this resource"
+    details = {"action": action or call.action, "resource": resource, "message": answer.message}
+    return call.refuse(answer.code, advice.NO_PERMISSION, **details)
+
+
+_ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
+_INVALID: Final = ("InvalidParameterException", "ValidationException", "ValidationError", "SerializationException")
+
+_ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] = (
+    (_already_accepted, ("DataAlreadyAcceptedException",)),
+    (_stale_token, ("InvalidSequenceTokenException",)),
+    (_throttled, ("ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled",
+                  "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+                  "SlowDown", "ProvisionedThroughputExceededException", "PriorRequestNotComplete",
+                  _LIMIT_EXCEEDED)),
+    (partial(_unavailable, True), ("ServiceUnavailableException", "ServiceUnavailable", "InternalFailure", "InternalError",
+                  "InternalServerError", "InternalServiceException", "RequestTimeout", "RequestTimeoutException")),
+    (partial(_unavailable, False), ("OperationAbortedException",)),
+    (_invalid, _INVALID),
+    (_denied, _ACCESS_DENIED),
+    (_bad_signature, ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature")),
+    (partial(_refuse, advice.WRONG_CLOCK), ("RequestTimeTooSkewed",)),
+    (partial(_refuse, advice.WRONG_KEY), ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",
+                                          "AuthFailure")),
+    (partial(_refuse, advice.EXPIRED), ("ExpiredTokenException", "ExpiredToken", "RequestExpired")),
+    (partial(_refuse, advice.NO_CREDENTIALS), ("MissingAuthenticationTokenException", "MissingAuthenticationToken")),
+    (partial(_refuse, advice.NOT_OPTED_IN), ("OptInRequired", "SubscriptionRequiredException")),
+)  # fmt: skip
+_CODES: Final = {code: maker for maker, codes in _ROWS for code in codes}
+
+
+def _text(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {_text(error)}"
+
+
+def _failed(ambiguous: bool, error: Exception, _call: Call) -> Unavailable:
+    return Unavailable(_named(error), ambiguous)
+
+
+def _invalid_parameters(error: Exception, call: Call) -> Invalid | Refused:
+    if _DESTINATION.search(str(error)):
+        return _refuse_error(advice.BAD_DESTINATION, error, call)
+    return Invalid(_named(error))
+
+
+def _refuse_error(why: Advice, error: Exception, call: Call) -> Refused:
+    return call.refuse(code_of(error), why, message=_text(error))
+
+
+# The exceptions of `aws login` came with botocore 1.41.
+_SIGN_IN: Final = (
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+    getattr(exceptions, "LoginError", exceptions.SSOError),
+)
+_CREDENTIALS: Final = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.MetadataRetrievalError,
+    exceptions.NoAuthTokenError,
+)
+_BEFORE_THE_REQUEST: Final = (
+    exceptions.EndpointConnectionError,
+    exceptions.ConnectTimeoutError,
+    exceptions.ProxyConnectionError,
+    exceptions.SSLError,
+)
+_NETWORK: Final = (exceptions.HTTPClientError, exceptions.ConnectionError)
+_CLASSES: Final[tuple[tuple[Any, Callable[[Exception, Call], Outcome]], ...]] = (
+    (_SIGN_IN, partial(_refuse_error, advice.NO_LOGIN)),
+    (_CREDENTIALS, partial(_refuse_error, advice.NO_CREDENTIALS)),
+    (exceptions.ParamValidationError, _invalid_parameters),
+    (_BEFORE_THE_REQUEST, partial(_failed, False)),
+    ((*_NETWORK, ResponseParserError, UnicodeDecodeError), partial(_failed, True)),
+)

@@ -1,0 +1,113 @@
+"""What an event is, and how text becomes events that the service takes.
+
+Owns: legal text, sizes, cutting long text. Must not know: time, threads, logging, boto3, what travels together.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from .limits import EVENT_OVERHEAD_BYTES
+
+Oversize = Literal["split", "truncate", "drop"]
+OVERSIZE: Final = ("split", "truncate", "drop")
+
+# A code point is at most four bytes in UTF-8: the smallest room in which cutting always makes progress.
+MIN_TEXT_BYTES: Final = 4
+TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
+
+
+class Event(NamedTuple):
+    """One log event as PutLogEvents takes it: legal text that fits, and its size as the service counts it."""
+
+    timestamp: int
+    """Milliseconds since the epoch."""
+    message: str
+    size_bytes: int
+    """UTF-8 bytes of the message plus the service's 26."""
+
+
+class NotAnEvent(Exception):
+    """The text cannot become an event; ``reason`` is the ledger's word for why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def timestamp_ms(created: float) -> int:
+    """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down.
+
+    Half a microsecond is added because 1.7e9 seconds times 1,000 lands just below the whole number as often as on it.
+    """
+    return int(created * 1000 + 0.0005)
+
+
+def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize) -> list[Event]:
+    """Turn one record's text into the events that carry it: one, or as many as it needs when split.
+
+    ``max_event_bytes`` includes the service's 26. Raises NotAnEvent for empty text, for text over the limit when
+    ``oversize`` is "drop", and for a time that is not a number.
+    """
+    if not text:
+        raise NotAnEvent("empty")
+    try:
+        timestamp = timestamp_ms(created)
+    except (TypeError, ValueError, OverflowError):
+        raise NotAnEvent("invalid_time") from None
+    if text.isascii():
+        size = len(text)
+    else:
+        text = legal_text(text)
+        size = len(text.encode())
+    if size + EVENT_OVERHEAD_BYTES <= max_event_bytes:
+        return [Event(timestamp, text, size + EVENT_OVERHEAD_BYTES)]
+    if oversize == "drop":
+        raise NotAnEvent("oversize")
+    room = max_event_bytes - EVENT_OVERHEAD_BYTES
+    parts = split(text, room) if oversize == "split" else [truncate(text, room)]
+    return [Event(timestamp, part, len(part.encode()) + EVENT_OVERHEAD_BYTES) for part in parts]
+
+
+def legal_text(text: str) -> str:
+    """Return ``text`` with surrogate pairs joined and lone surrogates replaced by U+FFFD: always encodable."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def split(text: str, max_bytes: int) -> list[str]:
+    """Cut legal text into pieces of at most ``max_bytes`` in UTF-8, at code points; joined, they are the text again."""
+    data = text.encode()
+    pieces = []
+    start = 0
+    while start < len(data):
+        end = _code_point_start(data, start + max_bytes)
+        pieces.append(data[start:end].decode())
+        start = end
+    return pieces
+
+
+def truncate(text: str, max_bytes: int) -> str:
+    """Cut legal text to ``max_bytes`` in UTF-8, at a code point, ending in a marker with the size it had.
+
+    The marker itself is left out where there is no room for it.
+    """
+    data = text.encode()
+    if len(data) <= max_bytes:
+        return text
+    marker = TRUNCATION_MARKER.format(len(data)).encode()
+    if len(marker) >= max_bytes:
+        marker = b""
+    return (data[: _code_point_start(data, max_bytes - len(marker))] + marker).decode()
+
+
+def _code_point_start(data: bytes, position: int) -> int:
+    """Return the last place at or before ``position`` where a code point begins (or the end of ``data``)."""
+    if position >= len(data):
+        return len(data)
+    while data[position] & 0b1100_0000 == 0b1000_0000:
+        position -= 1
+    return position

@@ -1,0 +1,268 @@
+"""The ``logging.Handler``: options, record to text, the contract of flush and close.
+
+Owns: what users see. Must not know: batch rules, AWS calls, when anything is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from . import formatting, limits, options
+from .batches import Rules
+from .client import Client
+from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
+from .flusher import OVERFLOW, Bounds, Flusher, Overflow, monotonic
+from .ledger import Stats
+from .names import DEFAULT_LOG_STREAM_NAME, StreamName
+from .notices import Notices
+from .own_threads import origin
+
+# 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
+DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
+# The least that makes sense: one largest event, counted with its overhead.
+MIN_BUFFER_BYTES: Final = 4096
+# logging.shutdown() calls flush() and then close(): a close this soon after a flush in vain does not wait again.
+FLUSHED_JUST_NOW: Final = 1.0
+
+
+class CloudWatchLogsHandler(logging.Handler):
+    """Send log records to CloudWatch Logs from a background thread: never blocks, never loses a record silently.
+
+    Records are formatted on the calling thread, queued, and sent by a daemon thread that the first record starts. The
+    constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
+    (unless ``overflow="block"`` or ``use_queues=False`` ask for it), takes no lock, and is safe in signal handlers.
+    Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
+    stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
+
+    Keywords that watchtower has too keep their meaning. Sizes are bytes, times are seconds.
+
+    Args:
+        log_group_name: The log group: 1 to 512 of ``a-z A-Z 0-9 _ - / . #``.
+        log_stream_name: Template of the stream's name, with the fields ``{machine_name} {program_name} {process_id}
+            {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time). ``:`` and ``*`` in
+            values become ``_``. The default is one stream for each process.
+        level: As for every handler.
+        region_name: AWS region; None leaves it to boto3 (environment, configuration).
+        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins.
+        boto3_profile_name: Profile of the AWS configuration files.
+        boto3_client: A ready "logs" client of your own, instead of the profile.
+        create_log_group: Make the group when a request says that it is missing.
+        create_log_stream: Make the stream when a request says that it is missing.
+        log_group_retention_days: Retention set on a group that the handler makes; also the oldest event it sends.
+        log_group_tags: Tags of a group that the handler makes.
+        log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
+        log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
+        send_interval: The longest a record waits for company, seconds. Stretched while the service throttles.
+        max_batch_size: Bytes in one request at most, as the service counts: UTF-8 plus 26 an event.
+        max_batch_count: Events in one request at most.
+        max_message_size: Bytes of one event at most, its 26 included.
+        oversize: What happens to longer messages: "split" into several events, "truncate" (a marker tells the size it
+            had) or "drop".
+        flush_level: A record at or above this level is sent at once; its caller does not wait.
+        requests_per_second: Requests a second for one stream at most, over all handlers of the process; None: no limit.
+        max_buffer_size: Bytes of memory for waiting records at most.
+        max_buffer_count: Waiting records at most; None: only bytes count.
+        overflow: What happens when the buffer is full: "drop_oldest", "drop_newest", or "block" the caller.
+        block_timeout: With "block", seconds that a caller waits for room at most; then its record is dropped.
+        close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
+        use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
+            scripts; it waits ``close_timeout`` at most.
+        json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
+            None: dates as ISO 8601, the rest by ``repr``.
+    """
+
+    def __init__(
+        self,
+        log_group_name: str,
+        log_stream_name: str = DEFAULT_LOG_STREAM_NAME,
+        *,
+        level: int | str = logging.NOTSET,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        boto3_profile_name: str | None = None,
+        boto3_client: Any = None,
+        create_log_group: bool = True,
+        create_log_stream: bool = True,
+        log_group_retention_days: int | None = None,
+        log_group_tags: Mapping[str, str] | None = None,
+        log_group_kms_key_id: str | None = None,
+        log_group_class: str | None = None,
+        send_interval: float | timedelta = 1.0,
+        max_batch_size: int = limits.MAX_BATCH_BYTES,
+        max_batch_count: int = limits.MAX_BATCH_EVENTS,
+        max_message_size: int = limits.MAX_EVENT_BYTES,
+        oversize: Oversize = "split",
+        flush_level: int | str = logging.ERROR,
+        requests_per_second: float | None = limits.REQUESTS_PER_SECOND,
+        max_buffer_size: int = DEFAULT_BUFFER_BYTES,
+        max_buffer_count: int | None = None,
+        overflow: Overflow = "drop_oldest",
+        block_timeout: float | timedelta = 1.0,
+        close_timeout: float | timedelta = 10.0,
+        use_queues: bool = True,
+        json_serialize_default: Callable[[Any], Any] | str | None = None,
+    ) -> None:
+        smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
+        options.client_or_profile(boto3_client, boto3_profile_name)
+        self.log_group_name = options.log_group_name(log_group_name)
+        self.log_stream_name = log_stream_name
+        self.flush_level = options.level(flush_level, "flush_level")
+        self.close_timeout = options.seconds("close_timeout", close_timeout)
+        self.use_queues = use_queues
+        self._stream_name = StreamName(log_stream_name)
+        self._json_default = options.json_default(json_serialize_default)
+        batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
+        event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
+        batch_events = options.whole_number("max_batch_count", max_batch_count, 1, limits.MAX_BATCH_EVENTS)
+        retention_days = options.retention_days(log_group_retention_days)
+        if max_buffer_count is not None:
+            options.whole_number("max_buffer_count", max_buffer_count, 1)
+        notices = Notices(monotonic)
+        client = Client(
+            log_group_name=log_group_name,
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+            boto3_profile_name=boto3_profile_name,
+            boto3_client=boto3_client,
+            create_log_group=create_log_group,
+            create_log_stream=create_log_stream,
+            log_group_retention_days=retention_days,
+            log_group_tags=options.tags(log_group_tags),
+            log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
+            log_group_class=options.log_group_class(log_group_class),
+            say=notices.say,
+        )
+        self._flusher = Flusher(
+            client,
+            notices,
+            log_group_name=log_group_name,
+            rules=Rules.of(batch_bytes, batch_events, retention_days),
+            bounds=Bounds(
+                options.whole_number("max_buffer_size", max_buffer_size, MIN_BUFFER_BYTES),
+                max_buffer_count,
+                options.one_of("overflow", overflow, OVERFLOW),
+                options.seconds("block_timeout", block_timeout),
+            ),
+            # An event larger than a batch may be could never go out.
+            max_event_bytes=min(event_bytes, batch_bytes),
+            oversize=options.one_of("oversize", oversize, OVERSIZE),
+            send_interval=options.seconds("send_interval", send_interval),
+            requests_per_second=options.rate("requests_per_second", requests_per_second),
+            close_timeout=self.close_timeout,
+            threadless=not use_queues,
+        )
+        self._flushed_in_vain_at = float("-inf")
+        self._process_name: tuple[int, str] | None = None
+        super().__init__(level)
+        # Collected without close(): the thread ends when it has delivered what is left.
+        weakref.finalize(self, self._flusher.retire).atexit = False
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
+        """Filter and emit a record, without the lock that `logging.Handler.handle` takes.
+
+        The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
+        """
+        comes_from = origin(record)
+        if comes_from == "own":
+            return False
+        verdict: bool | logging.LogRecord = self.filter(record)
+        if verdict:
+            # Since Python 3.12 a filter may return another record.
+            self._emit(verdict if isinstance(verdict, logging.LogRecord) else record, comes_from == "aside")
+        return verdict
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a record; never raises, whatever is in it. Any thread, any signal handler."""
+        self._emit(record, aside=False)
+
+    def _emit(self, record: logging.LogRecord, aside: bool) -> None:
+        try:
+            try:
+                text = self.format(record)
+                if type(text) is not str:
+                    text = str(text)
+            except Exception as error:
+                # Said as every handler says it, and delivered all the same: with what there is.
+                text = formatting.fallback_text(record, error)
+                self.handleError(record)
+            self._flusher.put(record.created, text, self._name_for(record), record.levelno >= self.flush_level, aside)
+        except Exception:
+            self.handleError(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
+        if self.formatter is not None:
+            return self.formatter.format(record)
+        return formatting.default_text(record, self._json_default)
+
+    def _name_for(self, record: logging.LogRecord) -> str:
+        if not self._stream_name.per_process:
+            return self._render_name(record)
+        pid = os.getpid()
+        known = self._process_name
+        if known is None or known[0] != pid:
+            known = self._process_name = (pid, self._render_name(record))
+        return known[1]
+
+    def _render_name(self, record: logging.LogRecord) -> str:
+        return self._stream_name.render(
+            {
+                "machine_name": platform.node(),
+                "program_name": sys.argv[0] if getattr(sys, "argv", None) else "",
+                "process_id": os.getpid(),
+                "thread_name": record.threadName,
+                "logger_name": record.name,
+                "level_name": record.levelname,
+                "strftime": datetime.fromtimestamp(record.created, timezone.utc),
+            }
+        )
+
+    # logging's flush returns nothing; nothing that calls it looks.
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        """Wait until every record logged before this call is settled: delivered, rejected or dropped.
+
+        Any thread may call it. ``timeout`` is in seconds; None uses ``close_timeout``. Returns False if time ran out
+        first: nothing is discarded then. It does not wait (and returns False if something is left) while this thread
+        holds logging's module lock, as it does inside ``logging.config.dictConfig``: boto3 needs that lock to log, so
+        nothing would come of it. What is left is delivered afterwards.
+        """
+        if _holds_logging_lock():
+            timeout = 0.0
+        settled = self._flusher.flush(self.close_timeout if timeout is None else timeout)
+        if timeout is None:
+            self._flushed_in_vain_at = float("-inf") if settled else monotonic()
+        return settled
+
+    def close(self) -> None:
+        """Deliver what waits, for ``close_timeout`` seconds at most, and leave logging's list of handlers.
+
+        A record that comes later, because a logger still has this handler, is delivered all the same. May be called
+        again, from any thread. Together with a `flush` just before it takes one ``close_timeout``.
+        """
+        if monotonic() - self._flushed_in_vain_at > FLUSHED_JUST_NOW:
+            self.flush()
+        self._flusher.retire()
+        super().close()
+
+    @property
+    def stats(self) -> Stats:
+        """A snapshot of the counts since the process began (or was forked). Any thread."""
+        return self._flusher.stats()
+
+    def __repr__(self) -> str:
+        level = logging.getLevelName(self.level)
+        return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level})>"
+
+
+def _holds_logging_lock() -> bool:
+    # Private, but there in every version from 3.10 on, and without another way to ask. Without it close() would wait
+    # in vain inside dictConfig, up to close_timeout: slow, but nothing lost.
+    lock = getattr(logging, "_lock", None)
+    return bool(lock is not None and lock._is_owned())

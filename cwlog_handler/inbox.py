@@ -1,0 +1,148 @@
+"""The hand-off from the threads that log to the flusher, without a lock and without waiting.
+
+Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
+
+A signal handler, a ``__del__`` or a garbage collection may log while any line here runs, in the same thread. So only
+primitives that may be re-entered are used: ``deque.append`` and ``SimpleQueue.put``. (``queue.Queue``, ``Condition`` and
+``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+# The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
+# some 900 short records; half of it was not measurably fresher, double lets the queue overshoot its bound further.
+WAKE_BYTES: Final = 256 * 1024
+# What a record costs in the queue beyond its characters: tuple, float, str header, place in the deque.
+RECORD_COST_BYTES: Final = 160
+# How often a caller that waits for room looks again.
+ROOM_POLL: Final = 0.01
+
+
+class Emitted(NamedTuple):
+    """A formatted record on its way to the flusher."""
+
+    created: float
+    text: str | None
+    """None: the caller waited for room in vain, the record is only to be counted."""
+    stream_name: str
+    urgent: bool
+
+
+class Ticket:
+    """Somebody waits until all that was put in before this is settled."""
+
+    def __init__(self) -> None:
+        self._done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def finish(self) -> None:
+        """Let the waiting thread go on."""
+        self._done.put(True)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds; False if time ran out first."""
+        try:
+            return self._done.get(timeout=max(0.0, timeout))
+        except queue.Empty:
+            return False
+
+
+class Inbox:
+    """Records that wait for the flusher. Any thread may `put`; one thread at a time may `drain`."""
+
+    def __init__(self, wake: Callable[[], None], always_rings: bool = False) -> None:
+        self._items: deque[Emitted] = deque()
+        self._tickets: deque[Ticket] = deque()
+        self._asides: deque[Emitted] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._wake = wake
+        # An estimate: ``+=`` may lose an update where threads are free. Each drain starts it anew.
+        self.size_bytes = 0
+        # True where no thread sleeps: each caller sees to its own record.
+        self.always_rings = always_rings
+        # Above this the caller must do more than append. Below zero: the flusher sleeps (or never ran), so always.
+        self.alarm_bytes = -1
+
+    def __len__(self) -> int:
+        return len(self._items) + len(self._asides)
+
+    def put(self, item: Emitted) -> None:
+        """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
+        self._items.append(item)
+        self.size_bytes += len(item.text or "") + RECORD_COST_BYTES
+        if item.urgent or self.size_bytes > self.alarm_bytes:
+            self.ring()
+
+    def put_aside(self, item: Emitted) -> None:
+        """Hand a record over that must not cause a request by itself: it goes with the next one."""
+        self._asides.append(item)
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        """Ask for word when all that is here now is settled."""
+        self._tickets.append(ticket)
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the flusher, or have it started."""
+        self.ring_bell()
+        self._wake()
+
+    def ring_bell(self) -> None:
+        """Wake whoever sleeps in `wait`."""
+        self._set_alarm(self.size_bytes + WAKE_BYTES)
+        self._bell.put(None)
+
+    def _set_alarm(self, size_bytes: int) -> None:
+        self.alarm_bytes = -1 if self.always_rings else size_bytes
+
+    def wait(self, timeout: float | None) -> None:
+        """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls it.
+
+        The bell is emptied before anything is looked at, so no ring is lost: what rings later wakes the next sleep.
+        """
+        self._set_alarm(-1 if timeout is None else WAKE_BYTES)
+        if timeout is None and not self.is_empty:
+            return
+        try:
+            self._bell.get(timeout=timeout)
+            while True:
+                self._bell.get_nowait()
+        except queue.Empty:
+            pass
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing is here that wants a round of its own."""
+        return not (self._items or self._tickets)
+
+    def fetch_asides(self) -> None:
+        """Let the records put aside go now."""
+        for _ in range(len(self._asides)):
+            self._items.append(self._asides.popleft())
+
+    def drain(self) -> tuple[list[Emitted], list[Ticket]]:
+        """Take out all that is here, in order; each ticket was put in no earlier than the records it asks for."""
+        tickets = [self._tickets.popleft() for _ in range(len(self._tickets))]
+        pop = self._items.popleft
+        items = [pop() for _ in range(len(self._items))]
+        if items or tickets:
+            items += [self._asides.popleft() for _ in range(len(self._asides))]
+        self.size_bytes = 0
+        return items, tickets
+
+    def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
+        """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""
+        # Looked up late: gevent may have replaced sleep since this module was imported.
+        give_up = time.monotonic() + timeout
+        self.ring()
+        while not has_room():
+            left = give_up - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(ROOM_POLL, left))
+        return True

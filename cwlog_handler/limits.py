@@ -1,0 +1,57 @@
+"""The service's numbers and name patterns, each with its source. Imports nothing of ours.
+
+Sources: the PutLogEvents, CreateLogGroup and CreateLogStream pages of the CloudWatch Logs API reference, the quotas
+page of its user guide, and the service model ``logs/2014-03-28`` inside botocore (a test compares the two).
+A number of our own choosing does not belong here: it stands beside the code that uses it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# PutLogEvents: "The maximum batch size is 1,048,576 bytes. This size is calculated as the sum of all event messages
+# in UTF-8, plus 26 bytes for each log event."
+MAX_BATCH_BYTES: Final = 1_048_576
+EVENT_OVERHEAD_BYTES: Final = 26
+
+# PutLogEvents: "The maximum number of log events in a batch is 10,000."
+MAX_BATCH_EVENTS: Final = 10_000
+
+# PutLogEvents: "Each log event can be no larger than 1 MB" (256 KB until April 2025), its 26 bytes included.
+MAX_EVENT_BYTES: Final = 1_048_576
+
+# PutLogEvents: "the time span in a single batch cannot exceed 24 hours".
+MAX_BATCH_SPAN_MS: Final = 24 * 3600 * 1000
+
+# PutLogEvents: "Events older than 14 days or preceding the log group's retention period are rejected".
+MAX_AGE_MS: Final = 14 * 24 * 3600 * 1000
+
+# PutLogEvents: "Events more than 2 hours in the future are rejected".
+MAX_AHEAD_MS: Final = 2 * 3600 * 1000
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+# The quota of the older service, per stream, lifted in 2023.
+REQUESTS_PER_SECOND: Final = 5
+
+# Model shapes LogGroupName and LogStreamName.
+MAX_NAME_LENGTH: Final = 512
+LOG_GROUP_NAME: Final = re.compile(r"[\.\-_/#A-Za-z0-9]+")
+LOG_STREAM_NAME: Final = re.compile(r"[^:*]*")
+# CreateLogGroup: "Log group names can't start with the string aws/".
+RESERVED_LOG_GROUP_PREFIX: Final = "aws/"
+
+# Model shape Days.
+RETENTION_DAYS: Final = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+
+# Model shape LogGroupClass.
+LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
+
+# Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths are ours.
+MAX_TAGS: Final = 50
+MAX_TAG_KEY_LENGTH: Final = 128
+MAX_TAG_VALUE_LENGTH: Final = 256
+MAX_KMS_KEY_ID_LENGTH: Final = 256

@@ -1,0 +1,193 @@
+"""The constructor's options: each check returns the accepted value, or says what was wrong and the way out.
+
+Owns: what counts as wrong use. Must not know: threads, AWS calls, what an option is used for.
+A wrong type is a TypeError, a wrong value a ValueError; both name the option and show the value.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import pkgutil
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from .formatting import json_serialize_default
+from .limits import (
+    LOG_GROUP_CLASSES,
+    LOG_GROUP_NAME,
+    MAX_KMS_KEY_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_TAG_KEY_LENGTH,
+    MAX_TAG_VALUE_LENGTH,
+    MAX_TAGS,
+    RESERVED_LOG_GROUP_PREFIX,
+    RETENTION_DAYS,
+)
+
+T = TypeVar("T")
+
+
+def log_group_name(value: str) -> str:
+    """Accept a name that CreateLogGroup takes."""
+    _text("log_group_name", value)
+    if not 1 <= len(value) <= MAX_NAME_LENGTH:
+        raise _wrong("log_group_name", value, f"{len(value)} characters; give 1 to {MAX_NAME_LENGTH}")
+    if not LOG_GROUP_NAME.fullmatch(value):
+        raise _wrong("log_group_name", value, "use only letters a-z A-Z, digits and . - _ / # (the name, not its ARN)")
+    if value.startswith(RESERVED_LOG_GROUP_PREFIX):
+        way_out = f"names cannot start with {RESERVED_LOG_GROUP_PREFIX!r}, which AWS reserves; say '/{value}' instead"
+        raise _wrong("log_group_name", value, way_out)
+    return value
+
+
+def one_of(name: str, value: T, allowed: Sequence[object]) -> T:
+    """Accept one of the ``allowed`` values."""
+    if value not in allowed:
+        raise _wrong(name, value, f"give one of {', '.join(map(repr, allowed))}")
+    return value
+
+
+def whole_number(name: str, value: int, minimum: int, maximum: int | None = None) -> int:
+    """Accept an int from ``minimum`` to ``maximum``, both included; True and False are no numbers."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type(name, value, f"give a whole number such as {minimum}")
+    if maximum is None and value < minimum:
+        raise _wrong(name, value, f"give at least {minimum}")
+    if maximum is not None and not minimum <= value <= maximum:
+        raise _wrong(name, value, f"give {minimum} to {maximum}")
+    return value
+
+
+def seconds(name: str, value: float | timedelta, allow_zero: bool = True) -> float:
+    """Accept a finite length of time, in seconds or as a timedelta, and return it in seconds."""
+    number = value.total_seconds() if isinstance(value, timedelta) else _finite(name, value, "seconds or a timedelta")
+    if number < 0 or (number == 0 and not allow_zero):
+        raise _wrong(name, value, f"give {'0 or more' if allow_zero else 'more than 0'} seconds")
+    return number
+
+
+def rate(name: str, value: float | None) -> float | None:
+    """Accept a number per second above 0; None is no limit."""
+    if value is None:
+        return None
+    number = _finite(name, value, "a number per second, or None for no limit")
+    if number <= 0:
+        raise _wrong(name, value, "give more than 0, or None for no limit")
+    return number
+
+
+def retention_days(value: int | None) -> int | None:
+    """Accept a number of days that PutRetentionPolicy takes; None leaves the group's retention alone."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type("log_group_retention_days", value, "give a whole number of days such as 30, or None")
+    if value not in RETENTION_DAYS:
+        place = bisect_left(RETENTION_DAYS, value)
+        nearest = " or ".join(map(str, RETENTION_DAYS[max(place - 1, 0) : place + 1]))
+        raise _wrong(
+            "log_group_retention_days", value, f"the service has no such period; the nearest it takes: {nearest}"
+        )
+    return value
+
+
+def tags(value: Mapping[str, str] | None) -> dict[str, str]:
+    """Accept tags for a log group and return a copy; None is no tags."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _wrong_type("log_group_tags", value, "give a mapping such as {'team': 'search'}")
+    if len(value) > MAX_TAGS:
+        raise ValueError(f"log_group_tags: {len(value)} of them; give at most {MAX_TAGS}")
+    for key, text in value.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise _wrong_type("log_group_tags", {key: text}, "keys and values are text; say str(…)")
+        if not 1 <= len(key) <= MAX_TAG_KEY_LENGTH:
+            raise _wrong(
+                "log_group_tags", {key: text}, f"a key of {len(key)} characters; give 1 to {MAX_TAG_KEY_LENGTH}"
+            )
+        if len(text) > MAX_TAG_VALUE_LENGTH:
+            raise _wrong(
+                "log_group_tags", {key: text}, f"a value of {len(text)} characters; give at most {MAX_TAG_VALUE_LENGTH}"
+            )
+    return dict(value)
+
+
+def kms_key_id(value: str | None) -> str | None:
+    """Accept the ARN of a KMS key, as far as its length tells; None is no key of one's own."""
+    if value is None:
+        return None
+    _text("log_group_kms_key_id", value)
+    if not 1 <= len(value) <= MAX_KMS_KEY_ID_LENGTH:
+        way_out = f"{len(value)} characters; give the key's ARN, 1 to {MAX_KMS_KEY_ID_LENGTH} characters, or None"
+        raise _wrong("log_group_kms_key_id", value, way_out)
+    return value
+
+
+def log_group_class(value: str | None) -> str | None:
+    """Accept a class that CreateLogGroup takes; None leaves the choice to the service."""
+    return None if value is None else one_of("log_group_class", value, LOG_GROUP_CLASSES)
+
+
+def level(value: int | str, name: str = "level") -> int:
+    """Accept a level as logging does, a number or a registered name, and return the number."""
+    number = logging.getLevelName(value) if isinstance(value, str) else value
+    if isinstance(value, str) and not isinstance(number, int):
+        raise _wrong(name, value, "no such level; give a number or a name such as 'ERROR' (capitals count)")
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise _wrong_type(name, value, "give a number such as logging.ERROR or a name such as 'ERROR'")
+    return number
+
+
+def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
+    """Accept a function for ``json.dumps(default=…)``, or where to import it from; None is the package's own.
+
+    ``"pkg.mod:func"`` and ``"pkg.mod.func"`` let a JSON or YAML configuration say it.
+    """
+    if value is None:
+        return json_serialize_default
+    found: object = value
+    if isinstance(value, str):
+        try:
+            found = pkgutil.resolve_name(value)
+        except (ValueError, ImportError, AttributeError) as error:
+            way_out = f"cannot be imported ({error}); write it as 'package.module:function'"
+            raise _wrong("json_serialize_default", value, way_out) from error
+    if not callable(found):
+        raise _wrong_type("json_serialize_default", value, "not callable; give a function or 'package.module:function'")
+    return found
+
+
+def client_or_profile(client: object, profile: str | None) -> None:
+    """Refuse a client and a profile together: the client has its credentials already."""
+    if client is not None and profile is not None:
+        way_out = "boto3_client was given too, which has credentials of its own; give one or the other"
+        raise ValueError(f"boto3_profile_name={profile!r}: {way_out}")
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _wrong_type(name, value, "give text")
+
+
+def _finite(name: str, value: object, wanted: str) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _wrong_type(name, value, f"give {wanted}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(name, value, f"not a finite number; give {wanted}")
+    return number
+
+
+def _wrong(name: str, value: object, way_out: str) -> ValueError:
+    return ValueError(f"{name}={value!r}: {way_out}")
+
+
+def _wrong_type(name: str, value: object, way_out: str) -> TypeError:
+    return TypeError(f"{name}={value!r} is of type {type(value).__name__}: {way_out}")

@@ -1,0 +1,90 @@
+"""What a put came to: values, and nothing but values.
+
+Owns the words in which client and stream talk to each other. Must not know: botocore, error codes, what anybody does
+about an outcome. Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took the batch, except for so many events at its ends; ``token`` is for the next put.
+
+    The first ``too_old`` events were rejected, the ``expired`` ones after them, and the last ``too_new``: the counts
+    never overlap and never exceed the batch.
+    """
+
+    token: str | None
+    too_old: int = 0
+    expired: int = 0
+    too_new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAccepted:
+    """The service has had this very batch before: a success; ``token`` is for the next put."""
+
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StaleToken:
+    """The sequence token was not the ``expected`` one, None meaning that no token must be sent; nothing was stored."""
+
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The stream was missing and has been made, with its group if need be: send the batch again, without a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The service wants fewer requests; nothing was stored. ``code`` is its word for it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The network or the service failed, which passes by itself. ``ambiguous``: the batch may have been stored."""
+
+    cause: str
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody has to put something right: credentials, a permission, a missing stream. Nothing was stored.
+
+    ``advice`` is one sentence: what is wrong, in which log group and stream, and the way out. ``renew``: the client
+    should be made anew, with fresh credentials, before the next try.
+    """
+
+    code: str
+    advice: str
+    renew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The service, or botocore before it, calls the request itself invalid; nothing was stored."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """There is a client; ``endpoint`` is the same for all clients that talk to the same service."""
+
+    endpoint: str
+
+
+Outcome: TypeAlias = Accepted | AlreadyAccepted | StaleToken | Created | Throttled | Unavailable | Refused | Invalid
+Connection: TypeAlias = Connected | Refused | Unavailable
+Connection: TypeAlias = Connected | Refused | Unavailable

@@ -1,0 +1,76 @@
+"""The threads that make the calls, so that the flusher itself never waits for the network.
+
+Owns: a few daemon threads that come with the work and go when there is none. Must not know: what a job does.
+"""
+
+from __future__ import annotations
+
+import _thread
+import queue
+from collections.abc import Callable
+from typing import Final
+
+from .own_threads import own_thread
+
+# Requests on their way at the same time, over all streams of a handler. Four keep 20 streams' worth of the old quota
+# going at 200 ms a request; botocore's pool holds ten connections.
+MOST_SENDERS: Final = 4
+# A thread without work ends after this many seconds.
+LINGER: Final = 10.0
+
+Job = Callable[[], None]
+
+
+class Senders:
+    """Runs jobs on daemon threads, or on the calling thread once `inline` is set. One thread at a time may `run`."""
+
+    def __init__(self, most: int = MOST_SENDERS, inline: bool = False) -> None:
+        self.inline = inline
+        self._most = most
+        self._busy = 0
+        self._threads = 0
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+
+    @property
+    def free(self) -> int:
+        """How many jobs would start at once."""
+        return self._most - self._busy
+
+    def run(self, job: Job) -> None:
+        """Start a job; whoever gave it says `finished` when its result has come in."""
+        self._busy += 1
+        if self.inline:
+            with own_thread():
+                job()
+            return
+        self._jobs.put(job)
+        if self._threads < self._busy:
+            self._threads += 1
+            try:
+                # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
+                # handler may hold, and waits for the new thread.
+                _thread.start_new_thread(self._work, ())
+            except RuntimeError:
+                # The interpreter is ending: threads start no more. Do it here.
+                self._threads -= 1
+                self.inline = True
+                with own_thread():
+                    self._jobs.get_nowait()()
+
+    def finished(self) -> None:
+        """Say that a job's result has come in."""
+        self._busy -= 1
+
+    def _work(self) -> None:
+        with own_thread():
+            while True:
+                try:
+                    job = self._jobs.get(timeout=LINGER)
+                except queue.Empty:
+                    break
+                job()
+        # A job put between the time-out and here is found by the thread that the next run() starts: it counts threads.
+        self._threads -= 1
+        if not self._jobs.empty():
+            self._threads += 1
+            self._work()

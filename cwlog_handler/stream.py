@@ -1,0 +1,220 @@
+"""One stream's decisions: send, wait, create, give up.
+
+Owns: which batch goes next, when, with which sequence token, and what an outcome means for it. Must not know: threads,
+what a clock is, botocore, stderr. One request of a stream is on its way at a time, so its batches are settled in the
+order in which their events arrived. Not thread-safe: the flusher owns it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from . import outcomes
+from .batches import Backlog, Batch, Rules
+from .events import Event
+from .ledger import Ledger
+from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, TokenBucket
+
+# A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
+# Up to here another try follows at once; beyond, it backs off like any failure.
+QUICK_RETRIES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Send:
+    """Send this batch now, with this sequence token; ``taken`` is when its bucket token was taken."""
+
+    batch: Batch
+    token: str | None
+    taken: float
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before this instant."""
+
+    until: float
+
+
+class Stream:
+    """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
+
+    def __init__(
+        self, name: str, rules: Rules, ledger: Ledger, interval: SendInterval, random: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.bucket: TokenBucket | None = None
+        self.last_used = 0.0
+        self.asked_at = inf
+        self.failures = 0
+        self._rules = rules
+        self._ledger = ledger
+        self._interval = interval
+        self._backlog = Backlog(rules)
+        self._again: deque[Batch] = deque()
+        self._sent: Send | None = None
+        self._token: str | None = None
+        self._due: float | None = None
+        self._not_before = 0.0
+        self._backoff = Backoff(random)
+        self._slow_lane = Backoff(random, SLOW_LANE_MOST)
+        self._quick_retries = 0
+        self._maybe_stored = False
+
+    def add(self, event: Event, now: float) -> None:
+        """Take an event over; it is sent when its batch is full, or the send interval is over."""
+        if self._backlog.is_empty:
+            self._due = now + self._interval.seconds
+        self._backlog.append(event)
+        self._ledger.enter(event)
+        self.last_used = now
+
+    def hasten(self, now: float) -> None:
+        """Send what is here as soon as pacing and back-off allow, without waiting for company."""
+        if not self._backlog.is_empty:
+            self._due = now
+
+    def drop_oldest(self) -> bool:
+        """Drop the event that has waited longest and was not sent yet; False if there is none."""
+        event = self._backlog.drop_oldest()
+        if event is None:
+            return False
+        self._ledger.drop((event,), "overflow")
+        return True
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing waits and nothing is on its way."""
+        return self._sent is None and not self._again and self._backlog.is_empty
+
+    @property
+    def droppable(self) -> int:
+        """How many events an overflow could drop here."""
+        return self._backlog.droppable
+
+    @property
+    def has_full_batch(self) -> bool:
+        """True if a batch waits that no further event could join."""
+        return self._backlog.has_full_batch
+
+    @property
+    def first_chunk(self) -> int:
+        """Number of the oldest chunk that is not settled: chunks before it are."""
+        if self._sent is not None:
+            return self._sent.batch.chunk
+        return self._again[0].chunk if self._again else self._backlog.first_chunk
+
+    @property
+    def last_chunk(self) -> int:
+        """Number of the chunk with the newest event: once `first_chunk` is beyond it, all up to now is settled."""
+        return self._backlog.last_chunk
+
+    def decide(self, now: float, now_ms: int) -> Send | Wait | None:
+        """Say what to do at this instant; None means nothing until an event is added or a request settled."""
+        if self._sent is not None or self.is_idle:
+            return None
+        ready = self._again or self._backlog.has_full_batch
+        not_before = self._not_before if ready else max(self._not_before, self._due or 0.0)
+        if now < not_before:
+            return Wait(not_before)
+        # The token comes first: while it is waited for, more events may join the batch.
+        wait_until = self.bucket.take(now) if self.bucket is not None else None
+        if wait_until is not None:
+            return Wait(wait_until)
+        batch = self._next_batch(now, now_ms)
+        if batch is None:
+            return None
+        self._sent = Send(batch, self._token, now)
+        return self._sent
+
+    def _next_batch(self, now: float, now_ms: int) -> Batch | None:
+        """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
+        while batch := self._again.popleft() if self._again else self._backlog.take():
+            aged = batch.within(now_ms, self._rules)
+            self._ledger.drop(aged.too_old, "too_old")
+            self._ledger.drop(aged.too_new, "too_new")
+            if aged.batch is not None:
+                break
+        self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
+        return aged.batch if batch else None
+
+    def settle(self, outcome: outcomes.Outcome, now: float) -> None:
+        """Draw the consequences of what became of the batch that was sent."""
+        assert self._sent is not None
+        batch, self._sent = self._sent.batch, None
+        self.last_used = now
+        self._ledger.requests += 1
+        match outcome:
+            case outcomes.Accepted():
+                self._accepted(batch, outcome)
+            case outcomes.AlreadyAccepted(token):
+                self._token = token
+                self._ledger.deliver(batch.events)
+                self._worked()
+            case outcomes.Invalid(message):
+                self._invalid(batch, message)
+            case _:
+                self._ledger.retries += 1
+                self._again.appendleft(batch)
+                self._failed(outcome, now)
+
+    def _accepted(self, batch: Batch, answer: outcomes.Accepted) -> None:
+        self._token = answer.token
+        too_old, expired = answer.too_old, answer.too_old + answer.expired
+        end = len(batch.events) - answer.too_new
+        self._ledger.reject(batch.events[:too_old], "too_old")
+        self._ledger.reject(batch.events[too_old:expired], "expired")
+        self._ledger.reject(batch.events[end:], "too_new")
+        self._ledger.deliver(batch.events[expired:end])
+        if self._maybe_stored:
+            self._ledger.possibly_duplicated += end - expired
+        self._interval.accepted()
+        self._worked()
+
+    def _worked(self) -> None:
+        self.failures = 0
+        self._backoff.worked()
+        self._slow_lane.worked()
+        self._quick_retries = 0
+        self._maybe_stored = False
+
+    def _invalid(self, batch: Batch, message: str) -> None:
+        """Bisect: the good events go out, each once, and the bad one ends up alone."""
+        self._ledger.last_error = message
+        if len(batch.events) == 1:
+            self._ledger.reject(batch.events, "invalid")
+        else:
+            self._ledger.retries += 1
+            self._again.extendleft(reversed(batch.halves()))
+        self._maybe_stored = False
+
+    def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
+        delay = 0.0
+        self.failures += 1
+        match outcome:
+            case outcomes.StaleToken(expected):
+                self._token = expected
+                delay = self._quickly()
+            case outcomes.Created():
+                self._token = None
+                delay = self._quickly()
+            case outcomes.Throttled(code):
+                self._ledger.throttled += 1
+                self._ledger.last_error = code
+                self._interval.throttled()
+                delay = self._backoff.failed()
+            case outcomes.Unavailable(cause, ambiguous):
+                self._ledger.last_error = cause
+                self._maybe_stored |= ambiguous
+                delay = self._backoff.failed()
+            case outcomes.Refused(_, advice):
+                self._ledger.last_error = advice
+                delay = self._slow_lane.failed()
+        self._not_before = now + delay
+
+    def _quickly(self) -> float:
+        self._quick_retries += 1
+        return 0.0 if self._quick_retries <= QUICK_RETRIES else self._backoff.failed()

@@ -1,0 +1,67 @@
+"""A strict fake of Amazon CloudWatch Logs, for testing programs that log to it.
+
+    from cwlog_handler.testing import FakeCloudWatchLogs, throttle
+
+    fake = FakeCloudWatchLogs()
+    client = fake.client()                 # a real boto3 client, no network
+    fake.fail(throttle(), times=2)         # misbehave on order
+    ...
+    assert fake.messages("my-group") == ["hello"]
+
+Owns the names that tests import. Must not know the handler: the fake has its own numbers, so that it
+can prove the handler's wrong.
+"""
+
+from .answers import Answer, Refusal
+from .calls import Call
+from .fake import FakeCloudWatchLogs
+from .faults import (
+    Ending,
+    Fault,
+    access_denied,
+    captive_portal,
+    clock_skew,
+    connection_refused,
+    empty_200,
+    error,
+    expired_token,
+    operation_aborted,
+    reset_after_commit,
+    reset_before_commit,
+    server_error,
+    slow,
+    stall,
+    throttle,
+    truncated_answer,
+    unrecognized_client,
+)
+from .ledger import Request
+from .store import LogGroup, StoredEvent
+
+__all__ = [
+    "Answer",
+    "Call",
+    "Ending",
+    "FakeCloudWatchLogs",
+    "Fault",
+    "LogGroup",
+    "Refusal",
+    "Request",
+    "StoredEvent",
+    "access_denied",
+    "captive_portal",
+    "clock_skew",
+    "connection_refused",
+    "empty_200",
+    "error",
+    "expired_token",
+    "operation_aborted",
+    "reset_after_commit",
+    "reset_before_commit",
+    "server_error",
+    "slow",
+    "stall",
+    "throttle",
+    "truncated_answer",
+    "unrecognized_client",
+]

@@ -1,0 +1,166 @@
+"""Misbehaviour to order: what a fault is, and a constructor for each kind.
+
+Owns the kinds of faults and the bodies that only faults answer with. Must not know when a fault strikes (orders) nor
+how it looks on a wire (transports).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from .answers import Answer, Refusal, foreign
+from .calls import Call
+from .store import ACCOUNT, REGION
+
+
+class Ending(Enum):
+    """How the exchange ends."""
+
+    ANSWER = "the answer arrives whole"
+    TRUNCATED = "the answer breaks off half-way, and so does the connection"
+    RESET = "the connection is cut, the answer is lost"
+    REFUSED = "the connection is not accepted"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request instead of the usual: hold, process, hold, answer; each step can be left out.
+
+    ``name`` stands in the request's ``answer``. ``commits``: the service processes the request, by its rules.
+    ``hold_before`` and ``hold_after`` are the seconds that the request is held before and after that, or until
+    ``FakeCloudWatchLogs.release()``. ``answer`` makes an answer in place of the service's own. Faults are values:
+    ``dataclasses.replace(throttle(), hold_before=1.0)`` is a slow refusal.
+    """
+
+    name: str
+    commits: bool = False
+    hold_before: float = 0.0
+    hold_after: float = 0.0
+    answer: Callable[[Call], Answer] | None = None
+    ending: Ending = Ending.ANSWER
+
+    def __post_init__(self) -> None:
+        leaves_an_answer = self.commits or self.answer is not None
+        if not leaves_an_answer and self.ending in (Ending.ANSWER, Ending.TRUNCATED):
+            raise ValueError(f"The fault {self.name!r} has no answer: commit, give one, or cut the connection.")
+
+
+def error(code: str, message: str, status: int = 400, *, after_commit: bool = False) -> Fault:
+    """Any error, word for word. ``after_commit``: the request is processed all the same."""
+    return _refusal(lambda _: Refusal(code, message, status=status), code, commits=after_commit)
+
+
+def throttle() -> Fault:
+    """ThrottlingException, as from the account's quota."""
+    return error("ThrottlingException", "Rate exceeded")
+
+
+def server_error(
+    status: int = 503,
+    code: str = "ServiceUnavailableException",
+    message: str = "The service cannot complete the request.",
+    *,
+    after_commit: bool = False,
+) -> Fault:
+    """The service is in trouble. ``after_commit``: the events are stored, and the client is told otherwise."""
+    return error(code, message, status, after_commit=after_commit)
+
+
+def operation_aborted() -> Fault:
+    """OperationAbortedException, as when two clients make the same log group at once."""
+    return error(
+        "OperationAbortedException",
+        "A conflicting operation is currently in progress against this resource. Please try again.",
+    )
+
+
+def access_denied() -> Fault:
+    """AccessDeniedException for the operation and resource of the request; ``Message`` has a capital M, as in life."""
+    return _refusal(_access_denied, "AccessDeniedException")
+
+
+def unrecognized_client() -> Fault:
+    """UnrecognizedClientException: the access key is not known."""
+    return error("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def expired_token() -> Fault:
+    """ExpiredTokenException: temporary credentials have run out."""
+    return error("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def clock_skew() -> Fault:
+    """InvalidSignatureException: the client's clock is more than five minutes slow."""
+    return error(
+        "InvalidSignatureException",
+        "Signature expired: 20151120T200815Z is now earlier than 20151120T201846Z (20151120T202346Z - 5 min.)",
+    )
+
+
+def connection_refused() -> Fault:
+    """Nobody listens. In-process the client raises EndpointConnectionError.
+
+    Over HTTP an open port cannot refuse one request, so the connection is reset; stop the server for a true refusal.
+    """
+    return Fault("connection_refused", ending=Ending.REFUSED)
+
+
+def reset_before_commit() -> Fault:
+    """The connection is cut before the request is processed: nothing is stored."""
+    return Fault("reset_before_commit", ending=Ending.RESET)
+
+
+def reset_after_commit() -> Fault:
+    """The request is processed, then the connection is cut: what was stored stays, the answer is lost."""
+    return Fault("reset_after_commit", commits=True, ending=Ending.RESET)
+
+
+def stall(seconds: float | None = None, *, after_commit: bool = False) -> Fault:
+    """The request is held for some seconds, or until ``release()`` if None, and then answered as usual.
+
+    A client that gives up before the end has had its request processed only if ``after_commit``.
+    """
+    hold = math.inf if seconds is None else seconds
+    if after_commit:
+        return Fault("stall", commits=True, hold_after=hold)
+    return Fault("stall", commits=True, hold_before=hold)
+
+
+def slow(seconds: float) -> Fault:
+    """The request is processed at once, and the answer takes its time."""
+    return Fault("slow", commits=True, hold_after=seconds)
+
+
+def truncated_answer() -> Fault:
+    """The request is processed; half of the answer's body arrives, which today's botocore takes for a success."""
+    return Fault("truncated_answer", commits=True, ending=Ending.TRUNCATED)
+
+
+def captive_portal() -> Fault:
+    """HTTP 200 with a page of HTML from something on the way: nothing reached the service."""
+    return Fault("captive_portal", answer=lambda _: foreign(_PORTAL_PAGE, "text/html", "captive_portal"))
+
+
+def empty_200() -> Fault:
+    """HTTP 200 with nothing in it, from something on the way: nothing reached the service."""
+    return Fault("empty_200", answer=lambda _: foreign(b"", "text/plain", "empty_200"))
+
+
+_PORTAL_PAGE: Final = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please log in.</body></html>"
+
+
+def _refusal(refusal: Callable[[Call], Refusal], code: str, *, commits: bool = False) -> Fault:
+    return Fault(code, commits=commits, answer=lambda call: refusal(call).answer())
+
+
+def _access_denied(call: Call) -> Refusal:
+    resource = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{call.group}:log-stream:{call.stream}"
+    action = f"logs:{call.operation}"
+    return Refusal(
+        "AccessDeniedException",
+        f"User: arn:aws:iam::{ACCOUNT}:user/testing is not authorized to perform: {action} on resource: {resource} "
+        f"because no identity-based policy allows the {action} action",
+        message_key="Message",
+    )

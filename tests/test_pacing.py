@@ -1,0 +1,98 @@
+"""When a request may start."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cwlog_handler.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, shared_bucket
+
+
+def starts(bucket, arrivals):
+    """Let each request start as early as it may, in turn."""
+    now, started = 0.0, []
+    for arrival in arrivals:
+        now = max(now, arrival)
+        while (wait_until := bucket.take(now)) is not None:
+            assert wait_until > now
+            now = wait_until
+        started.append(now)
+    return started
+
+
+@given(st.lists(st.floats(0, 20), max_size=60).map(sorted), st.integers(1, 8))
+def test_no_window_of_one_second_has_more_starts_than_the_rate(arrivals, rate):
+    """Bursts included, at the start and after a quiet time: a bucket refilled evenly would let nine through."""
+    started = starts(TokenBucket(rate), arrivals)
+    for first, following in zip(started, started[rate:], strict=False):
+        assert following - first >= 1.0
+
+
+@given(st.floats(0.05, 1.0))
+def test_a_rate_below_one_is_a_request_every_so_many_seconds(rate):
+    first, second = starts(TokenBucket(rate), [0.0, 0.0])
+    assert second - first >= 1 / rate
+
+
+def test_a_burst_up_to_the_rate_goes_out_at_once():
+    assert starts(TokenBucket(5), [3.0] * 5) == [3.0] * 5
+
+
+def test_a_backlog_uses_the_rate_nearly_whole():
+    """99 % of 5 a second, no less: the margin is for the way to the service."""
+    assert starts(TokenBucket(5), [0.0] * 500)[-1] <= 99 / 0.99
+
+
+def test_a_token_comes_back_a_second_after_the_request_really_started():
+    """Between taking a token and starting lie milliseconds of serialisation; the service counts from the start."""
+    bucket = TokenBucket(1)
+    bucket.take(10.0)
+    bucket.started(10.0, 10.4)
+    assert bucket.take(11.3) >= 11.4
+
+
+def test_no_rate_means_no_waiting():
+    assert starts(TokenBucket(None), [0.0] * 1000) == [0.0] * 1000
+
+
+def test_handlers_that_write_to_one_stream_share_a_bucket_and_the_strictest_rate_counts():
+    bucket = shared_bucket("https://x", "group", "shared", 50)
+    assert shared_bucket("https://x", "group", "shared", 2) is bucket
+    assert shared_bucket("https://x", "group", "shared", None) is bucket
+    assert starts(bucket, [0.0] * 3)[2] >= 1.0
+    assert shared_bucket("https://x", "group", "other", 50) is not bucket
+
+
+def test_threads_that_share_a_bucket_get_no_more_tokens_than_there_are():
+    bucket, taken = TokenBucket(100), []
+    threads = [threading.Thread(target=lambda: taken.extend(bucket.take(1.0) for _ in range(50))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken.count(None) == 100
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+def test_back_off_is_a_random_part_of_a_bound_that_doubles_up_to_a_limit(jitter):
+    """F20: full jitter."""
+    backoff = Backoff(lambda: jitter)
+    assert [backoff.failed() for _ in range(7)] == [jitter * b for b in (0.5, 1, 2, 4, 8, 10, 10)]
+    for _ in range(5000):
+        assert backoff.failed() == jitter * BACKOFF_MOST
+    backoff.worked()
+    assert backoff.failed() == jitter * 0.5
+
+
+def test_throttling_stretches_the_send_interval_and_it_recovers():
+    interval = SendInterval(1.0)
+    interval.throttled()
+    interval.throttled()
+    assert interval.seconds == 4.0
+    for _ in range(100):
+        interval.throttled()
+    assert interval.seconds == 60.0
+    for _ in range(100):
+        interval.accepted()
+    assert interval.seconds == 1.0

@@ -1,0 +1,284 @@
+"""One stream's decisions against a simple model of the service, with any events and any answers (virtual clock)."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cwlog_handler.batches import Rules
+from cwlog_handler.events import Event
+from cwlog_handler.ledger import Ledger
+from cwlog_handler.outcomes import (
+    Accepted,
+    AlreadyAccepted,
+    Created,
+    Invalid,
+    Refused,
+    StaleToken,
+    Throttled,
+    Unavailable,
+)
+from cwlog_handler.pacing import SendInterval, TokenBucket
+from cwlog_handler.stream import Send, Stream, Wait
+
+NOW_MS = 1_700_000_000_000
+HOUR_MS = 3_600_000
+FAILURES = [Throttled("ThrottlingException"), Unavailable("503", True), Unavailable("refused", False), Refused("No", "mend"), Created(), StaleToken("7")]
+
+
+def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None):
+    ledger = Ledger()
+    stream = Stream("s", Rules(max_bytes, max_events), ledger, interval or SendInterval(1.0), jitter)
+    stream.bucket = TokenBucket(rate)
+    return stream, ledger
+
+
+def event(message="x", timestamp=NOW_MS):
+    return Event(timestamp, message, len(message) + 26)
+
+
+def next_send(stream, now):
+    """Return the next Send and when it came, waiting on the virtual clock."""
+    while True:
+        decision = stream.decide(now, NOW_MS)
+        if isinstance(decision, Send):
+            return decision, now
+        assert isinstance(decision, Wait), decision
+        assert decision.until > now
+        now = decision.until
+
+
+def texts(send):
+    return [e.message for e in send.batch.events]
+
+
+def balanced(ledger):
+    out = ledger.delivered + ledger.rejected.total() + ledger.dropped.total()
+    return ledger.emitted == out + ledger.pending
+
+
+def test_an_event_waits_the_send_interval_for_company():
+    stream, _ = a_stream()
+    stream.add(event("a"), 10.0)
+    assert stream.decide(10.0, NOW_MS) == Wait(11.0)
+    stream.add(event("b"), 10.9)
+    send, now = next_send(stream, 10.9)
+    assert (texts(send), now) == (["a", "b"], 11.0)
+
+
+def test_a_full_batch_does_not_wait():
+    stream, _ = a_stream(max_events=2)
+    for name in "abc":
+        stream.add(event(name), 10.0)
+    send, now = next_send(stream, 10.0)
+    assert (texts(send), now) == (["a", "b"], 10.0)
+
+
+def test_a_hastened_stream_does_not_wait():
+    stream, _ = a_stream()
+    stream.add(event(), 10.0)
+    stream.hasten(10.2)
+    assert isinstance(stream.decide(10.2, NOW_MS), Send)
+
+
+def test_events_that_come_while_a_token_is_awaited_join_the_batch():
+    """As few requests as the rate allows to be full."""
+    stream, _ = a_stream(rate=1)
+    for name in "ab":
+        stream.add(event(name), 0.0)
+        stream.hasten(0.0)
+        if name == "a":
+            stream.decide(0.0, NOW_MS)
+            stream.settle(Accepted(None), 0.0)
+    assert isinstance(stream.decide(0.1, NOW_MS), Wait)
+    stream.add(event("c"), 0.5)
+    assert texts(next_send(stream, 0.5)[0]) == ["b", "c"]
+
+
+def test_nothing_to_send_means_no_call():
+    """F11."""
+    stream, _ = a_stream()
+    assert stream.decide(10.0, NOW_MS) is None
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_after_a_failure_the_same_batch_goes_again_unchanged(failure):
+    """F16: exactly the batch that failed, and nothing of what came since."""
+    stream, ledger = a_stream()
+    stream.add(event("a"), 0.0)
+    first, now = next_send(stream, 0.0)
+    stream.add(event("b"), now)
+    stream.settle(failure, now)
+    again, now = next_send(stream, now)
+    assert again.batch is first.batch
+    stream.settle(Accepted(None), now)
+    assert texts(next_send(stream, now)[0]) == ["b"]
+    assert (ledger.delivered, ledger.retries) == (1, 1)
+
+
+def test_the_token_of_each_answer_goes_with_the_next_request():
+    stream, _ = a_stream()
+    tokens = []
+    now = 0.0
+    for outcome in [Accepted("1"), StaleToken("5"), AlreadyAccepted("6"), Accepted(None), StaleToken(None), Created()]:
+        stream.add(event(), now)
+        stream.hasten(now)
+        send, now = next_send(stream, now)
+        tokens.append(send.token)
+        stream.settle(outcome, now)
+    assert tokens == [None, "1", "5", "6", None, None]
+
+
+def test_rejections_are_counted_by_reason_and_the_rest_is_delivered():
+    """F13."""
+    stream, ledger = a_stream()
+    for _ in range(10):
+        stream.add(event(), 0.0)
+    _, now = next_send(stream, 0.0)
+    stream.settle(Accepted(None, too_old=2, expired=1, too_new=3), now)
+    assert ledger.rejected == {"too_old": 2, "expired": 1, "too_new": 3}
+    assert (ledger.delivered, ledger.pending, ledger.pending_bytes, ledger.delivered_bytes) == (4, 0, 0, 4 * 27)
+
+
+def test_only_a_lost_answer_makes_delivered_events_possible_duplicates():
+    stream, ledger = a_stream()
+    for failure, doubled in [(Unavailable("refused", False), 0), (Unavailable("reset", True), 1)]:
+        stream.add(event(), 0.0)
+        _, now = next_send(stream, 100.0)
+        stream.settle(failure, now)
+        _, now = next_send(stream, now)
+        stream.settle(Accepted(None), now)
+        assert ledger.possibly_duplicated == doubled
+
+
+def test_an_event_that_grew_too_old_while_it_waited_is_dropped_and_counted():
+    """F2: also in a batch that failed before."""
+    stream, ledger = a_stream()
+    stream.add(event("old"), 0.0)
+    stream.add(event("new", NOW_MS + 10 * HOUR_MS), 0.0)
+    stream.decide(1.0, NOW_MS + 10 * HOUR_MS)
+    stream.settle(Throttled("t"), 1.0)
+    send = stream.decide(100.0, NOW_MS + 14 * 24 * HOUR_MS + 1)
+    assert texts(send) == ["new"]
+    assert +ledger.dropped == {"too_old": 1}
+
+
+def test_the_slow_lane_is_slower_than_the_weather_lane():
+    """F21: what a person must mend is not hammered."""
+    delays = []
+    for failure in (Unavailable("503", True), Refused("AccessDenied", "mend it")):
+        stream, _ = a_stream(jitter=lambda: 1.0)
+        stream.add(event(), 0.0)
+        now = 1.0
+        for _ in range(10):
+            _, now = next_send(stream, now)
+            stream.settle(failure, now)
+        delays.append(next_send(stream, now)[1] - now)
+    assert delays == [10.0, 60.0]
+
+
+def test_a_stream_that_is_created_for_ever_is_not_hammered():
+    stream, _ = a_stream(jitter=lambda: 1.0)
+    stream.add(event(), 0.0)
+    now = 1.0
+    for _ in range(10):
+        _, now = next_send(stream, now)
+        stream.settle(Created(), now)
+    assert now > 10.0
+
+
+@given(st.integers(1, 60), st.sets(st.integers(0, 59)))
+def test_bisecting_delivers_the_good_events_once_in_order_and_counts_the_bad(count, bad):
+    """F15."""
+    stream, ledger = a_stream()
+    for number in range(count):
+        stream.add(event(str(number)), 0.0)
+    delivered, now = [], 1.0
+    while not stream.is_idle:
+        send, now = next_send(stream, now)
+        numbers = [int(text) for text in texts(send)]
+        refused = bad & set(numbers)
+        stream.settle(Invalid("bad") if refused else Accepted(None), now)
+        if not refused:
+            delivered += numbers
+    assert delivered == [n for n in range(count) if n not in bad]
+    assert ledger.rejected["invalid"] == len(bad & set(range(count)))
+    assert balanced(ledger)
+
+
+def test_bisecting_one_bad_event_of_ten_thousand_takes_few_requests():
+    stream, ledger = a_stream()
+    for number in range(10_000):
+        stream.add(event(str(number)), 0.0)
+    while not stream.is_idle:
+        send, _ = next_send(stream, 1.0)
+        stream.settle(Invalid("bad") if "7777" in texts(send) else Accepted(None), 1.0)
+    assert ledger.requests <= 2 * 14 + 1
+
+
+ANSWERS = st.sampled_from([Accepted(None), Accepted("t"), AlreadyAccepted("t"), *FAILURES, Invalid("?")])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 120)),
+        st.tuples(st.just("wait"), st.floats(0, 3)),
+        st.tuples(st.just("answer"), ANSWERS),
+        st.tuples(st.just("drop"), st.none()),
+        st.tuples(st.just("hasten"), st.none()),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=300)
+@given(STEPS, st.integers(1, 5), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_events, rate, random):
+    """The ledger, the limits, the order, the rate; afterwards the service recovers and all that is left is delivered."""
+    stream, ledger = a_stream(max_bytes=90, max_events=max_events, rate=rate, jitter=random.random)
+    now, number, waiting, starts, stored = 0.0, 0, None, [], []
+
+    def decide():
+        nonlocal waiting
+        if waiting is None and isinstance(decision := stream.decide(now, NOW_MS), Send):
+            waiting = decision
+            starts.append(now)
+            events = decision.batch.events
+            assert 0 < len(events) <= max_events
+            assert decision.batch.size_bytes <= 90
+            assert events[-1].timestamp - events[0].timestamp <= 24 * HOUR_MS
+            assert [e.timestamp for e in events] == sorted(e.timestamp for e in events)
+
+    def answer(outcome):
+        nonlocal waiting
+        if isinstance(outcome, Accepted | AlreadyAccepted):
+            stored.extend(waiting.batch.events)
+        stream.settle(outcome, now)
+        waiting = None
+
+    for action, value in steps:
+        if action == "add":
+            stream.add(event(str(number), NOW_MS - value * HOUR_MS), now)
+            number += 1
+        elif action == "wait":
+            now += value
+        elif action == "drop":
+            stream.drop_oldest()
+        elif action == "hasten":
+            stream.hasten(now)
+        elif waiting is not None:
+            answer(value)
+        decide()
+        assert balanced(ledger)
+    while not stream.is_idle:
+        if waiting is not None:
+            answer(Accepted(None))
+        now += 0.5
+        stream.hasten(now)
+        decide()
+    assert ledger.pending == ledger.pending_bytes == 0
+    assert balanced(ledger)
+    assert len(stored) == len(set(stored)) == ledger.delivered
+    assert ledger.emitted == number
+    for first, following in zip(starts, starts[rate:], strict=False):
+        assert following - first >= 1.0
+    for timestamp in {e.timestamp for e in stored}:
+        same = [int(e.message) for e in stored if e.timestamp == timestamp]
+        assert same == sorted(same)
