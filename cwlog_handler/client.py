@@ -6,30 +6,26 @@ CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a p
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import boto3.session
-from botocore.client import BaseClient
 from botocore.config import Config
 
-from . import advice, errors
+from . import advice, errors, hooks
 from .advice import Call
 from .events import Event
-from .outcomes import Accepted, Connected, Created, Outcome, Refused, Unavailable
+from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
 CONNECT_TIMEOUT: Final = 5
 READ_TIMEOUT: Final = 15
-MAX_CONNECTIONS: Final = 10  # botocore's own default; said here so that the environment has no say
+# botocore's own default, and more than we ever use: "Connection pool is full" would be a log record.
+MAX_CONNECTIONS: Final = 10
 
 _PUT: Final = "logs:PutLogEvents"
-
-# The call that this thread is in. Module-wide, because a client may be shared by several handlers, and is hooked once.
-_current = threading.local()
 
 
 class Client:
@@ -68,27 +64,28 @@ class Client:
         self._say = say
         self._boto3: Any = None
         self._is_outdated = False
+        self._is_inherited = False
 
-    def connect(self) -> Connected | Refused | Unavailable:
+    def start_over(self) -> None:
+        """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
+        self._is_inherited = self._boto3 is not None
+        self._boto3 = None
+
+    def connect(self) -> Connection:
         """Make the boto3 client, if there is none or it was refused for its credentials.
 
         It may take seconds, looking for credentials. A client that was passed in is used as it is.
         """
-        if self._boto3 is None or self._is_outdated:
+        client = self._boto3
+        if client is None or self._is_outdated:
             try:
-                self._boto3 = self._hooked(self._users_client if self._users_client is not None else self._made())
-                self._is_outdated = False
+                client = self._users() if self._users_client is not None else self._made()
+                hooks.install(client)
             except Exception as error:
                 return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
-        endpoint = getattr(getattr(self._boto3, "meta", None), "endpoint_url", None)
-        return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(self._boto3)}")
-
-    def start_over(self) -> None:
-        """Forget the client, in a forked child: two processes on one connection read each other's answers.
-
-        A client that was passed in is all there is and stays.
-        """
-        self._boto3 = None
+            self._boto3, self._is_outdated = client, False
+        endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
+        return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
     def put(
         self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
@@ -114,21 +111,23 @@ class Client:
     def _made(self) -> Any:
         session = boto3.session.Session(profile_name=self._profile_name)
         config = Config(
-            retries={"total_max_attempts": 1},
+            # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
+            retries={"total_max_attempts": 1, "mode": "standard"},
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             max_pool_connections=MAX_CONNECTIONS,
         )
         return session.client("logs", region_name=self._region_name, endpoint_url=self._endpoint_url, config=config)
 
-    def _hooked(self, client: Any) -> Any:
-        """Hook into a real client: to see a request start, and to keep its own retries out of our calls alone."""
-        if isinstance(client, BaseClient):
-            events: Any = client.meta.events
-            events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
-            events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
-            if (getattr(client.meta.config, "retries", None) or {}).get("mode") == "adaptive":
-                self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
+    def _users(self) -> Any:
+        client = self._users_client
+        if self._is_inherited:
+            # Else both processes read from the same sockets. Not in start_over: a lock may be held since the fork.
+            with contextlib.suppress(Exception):
+                client.close()
+            self._is_inherited = False
+        if hooks.waits_on_its_own(client):
+            self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
         return client
 
     def _put(self, stream: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]) -> Outcome:
@@ -139,9 +138,9 @@ class Client:
         }
         if token is not None:
             request["sequenceToken"] = token
-        if not isinstance(self._boto3, BaseClient):
+        if not hooks.can_hook(self._boto3):
             on_start()
-        with _call(on_start):
+        with hooks.our_call(on_start):
             answer = self._boto3.put_log_events(**request)
         return _answered(answer, len(events))
 
@@ -163,7 +162,7 @@ class Client:
     def _create_stream(self, stream: str) -> Outcome | None:
         """Create the stream; None if its group is missing."""
         try:
-            with _call():
+            with hooks.our_call():
                 self._boto3.create_log_stream(logGroupName=self._log_group, logStreamName=stream)
         except Exception as error:
             code = errors.code_of(error)
@@ -188,7 +187,7 @@ class Client:
     def _try_create_group(self, tags: Mapping[str, str]) -> Exception | None:
         options = {"tags": dict(tags), "kmsKeyId": self._kms_key_id, "logGroupClass": self._log_group_class}
         try:
-            with _call():
+            with hooks.our_call():
                 self._boto3.create_log_group(
                     logGroupName=self._log_group, **{name: value for name, value in options.items() if value}
                 )
@@ -200,37 +199,18 @@ class Client:
         if self._retention_days is None:
             return
         try:
-            with _call():
+            with hooks.our_call():
                 self._boto3.put_retention_policy(logGroupName=self._log_group, retentionInDays=self._retention_days)
         except Exception as error:
             reason = " ".join(str(error).split())
             self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
 
 
-@contextmanager
-def _call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
-    """Mark the calls made inside as ours."""
-    _current.is_ours, _current.on_start = True, on_start
-    try:
-        yield
-    finally:
-        _current.is_ours, _current.on_start = False, None
-
-
-def _starts(**_: Any) -> None:
-    on_start = getattr(_current, "on_start", None)
-    if on_start is not None:
-        _current.on_start = None
-        on_start()
-
-
-def _no_retry(**_: Any) -> bool | None:
-    # botocore takes the first answer that is not None. Others who use the same client keep their retries.
-    return False if getattr(_current, "is_ours", False) else None
-
-
 def _answered(answer: Any, count: int) -> Accepted | Unavailable:
-    """Read the answer to a put of ``count`` events. A stand-in may answer anything, which counts as success."""
+    """Read the answer to a put of ``count`` events. A stand-in may answer anything, which counts as success.
+
+    So does 200 with the service's mark and a body without members: newer ones than botocore knows look like that.
+    """
     if not isinstance(answer, Mapping):
         return Accepted(None)
     token = answer.get("nextSequenceToken")

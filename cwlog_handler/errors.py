@@ -169,9 +169,8 @@ def _bad_signature(answer: _Answer) -> Refused:
 def _denied(answer: _Answer) -> Refused:
     said = _NOT_AUTHORIZED.search(answer.message)
     action, resource = said.groups() if said else (None, None)
-    call, resource = answer.call, resource or "this resource"
-    details = {"action": action or call.action, "resource": resource, "message": answer.message}
-    return call.refuse(answer.code, advice.NO_PERMISSION, **details)
+    details = {"action": action or answer.call.action, "resource": resource or "it", "message": answer.message}
+    return answer.call.refuse(answer.code, advice.NO_PERMISSION, **details)
 
 
 _ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
@@ -180,12 +179,12 @@ _INVALID: Final = ("InvalidParameterException", "ValidationException", "Validati
 _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] = (
     (_already_accepted, ("DataAlreadyAcceptedException",)),
     (_stale_token, ("InvalidSequenceTokenException",)),
-    (_throttled, ("ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled",
-                  "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-                  "SlowDown", "ProvisionedThroughputExceededException", "PriorRequestNotComplete",
-                  _LIMIT_EXCEEDED)),
-    (partial(_unavailable, True), ("ServiceUnavailableException", "ServiceUnavailable", "InternalFailure", "InternalError",
-                  "InternalServerError", "InternalServiceException", "RequestTimeout", "RequestTimeoutException")),
+    (_throttled, ("ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "SlowDown",
+                  "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", _LIMIT_EXCEEDED,
+                  "BandwidthLimitExceeded", "ProvisionedThroughputExceededException", "PriorRequestNotComplete")),
+    (partial(_unavailable, True), ("ServiceUnavailableException", "ServiceUnavailable", "InternalFailure",
+                                   "InternalError", "InternalServerError", "InternalServiceException",
+                                   "RequestTimeout", "RequestTimeoutException")),
     (partial(_unavailable, False), ("OperationAbortedException",)),
     (_invalid, _INVALID),
     (_denied, _ACCESS_DENIED),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )
+
+# How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
+LAST_MOMENT: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ class Flusher:
     def _wake(self) -> None:
         """See to it that somebody drives."""
         if self._threadless:
-            self.drive(self._give_up_at or self._clock() + self._close_timeout)
+            self.drive(self._patience_ends())
         elif not self._has_thread:
             self._has_thread = True
             lifecycle.finish_in_multiprocessing_child()
@@ -199,6 +203,14 @@ class Flusher:
                 self._has_thread = False
                 self._go_threadless()
                 self._wake()
+
+    def _patience_ends(self) -> float:
+        """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
+        now = self._clock()
+        if sys.is_finalizing():
+            # Modules are being torn down: what does not work within a moment never will.
+            return now + LAST_MOMENT
+        return self._give_up_at or now + self._close_timeout
 
     def _go_threadless(self) -> None:
         self._threadless = True

@@ -87,4 +87,3 @@ class Connected:
 
 Outcome: TypeAlias = Accepted | AlreadyAccepted | StaleToken | Created | Throttled | Unavailable | Refused | Invalid
 Connection: TypeAlias = Connected | Refused | Unavailable
-Connection: TypeAlias = Connected | Refused | Unavailable

@@ -73,7 +73,8 @@ def main() -> int:
     for problem in problems:
         print(f"PROBLEM: {problem}")
     records = 1 + len(sent) + sum(len(texts) for texts in by_thread.values()) + 1
-    done = f"\nAll {records:,} records that are not empty are there, in order, as they were sent.")
+    done = f"All {records:,} records that are not empty are there, in order, as they were sent."
+    print("\nNot all is well." if problems else f"\n{done}")
     return 1 if problems else 0
 
 

@@ -306,6 +306,7 @@ def test_stopping_leaves_no_thread_behind(fake):
     assert len(failures) == 1
     assert threading.active_count() == threads_before
     assert fake.messages("g") == []
+    assert [request.operation for request in fake.requests] == ["DescribeLogGroups", "PutLogEvents"]
     half.close()
     idle.close()
     stalled.close()
@@ -337,8 +338,11 @@ def test_the_in_process_client_needs_neither_network_nor_configuration(fake, mon
     }.items():
         monkeypatch.setenv(name, value)
 
+    opened = []
+
     def no_sockets(*args, **kwargs):
-        raise AssertionError("a socket was opened")
+        opened.append(args)  # an exception alone might be swallowed
+        raise OSError("no sockets here")
 
     monkeypatch.setattr(socket, "socket", no_sockets)
     client = fake.client()
@@ -347,8 +351,49 @@ def test_the_in_process_client_needs_neither_network_nor_configuration(fake, mon
     with pytest.raises(ClientError):
         client.put_log_events(logGroupName="g", logStreamName="s", logEvents=[{"timestamp": NOW, "message": "b"}])
     assert len(fake.requests) == 2
+    assert opened == []
     assert client._request_signer._credentials.access_key == "testing"
     assert os.environ["AWS_PROFILE"] == "no-such-profile"
+
+
+def test_a_reset_is_a_reset_on_the_wire(fake, url):
+    """RST, not an orderly end: what a client meets when a peer has died."""
+    fake.fail(reset_before_commit(), operation=None)
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_another_stand_in_for_aws_does_not_answer_instead(fake):
+    """moto listens to all clients in the process; this client's requests belong to its fake."""
+    moto = pytest.importorskip("moto")
+    with moto.mock_aws():
+        fake.client().create_log_group(logGroupName="ours")
+        assert "ours" in fake.groups
+        with pytest.raises(ClientError, match="The specified log group already exists"):
+            fake.client().create_log_group(logGroupName="ours")
+
+
+def test_a_frozen_clock_does_not_stop_the_rate_limit():
+    """Tests freeze time; a stream that was throttled recovers all the same."""
+    freezegun = pytest.importorskip("freezegun")
+    with freezegun.freeze_time("2024-01-01"):
+        fake = FakeCloudWatchLogs(requests_per_second=1, clock=lambda: NOW / 1000)
+        fake.create("g", "s")
+        client = fake.client()
+
+        def accepted():
+            try:
+                client.put_log_events(
+                    logGroupName="g", logStreamName="s", logEvents=[{"timestamp": NOW, "message": "a"}]
+                )
+            except ClientError:
+                return False
+            return True
+
+        assert fake.wait_for(accepted)
+        assert fake.wait_for(accepted)
 
 
 def test_retries_are_botocore_s_own_when_asked_for(fake):

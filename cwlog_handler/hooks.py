@@ -1,0 +1,57 @@
+"""Our hooks in a boto3 client's events: to see a request start, and to keep the client's own retries out.
+
+Owns: which thread is in a call of ours. Must not know: what is called, and what comes of it. Others may use the same
+client at the same time: their calls are left alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.client import BaseClient
+
+# Module-wide: several handlers may share a client, which is hooked once.
+_current = threading.local()
+
+
+def can_hook(client: Any) -> bool:
+    """True for a real client; a mock has no events."""
+    return isinstance(client, BaseClient)
+
+
+def install(client: Any) -> None:
+    """Hook into a client, once however often it is asked for; a mock is left as it is."""
+    if can_hook(client):
+        events: Any = client.meta.events
+        events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
+        events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
+
+
+def waits_on_its_own(client: Any) -> bool:
+    """True if the client holds requests back before they start, which no hook can prevent."""
+    return can_hook(client) and (getattr(client.meta.config, "retries", None) or {}).get("mode") == "adaptive"
+
+
+@contextmanager
+def our_call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
+    """Mark the call made inside as ours: made once, ``on_start`` being called when PutLogEvents goes to HTTP."""
+    _current.is_ours, _current.on_start = True, on_start
+    try:
+        yield
+    finally:
+        _current.is_ours, _current.on_start = False, None
+
+
+def _starts(**_: Any) -> None:
+    on_start = getattr(_current, "on_start", None)
+    if on_start is not None:
+        _current.on_start = None
+        on_start()
+
+
+def _no_retry(**_: Any) -> bool | None:
+    # botocore takes the first answer that is not None.
+    return False if getattr(_current, "is_ours", False) else None

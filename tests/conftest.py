@@ -1,0 +1,56 @@
+"""Shared by all tests: no test ever finds the credentials or the configuration of whoever runs it."""
+
+import itertools
+import logging
+
+import pytest
+
+from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.testing import FakeCloudWatchLogs
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def aws_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+
+
+@pytest.fixture
+def fake():
+    return FakeCloudWatchLogs()
+
+
+@pytest.fixture
+def logger():
+    """A logger of its own, that reaches no other handler."""
+    logger = logging.getLogger(f"test.{next(_numbers)}")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    yield logger
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+
+
+@pytest.fixture
+def attach(fake, logger):
+    """Make a handler on the fake service, attached to the logger."""
+
+    def attach(**options):
+        options.setdefault("log_stream_name", "s")
+        options.setdefault("boto3_client", fake.client())
+        handler = CloudWatchLogsHandler("g", **options)
+        logger.addHandler(handler)
+        return handler
+
+    return attach
+
+
+def balanced(stats):
+    return stats.emitted == stats.delivered + stats.rejected + stats.dropped + stats.pending

@@ -1,0 +1,575 @@
+"""The handler against the strict fake: what a program sees."""
+
+import gc
+import json
+import logging
+import logging.config
+import queue
+import signal
+import threading
+import time
+from logging.handlers import QueueHandler, QueueListener
+
+import pytest
+
+from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.testing import FakeCloudWatchLogs, faults
+
+from .conftest import balanced
+
+
+def configured(fake, **options):
+    """What a program's settings say: plain data but for the client."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "cloudwatch": {
+                "class": "cwlog_handler.CloudWatchLogsHandler",
+                "log_group_name": "g",
+                "log_stream_name": "s",
+                "boto3_client": fake.client(),
+                **options,
+            }
+        },
+        "loggers": {"configured": {"handlers": ["cloudwatch"], "level": "DEBUG", "propagate": False}},
+    }
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_every_record_of_a_configured_program_arrives_in_order(tokens):
+    """Both generations of the service; group and stream are made on the way, without a Describe."""
+    fake = FakeCloudWatchLogs(sequence_tokens=tokens)
+    logging.config.dictConfig(configured(fake))
+    logger = logging.getLogger("configured")
+    for number in range(25_000):
+        logger.info("record %d", number)
+    (handler,) = logger.handlers
+    assert handler.flush()
+    assert fake.messages("g", "s") == [f"record {number}" for number in range(25_000)]
+    assert handler.stats.delivered == handler.stats.emitted == 25_000
+    operations = {request.operation for request in fake.requests}
+    assert operations == {"PutLogEvents", "CreateLogStream", "CreateLogGroup"}
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+
+
+def test_a_second_dict_config_loses_nothing_and_does_not_freeze():
+    """F24: dictConfig closes the old handlers under a lock that boto3 needs for its own logging."""
+    fake = FakeCloudWatchLogs()
+    logger = logging.getLogger("configured")
+    for round_ in range(3):
+        logging.config.dictConfig(configured(fake))
+        for number in range(100):
+            logger.info("%d", round_ * 100 + number)
+    assert logger.handlers[0].flush()
+    assert fake.wait_for(lambda: len(fake.messages("g", "s")) == 300)
+    assert sorted(map(int, fake.messages("g", "s"))) == list(range(300))
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+
+
+def test_a_record_logged_after_close_is_delivered(fake, logger, attach):
+    """F24, F33: a handler that is still attached somewhere goes on."""
+    handler = attach()
+    logger.info("before")
+    handler.close()
+    logger.info("after")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["before", "after"]
+
+
+NASTY = {
+    "multi-byte": "déjà vu €5 日本 😀",
+    "nul": "a\0b",
+    "surrogate": "a\ud800b",
+    "blank": "   ",
+    "newlines": "a\nb\r\n\tc",
+    "quotes": '"\\/\b\f\x1f\x7f\u2028',
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_any_text_arrives_and_its_neighbours_with_it(fake, logger, attach, name):
+    """F4, F10."""
+    handler = attach()
+    logger.info("first")
+    logger.info(NASTY[name])
+    logger.info("last")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["first", NASTY[name].replace("\ud800", "\ufffd"), "last"]
+
+
+def test_an_empty_message_is_counted_and_its_neighbours_arrive(fake, logger, attach):
+    """F10: the service refuses a whole batch for it."""
+    handler = attach()
+    for message in ("a", "", {}, "b"):
+        logger.info(message)
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["a", "{}", "b"]
+    assert handler.stats.dropped_by_reason == {"empty": 1}
+    assert balanced(handler.stats)
+
+
+def test_five_megabytes_arrive_whole_in_several_events(fake, logger, attach):
+    handler = attach()
+    text = "é" * 2_500_000
+    logger.info(text)
+    assert handler.flush(60)
+    parts = fake.messages("g", "s")
+    assert len(parts) == 5
+    assert "".join(parts) == text
+
+
+def test_wrong_arguments_neither_raise_nor_lose_the_record(fake, logger, attach, monkeypatch):
+    """F36: said on stderr as every handler does, and delivered with what there is."""
+    handler = attach()
+    said = []
+    monkeypatch.setattr(handler, "handleError", said.append)
+    # Not through the logger: pytest's own handler would raise.
+    handler.handle(logger.makeRecord("n", logging.INFO, "f", 1, "%d items", ("many",), None))
+    assert handler.flush()
+    (message,) = fake.messages("g", "s")
+    assert "%d items" in message
+    assert "many" in message
+    assert len(said) == 1
+
+
+def test_dict_and_list_messages_arrive_as_json_with_extra_and_exception(fake, logger, attach):
+    handler = attach()
+    try:
+        raise KeyError("lost")
+    except KeyError:
+        logger.exception({"event": "é"}, extra={"user": 7})
+    logger.info([1, "two"])
+    assert handler.flush()
+    document, plain = map(json.loads, fake.messages("g", "s"))
+    assert (document["event"], document["user"]) == ("é", 7)
+    assert "KeyError: 'lost'" in document["exc_info"]
+    assert plain == [1, "two"]
+
+
+def test_records_are_left_as_they_were(logger, attach):
+    """F41: the next handler sees what the first one saw."""
+    handler = attach()
+    record = logger.makeRecord("n", logging.INFO, "f", 1, {"a": 1}, (), None, extra={"x": 1})
+    before = dict(record.__dict__)
+    handler.handle(record)
+    assert record.__dict__ == before
+
+
+def test_a_formatter_of_any_library_is_used_untouched(fake, logger, attach):
+    handler = attach()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger.warning({"a": 1})
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["WARNING {'a': 1}"]
+
+
+def test_records_carry_their_own_time_in_milliseconds(fake, logger, attach):
+    """F12."""
+    handler = attach()
+    record = logger.makeRecord("n", logging.INFO, "f", 1, "m", (), None)
+    record.created = time.time() - 3600
+    handler.handle(record)
+    assert handler.flush()
+    assert fake.events("g", "s")[0].timestamp == int(record.created * 1000 + 0.0005)
+
+
+def test_a_record_25_hours_old_does_not_take_its_neighbours_along(fake, logger, attach):
+    """F49."""
+    handler = attach()
+    for age in (0, 25 * 3600, 0):
+        record = logger.makeRecord("n", logging.INFO, "f", 1, f"{age}", (), None)
+        record.created = time.time() - age
+        handler.handle(record)
+    assert handler.flush()
+    assert fake.messages("g", "s") == [str(25 * 3600), "0", "0"]
+
+
+def test_what_is_outside_the_services_window_is_counted_by_reason(fake, logger, attach):
+    handler = attach(log_group_retention_days=7)
+    for age in (8 * 86400, 0, -3 * 3600):
+        record = logger.makeRecord("n", logging.INFO, "f", 1, "m", (), None)
+        record.created = time.time() - age
+        handler.handle(record)
+    assert handler.flush()
+    assert len(fake.messages("g", "s")) == 1
+    assert handler.stats.dropped_by_reason == {"too_old": 1, "too_new": 1}
+    assert fake.groups["g"].retention_days == 7
+
+
+def test_one_handler_feeds_many_streams(fake, logger, attach):
+    handler = attach(log_stream_name="{level_name}/{thread_name}/{strftime:%Y:%m}")
+    thread = threading.Thread(target=logger.warning, args=("w",), name="a*b")
+    thread.start()
+    thread.join()
+    logger.info("i")
+    assert handler.flush()
+    month = time.strftime("%Y_%m", time.gmtime())
+    assert sorted(fake.streams("g")) == [f"INFO/MainThread/{month}", f"WARNING/a_b/{month}"]
+
+
+def test_a_stale_token_because_someone_else_wrote_loses_and_doubles_nothing(logger, attach):
+    fake = FakeCloudWatchLogs(sequence_tokens=True)
+    handler = attach(boto3_client=fake.client())
+    for number in range(3):
+        logger.info("ours %d", number)
+        assert handler.flush()
+        fake.put_elsewhere("g", "s", "theirs")
+    assert [m for m in fake.messages("g", "s") if m != "theirs"] == ["ours 0", "ours 1", "ours 2"]
+
+
+def test_a_batch_whose_answer_was_lost_is_not_doubled_where_tokens_are_kept(logger, attach):
+    """DataAlreadyAccepted is success, and brings the next token."""
+    fake = FakeCloudWatchLogs(sequence_tokens=True)
+    fake.create("g", "s")
+    handler = attach(boto3_client=fake.client())
+    logger.info("first")
+    assert handler.flush()
+    fake.fail(faults.reset_after_commit(), times=1)
+    logger.info("second")
+    assert handler.flush(30)
+    logger.info("third")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["first", "second", "third"]
+    assert handler.stats.possibly_duplicated == 0
+
+
+FAULTS = {
+    "throttled": faults.throttle(),
+    "503": faults.server_error(503),
+    "refused": faults.connection_refused(),
+    "reset": faults.reset_before_commit(),
+    "captive portal": faults.captive_portal(),
+    "expired": faults.expired_token(),
+    "wrong key": faults.unrecognized_client(),
+    "denied": faults.access_denied(),
+    "clock skew": faults.clock_skew(),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_after_a_fault_everything_arrives_once_and_in_order(fake, logger, attach, capsys, name):
+    fake.create("g", "s")
+    fake.fail(FAULTS[name], times=2)
+    handler = attach()
+    for number in range(100):
+        logger.error("%d", number)
+    assert handler.flush(60)
+    assert fake.messages("g", "s") == [str(number) for number in range(100)]
+    assert handler.stats.retries == 2
+    assert handler.stats.last_error
+    assert balanced(handler.stats)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (faults.unrecognized_client(), ["access key id", "secret", "'g'", "'s'"]),
+        (faults.access_denied(), ["logs:PutLogEvents", "'g'", "'s'"]),
+    ],
+)
+def test_what_a_person_must_mend_is_said_once_and_the_data_kept(fake, logger, attach, capsys, fault, words):
+    """F21: the cause, where, and the way out; not the same line for ever."""
+    fake.create("g", "s")
+    fake.fail(fault)
+    handler = attach(close_timeout=0.1)
+    logger.error("kept")
+    assert fake.wait_for(lambda: len(fake.requests) >= 3)
+    assert handler.stats.pending == 1
+    fake.clear_faults()
+    assert handler.flush(60)
+    assert fake.messages("g", "s") == ["kept"]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "cwlog_handler" in line]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+
+
+def test_a_request_that_the_service_calls_invalid_costs_only_the_bad_event(logger, attach):
+    """F15: an endpoint with the older limit of 256 KB an event."""
+    fake = FakeCloudWatchLogs(max_event_bytes=262_144)
+    handler = attach(boto3_client=fake.client(), requests_per_second=None)
+    for number in range(8):
+        logger.info("%d", number)
+    logger.info("x" * 300_000)
+    logger.info("8")
+    assert handler.flush()
+    assert fake.messages("g", "s") == [str(number) for number in range(9)]
+    assert handler.stats.rejected_by_reason == {"invalid": 1}
+
+
+def test_a_group_deleted_while_the_program_runs_is_made_again(fake, logger, attach):
+    """F17, F49."""
+    handler = attach()
+    for _ in range(2):
+        logger.info("m")
+        assert handler.flush()
+        fake.delete_log_group("g")
+    logger.info("last")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["last"]
+
+
+def test_two_handlers_on_one_stream_share_the_rate(fake, logger):
+    handlers = [CloudWatchLogsHandler("g", "shared", boto3_client=fake.client(), flush_level=0) for _ in range(2)]
+    for handler in handlers:
+        logger.addHandler(handler)
+    for number in range(6):
+        logger.info("%d", number)
+        for handler in handlers:
+            assert handler.flush()
+    assert fake.busiest_second("g", "shared") <= 5
+    assert sum(handler.stats.throttled for handler in handlers) == 0
+    assert len(fake.messages("g", "shared")) == 12
+
+
+def test_an_error_goes_at_once_and_its_caller_does_not_wait(fake, logger, attach):
+    fake.create("g", "s")
+    fake.fail(faults.stall(), times=1)
+    attach(send_interval=3600)
+    logger.info("waits for company")
+    logger.error("now")  # returns although the endpoint does not answer
+    assert fake.wait_for(lambda: fake.requests)
+    fake.release()
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["waits for company", "now"])
+
+
+@pytest.mark.parametrize(
+    ("overflow", "kept"), [("drop_oldest", range(150, 250)), ("drop_newest", range(100))]
+)
+def test_a_full_buffer_drops_exactly_what_its_policy_says(fake, logger, attach, capsys, overflow, kept):
+    """F38, F39: bounded, counted to the record, said."""
+    handler = attach(max_buffer_count=100, overflow=overflow, send_interval=3600)
+    for number in range(250):
+        logger.info("%d", number)
+    assert handler.flush()
+    assert fake.messages("g", "s") == [str(number) for number in kept]
+    assert handler.stats.dropped_by_reason == {"overflow": 150}
+    assert balanced(handler.stats)
+    assert "the buffer is full" in capsys.readouterr().err
+
+
+def test_bytes_are_bounded_too(fake, logger, attach):
+    handler = attach(max_buffer_size=100_000, send_interval=3600)
+    fake.fail(faults.server_error(503))
+    for _ in range(1000):
+        logger.info("x" * 1000)
+    handler.flush(0.2)
+    assert handler.stats.pending_bytes <= 100_000
+    assert handler.stats.pending + handler.stats.dropped == 1000
+    fake.clear_faults()
+    assert handler.flush(60)
+
+
+def test_a_caller_that_blocks_waits_for_room_and_loses_nothing(fake, logger, attach):
+    handler = attach(max_buffer_count=10, overflow="block", block_timeout=60, send_interval=0.01, requests_per_second=None)
+    for number in range(100):
+        logger.info("%d", number)
+    assert handler.flush()
+    assert fake.messages("g", "s") == [str(number) for number in range(100)]
+
+
+def test_a_caller_that_blocks_in_vain_gives_up_and_the_record_is_counted(fake, logger, attach):
+    fake.fail(faults.server_error(503))
+    handler = attach(max_buffer_count=3, overflow="block", block_timeout=0.05)
+    for number in range(5):
+        logger.info("%d", number)
+    handler.flush(0.2)
+    assert (handler.stats.pending, handler.stats.dropped_by_reason) == (3, {"overflow": 2})
+    fake.clear_faults()
+    assert handler.flush(60)
+    assert fake.messages("g", "s") == ["0", "1", "2"]
+
+
+def test_without_queues_a_record_is_there_when_the_call_returns(fake, logger, attach):
+    attach(use_queues=False)
+    before = threading.active_count()
+    for number in range(3):
+        logger.info("%d", number)
+        assert fake.messages("g", "s")[-1] == str(number)
+    assert threading.active_count() == before
+
+
+def test_flush_says_false_when_time_runs_out_and_discards_nothing(fake, logger, attach):
+    fake.create("g", "s")
+    fake.fail(faults.stall(), times=1)
+    handler = attach()
+    logger.info("m")
+    assert not handler.flush(0.1)
+    assert handler.stats.pending == 1
+    fake.release()
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["m"]
+
+
+def test_the_constructor_makes_no_thread_no_client_and_no_call(monkeypatch):
+    """F37: an application starts although AWS cannot be reached, and without credentials."""
+    import boto3.session
+
+    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: pytest.fail("a client was made"))
+    before = threading.active_count()
+    handler = CloudWatchLogsHandler("g", boto3_profile_name="there-is-no-such-profile")
+    assert threading.active_count() == before
+    handler.close()
+
+
+def test_records_of_our_own_thread_never_come_back_in(fake, attach):
+    """F30: DEBUG on the root logger; botocore's records of the application's own threads are the application's."""
+    handler = attach()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        logging.getLogger("application").info("mine")
+        assert handler.flush()
+        logging.getLogger("botocore.hooks").info("mine too")
+        assert handler.flush()
+        assert handler.flush()
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert fake.messages("g", "s") == ["mine", "mine too"]
+
+
+def test_our_own_records_do_not_come_back_through_a_queue_listener(fake, attach):
+    """A guard on the current thread alone would not see these."""
+    handler = attach()
+    records = queue.SimpleQueue()
+    listener = QueueListener(records, handler)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(front := QueueHandler(records))
+    root.setLevel(logging.DEBUG)
+    listener.start()
+    try:
+        logging.getLogger("application").info("mine")
+        assert fake.wait_for(lambda: fake.messages("g"))
+    finally:
+        root.removeHandler(front)
+        root.setLevel(level)
+        listener.stop()
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["mine"]
+
+
+def test_a_signal_handler_that_logs_at_any_moment_does_not_deadlock(fake, logger, attach):
+    """F29: thousands of signals while the main thread logs."""
+    handler = attach()
+    count = 0
+
+    def on_signal(*_):
+        nonlocal count
+        count += 1
+        logger.error("signal %d", count)
+
+    previous = signal.signal(signal.SIGALRM, on_signal)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        for number in range(20_000):
+            logger.info("%d", number)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert handler.flush(60)
+    assert count > 0
+    assert handler.stats.delivered == 20_000 + count
+
+
+def test_a_finalizer_that_logs_does_not_deadlock_and_is_delivered(fake, logger, attach):
+    """F29: also where the collection runs on a thread of ours."""
+    handler = attach()
+
+    class Noisy:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            logger.info("collected")
+
+    for number in range(2000):
+        Noisy()
+        logger.info("%d", number)
+    gc.collect()
+    assert handler.flush()
+    assert handler.flush()
+    assert fake.messages("g", "s").count("collected") == 2000
+
+
+def test_a_message_whose_str_logs_is_delivered_with_what_it_logged(fake, logger, attach):
+    class Chatty:
+        def __str__(self):
+            logger.info("inner")
+            return "outer"
+
+    handler = attach()
+    # Not through the logger: pytest's own handlers would ask for the text too.
+    handler.handle(logger.makeRecord("n", logging.INFO, "f", 1, Chatty(), (), None))
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["inner", "outer"]
+
+
+def test_threads_that_log_flush_and_close_at_once_lose_nothing(fake, logger, attach):
+    handler = attach(requests_per_second=None)
+
+    def work(name):
+        for number in range(300):
+            logger.info("%s %d", name, number)
+            if number % 100 == 99:
+                handler.flush()
+                handler.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcdefgh"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert handler.flush()
+    got = fake.messages("g", "s")
+    for name in "abcdefgh":
+        assert [m for m in got if m.startswith(name)] == [f"{name} {number}" for number in range(300)]
+
+
+def test_a_handler_that_is_collected_delivers_what_it_had_and_its_thread_ends(fake, logger, attach):
+    handler = attach()
+    logger.error("m")
+    logger.removeHandler(handler)
+    flusher = handler._flusher
+    del handler
+    gc.collect()
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["m"])
+    assert flusher.flush(10)
+
+
+def test_repr_tells_where_the_records_go(attach):
+    assert repr(attach()) == "<CloudWatchLogsHandler 'g' 's' (NOTSET)>"
+
+
+def test_stats_are_a_snapshot(fake, logger, attach):
+    handler = attach()
+    before = handler.stats
+    logger.info("m")
+    assert handler.flush()
+    assert (before.emitted, handler.stats.emitted) == (0, 1)
+    with pytest.raises(AttributeError):
+        before.emitted = 5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"overflow": "explode"}, ["explode", "drop_oldest"]),
+        ({"log_stream_name": "a:b"}, ["a:b"]),
+        ({"log_stream_name": "{nonsense}"}, ["nonsense", "machine_name"]),
+        ({"log_group_retention_days": 2}, ["2", "1", "3"]),
+        ({"requests_per_second": 0}, ["0", "None"]),
+        ({"boto3_client": object(), "boto3_profile_name": "p"}, ["boto3_client", "boto3_profile_name"]),
+        ({"oversize": "ignore"}, ["ignore", "split"]),
+        ({"max_batch_size": 1_048_577}, ["1048577"]),
+    ],
+)
+def test_wrong_use_raises_with_the_value_and_the_way_out(options, words):
+    with pytest.raises((ValueError, TypeError)) as raised:
+        CloudWatchLogsHandler("g", **options)
+    for word in words:
+        assert word in str(raised.value)

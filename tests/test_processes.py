@@ -1,0 +1,153 @@
+"""Real processes: how they start, fork and end. Each program logs to the strict fake over HTTP, served here."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from cwlog_handler.testing import faults
+
+PRELUDE = """
+import atexit, logging, os, signal, sys, threading, time
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", {stream!r}, endpoint_url={url!r}, **{options!r})
+log = logging.getLogger("program")
+log.setLevel(logging.DEBUG)
+log.addHandler(handler)
+"""
+
+
+@pytest.fixture
+def program(fake):
+    """Run a program to its end; return its exit status and what it wrote to stderr."""
+    with fake.serve() as url:
+
+        def run(source, *, stream="s", **options):
+            text = PRELUDE.format(stream=stream, url=url, options=options) + textwrap.dedent(source)
+            path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+            done = subprocess.run(
+                [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": path}
+            )
+            return done.returncode, done.stderr
+
+        yield run
+
+
+ENDINGS = {
+    "normal end": ("log.info('last')", 0),
+    "sys.exit": ("log.info('last'); sys.exit(3)", 3),
+    "unhandled exception": ("log.info('last'); raise RuntimeError", 1),
+    "ctrl-c": ("log.info('last'); os.kill(os.getpid(), signal.SIGINT); time.sleep(30)", -signal.SIGINT),
+    "sigterm handled": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4)); log.info('last');"
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)",
+        4,
+    ),
+    "a thread that still logs": (
+        "threading.Timer(0.3, lambda: log.info('last')).start()",
+        0,
+    ),
+    "an atexit callback registered before logging's": (
+        "logging.raiseExceptions = True; atexit.register(lambda: log.info('last'))",
+        0,
+    ),
+    "a finalizer at shutdown": (
+        "log.info('first'); handler.flush()\nclass Late:\n    def __del__(self): log.info('last')\nlate = Late()",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_whatever_way_a_program_ends_its_last_record_arrives(fake, program, name):
+    """F25, F26."""
+    source, status = ENDINGS[name]
+    returned, stderr = program(source)
+    assert fake.messages("g", "s")[-1:] == ["last"], stderr
+    assert returned == status, stderr
+
+
+def test_a_record_that_comes_too_late_for_a_client_does_not_hold_the_exit_up(fake, program):
+    """The interpreter imports nothing any more while it is torn down: say so, do not wait for it."""
+    returned, stderr = program("class Late:\n    def __del__(self): log.info('last')\nlate = Late()", close_timeout=3600)
+    assert returned == 0
+    assert "shutting down" in stderr
+
+
+def test_records_of_atexit_callbacks_that_run_after_ours_arrive(fake, program):
+    """F26: registered before our package was imported, so run after our own exit hook."""
+    text = "log.info('first')\n"
+    source = text + "handler2 = log.handlers[0]"
+    returned, stderr = program(
+        source
+        + """
+import cwlog_handler.lifecycle as lifecycle
+atexit.unregister(lifecycle._finish_all)
+atexit.register(lambda: log.info('after'))
+atexit.register(lifecycle._finish_all)
+"""
+    )
+    assert fake.messages("g", "s") == ["first", "after"], stderr
+    assert returned == 0
+
+
+def test_an_endpoint_that_never_answers_costs_one_deadline_and_one_line(fake, program):
+    """F25: however many streams; then it says how many were lost, and why."""
+    fake.fail(faults.stall())
+    source = "for n in range(10): log.info('%d', n)"
+    returned, stderr = program(source, close_timeout=0.5)
+    fake.release()
+    assert returned == 0
+    assert stderr.count("cwlog_handler:") == 1
+    assert "10 events not delivered at exit" in stderr
+
+
+def test_a_forked_child_and_its_parent_deliver_their_own_records_once(fake, program):
+    """F27: the parent is busy and half sent; the child starts empty, with a client of its own."""
+    source = """
+    for n in range(5000): log.info('parent %d', n)
+    children = []
+    for child in range(5):
+        pid = os.fork()
+        if pid == 0:
+            log.info('child %d', child)
+            sys.exit()
+        children.append(pid)
+    for n in range(5000, 6000): log.info('parent %d', n)
+    for pid in children: os.waitpid(pid, 0)
+    """
+    returned, stderr = program(source, stream="{process_id}")
+    assert returned == 0, stderr
+    messages = fake.messages("g")
+    assert sorted(m for m in messages if m.startswith("child")) == [f"child {n}" for n in range(5)]
+    assert [m for m in messages if m.startswith("parent")] == [f"parent {n}" for n in range(6000)]
+    assert len(fake.streams("g")) == 6
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_deliver_although_they_end_without_atexit(fake, tmp_path, method):
+    """F28: os._exit, no atexit."""
+    script = tmp_path / "program.py"
+    with fake.serve() as url:
+        script.write_text(
+            PRELUDE.format(stream="{process_id}", url=url, options={})
+            + textwrap.dedent(f"""
+            import multiprocessing
+            def work(n):
+                log.info("child %d", n)
+            if __name__ == "__main__":
+                context = multiprocessing.get_context({method!r})
+                children = [context.Process(target=work, args=(n,)) for n in range(3)]
+                for child in children: child.start()
+                for child in children: child.join()
+                log.info("parent")
+            """)
+        )
+        path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, str(script)], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": path}
+        )
+    assert sorted(fake.messages("g")) == ["child 0", "child 1", "child 2", "parent"], done.stderr

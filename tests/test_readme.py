@@ -1,0 +1,148 @@
+"""The README is true: its snippets run, its tables are the constructor's, its commands are those that are checked."""
+
+import inspect
+import json
+import logging
+import re
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cwlog_handler import CloudWatchLogsHandler, Stats
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PARAMETERS = {
+    name: parameter
+    for name, parameter in inspect.signature(CloudWatchLogsHandler.__init__).parameters.items()
+    if name != "self"
+}
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def section(title):
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)[1]
+
+
+def rows(title):
+    """The cells of the section's table, without its head."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def run(snippet):
+    """Execute a snippet, and the tests that it defines."""
+    names = {"__name__": "readme"}
+    exec(compile(snippet, "README.md", "exec"), names)
+    for name in [name for name in names if name.startswith("test_")]:
+        names[name]()
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LOGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def loggers_as_they_were():
+    """dictConfig and the snippets change the root logger and "shop": afterwards they are what they were."""
+    before = [(logger, logger.handlers[:], logger.level) for logger in (logging.getLogger(), logging.getLogger("shop"))]
+    yield
+    for logger, handlers, level in before:
+        for handler in logger.handlers:
+            if isinstance(handler, CloudWatchLogsHandler):
+                handler.close()
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+
+
+PYTHON = blocks("python")
+
+
+@pytest.mark.parametrize("snippet", [s for s in PYTHON if "cwlog_handler.testing" in s])
+def test_snippets_for_tests_run_as_they_stand(snippet, aws, loggers_as_they_were):
+    run(snippet)
+
+
+@pytest.mark.parametrize("snippet", [s for s in PYTHON if "cwlog_handler.testing" not in s])
+def test_snippets_for_programs_deliver_what_they_log(snippet, aws, loggers_as_they_were):
+    with mock_aws():
+        run(snippet)
+        handler = [*logging.getLogger("shop").handlers, *logging.getLogger().handlers][0]
+        assert handler.flush(30)
+        handler.close()
+        client = boto3.client("logs")
+        events = client.filter_log_events(logGroupName="my-app")["events"]
+
+    text = re.search(r'logger\.warning\("(.*?)"\)', snippet)
+    assert (text[1] if text else "Hello, CloudWatch") in [event["message"] for event in events]
+
+
+def test_six_lines_are_enough():
+    assert len(PYTHON[0].splitlines()) == 6
+
+
+def test_the_options_table_lists_the_constructors_keywords_with_their_defaults():
+    listed = {name.strip("`"): default for name, default, *_ in rows("Options")}
+
+    assert list(listed.pop("log_group_name").split()) == ["required"]
+    assert PARAMETERS["log_group_name"].default is inspect.Parameter.empty
+    assert set(listed) == set(PARAMETERS) - {"log_group_name"}
+    for name, default in listed.items():
+        value = eval(default.strip("`"), {"logging": logging})
+        assert (value, type(value)) == (PARAMETERS[name].default, type(PARAMETERS[name].default)), name
+
+
+def test_every_policy_is_json_and_allows_what_its_text_says():
+    one, four = [json.loads(block)["Statement"][0]["Action"] for block in blocks("json")]
+
+    assert one == "logs:PutLogEvents"
+    assert set(four) == {
+        f"logs:{x}" for x in ("PutLogEvents", "CreateLogStream", "CreateLogGroup", "PutRetentionPolicy")
+    }
+
+
+def test_what_is_the_same_as_in_watchtower_is_a_keyword_here():
+    names = set()
+    for theirs, ours in rows("From watchtower"):
+        if not ours.startswith("Not "):
+            names |= set(re.findall(r"`(\w+)`", theirs))
+
+    assert names >= {"log_group_name", "send_interval", "use_queues", "boto3_client"}
+    assert names <= set(PARAMETERS)
+
+
+def test_every_count_that_the_readme_names_is_in_the_stats():
+    named = set(re.findall(r"stats\.(\w+)", README)) | {
+        "pending_bytes",
+        "retries",
+        "delivered_bytes",
+        "possibly_duplicated",
+    }
+
+    assert named <= set(Stats.__dataclass_fields__) | {"rejected", "dropped"}
+    assert named >= {"emitted", "delivered", "rejected", "dropped", "pending"}
+
+
+def test_the_commands_are_the_ones_that_ci_runs():
+    """.ci/run takes them out of the README: it must find each of them, once, and have none of its own."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    patterns = re.findall(r"\$\(readme_command '(.*?)'\)", script)
+    commands = [command.strip() for command in blocks("sh")]
+
+    assert len(patterns) == len(commands) == 2
+    for pattern in patterns:
+        found = re.findall(rf"^python3 -m venv .*{pattern}$", README, re.MULTILINE)
+        assert len(found) == 1
+        assert found[0] in commands
+        assert found[0] not in script
