@@ -126,9 +126,9 @@ class Flusher:
         if aside:
             self.inbox.put_aside(item)
             return
-        if self._bounds.overflow == "block" and not self._has_room() and not is_own_thread():
-            if not self.inbox.wait_for_room(self._has_room, self._bounds.block_timeout):
-                item = item._replace(text=None)
+        blocks = self._bounds.overflow == "block" and not is_own_thread()
+        if blocks and not self.inbox.wait_for_room(self._has_room, self._bounds.block_timeout):
+            item = item._replace(text=None)
         self.inbox.put(item)
 
     def flush(self, timeout: float) -> bool:
@@ -172,7 +172,11 @@ class Flusher:
         if self._driver.acquire(timeout=max(0.0, deadline - self._clock())):
             self._driver.release()
         self._go_threadless()
-        if not settled and (left := self.stats().pending):
+        if not settled:
+            self._say_what_is_left()
+
+    def _say_what_is_left(self) -> None:
+        if left := self.stats().pending:
             why = self._ledger.last_error or f"not finished within close_timeout={self._close_timeout:g} s"
             self._notices.say("exit", f"log group {self._group!r}: {left} events not delivered at exit: {why}")
 
@@ -191,7 +195,8 @@ class Flusher:
     def _wake(self) -> None:
         """See to it that somebody drives."""
         if self._threadless:
-            self.drive(self._patience_ends())
+            if not self.drive(self._patience_ends()) and self._give_up_at is not None and not is_own_thread():
+                self._say_what_is_left()
         elif not self._has_thread:
             self._has_thread = True
             lifecycle.finish_in_multiprocessing_child()

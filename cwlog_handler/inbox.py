@@ -3,8 +3,8 @@
 Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
 
 A signal handler, a ``__del__`` or a garbage collection may log while any line here runs, in the same thread. So only
-primitives that may be re-entered are used: ``deque.append`` and ``SimpleQueue.put``. (``queue.Queue``, ``Condition`` and
-``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
+primitives that may be re-entered are used: ``deque.append`` and ``SimpleQueue.put``. (``queue.Queue``, ``Condition``
+and ``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
 """
 
 from __future__ import annotations
@@ -137,6 +137,8 @@ class Inbox:
 
     def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
         """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""
+        if has_room():
+            return True
         # Looked up late: gevent may have replaced sleep since this module was imported.
         give_up = time.monotonic() + timeout
         self.ring()

@@ -50,7 +50,7 @@ RETENTION_DAYS: Final = (
 # Model shape LogGroupClass.
 LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
 
-# Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths are ours.
+# Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths here.
 MAX_TAGS: Final = 50
 MAX_TAG_KEY_LENGTH: Final = 128
 MAX_TAG_VALUE_LENGTH: Final = 256

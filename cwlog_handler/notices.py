@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 REPEAT_AFTER: Final = 60.0
@@ -26,7 +27,6 @@ class Notices:
         if now - self._said.get(cause, -REPEAT_AFTER) < REPEAT_AFTER:
             return
         self._said[cause] = now
-        try:
+        # stderr may be None, closed, or an object of the program's own; there is nowhere else to complain.
+        with suppress(Exception):
             print(f"cwlog_handler: {' '.join(text.split())}", file=sys.stderr, flush=True)  # noqa: T201
-        except Exception:  # noqa: S110 - stderr may be None, closed or a program's own object; there is nowhere else
-            pass

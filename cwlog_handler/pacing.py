@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
-# A token comes back this long after its request started. The service sees requests when they arrive, and two of them are
-# not equally long on the way: 10 ms allow for that and cost 1 % of the rate. With 5 ms, two of 55 requests of a full
+# A token comes back this long after its request started. The service sees requests when they arrive, and no two are
+# equally long on the way: 10 ms allow for that and cost 1 % of the rate. With 5 ms, two of 55 requests of a full
 # megabyte were seen to be throttled by a stand-in that shared two busy cores; 50 ms would cost 5 %.
 WINDOW: Final = 1.01
 
@@ -66,7 +66,7 @@ class TokenBucket:
             return self._starts[-self._limit] + self._window
 
     def started(self, taken: float, now: float) -> None:
-        """Say that the request whose token was taken at ``taken`` really started at ``now``: the token is later back."""
+        """Say that the request whose token was taken at ``taken`` really started at ``now``: it is back later."""
         with self._lock:
             if taken in self._starts:
                 self._starts.remove(taken)

@@ -1,5 +1,7 @@
 """What may travel together: every batch keeps every rule, and there are as few as the rules allow."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +105,7 @@ def test_no_rule_is_broken_whatever_comes_and_nothing_is_lost_or_doubled(made, m
 def test_packing_is_as_tight_as_the_order_allows(sizes, max_bytes, max_events):
     """F7: no batch could have taken the next one's first event."""
     batches = packed([event(size=size) for size in sizes], Rules(max_bytes, max_events))
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         full = len(batch.events) == max_events
         assert full or batch.size_bytes + following.events[0].size_bytes > max_bytes
 

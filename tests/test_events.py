@@ -60,7 +60,12 @@ def test_five_megabytes_travel_in_as_few_events_as_they_fit_in():
 
 @pytest.mark.parametrize(
     ("created", "text", "reason"),
-    [(1.0, "", "empty"), (float("nan"), "x", "invalid_time"), (float("inf"), "x", "invalid_time"), (None, "x", "invalid_time")],
+    [
+        (1.0, "", "empty"),
+        (float("nan"), "x", "invalid_time"),
+        (float("inf"), "x", "invalid_time"),
+        (None, "x", "invalid_time"),
+    ],
 )
 def test_what_cannot_be_an_event_says_why(created, text, reason):
     """F10: judged on the formatted text."""

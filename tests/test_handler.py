@@ -334,9 +334,7 @@ def test_an_error_goes_at_once_and_its_caller_does_not_wait(fake, logger, attach
     assert fake.wait_for(lambda: fake.messages("g", "s") == ["waits for company", "now"])
 
 
-@pytest.mark.parametrize(
-    ("overflow", "kept"), [("drop_oldest", range(150, 250)), ("drop_newest", range(100))]
-)
+@pytest.mark.parametrize(("overflow", "kept"), [("drop_oldest", range(150, 250)), ("drop_newest", range(100))])
 def test_a_full_buffer_drops_exactly_what_its_policy_says(fake, logger, attach, capsys, overflow, kept):
     """F38, F39: bounded, counted to the record, said."""
     handler = attach(max_buffer_count=100, overflow=overflow, send_interval=3600)
@@ -362,7 +360,9 @@ def test_bytes_are_bounded_too(fake, logger, attach):
 
 
 def test_a_caller_that_blocks_waits_for_room_and_loses_nothing(fake, logger, attach):
-    handler = attach(max_buffer_count=10, overflow="block", block_timeout=60, send_interval=0.01, requests_per_second=None)
+    handler = attach(
+        max_buffer_count=10, overflow="block", block_timeout=60, send_interval=0.01, requests_per_second=None
+    )
     for number in range(100):
         logger.info("%d", number)
     assert handler.flush()

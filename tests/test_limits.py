@@ -18,7 +18,9 @@ def test_the_event_count_is_the_models():
     assert shape("InputLogEvents").metadata["max"] == limits.MAX_BATCH_EVENTS
 
 
-@pytest.mark.parametrize(("name", "pattern"), [("LogGroupName", limits.LOG_GROUP_NAME), ("LogStreamName", limits.LOG_STREAM_NAME)])
+@pytest.mark.parametrize(
+    ("name", "pattern"), [("LogGroupName", limits.LOG_GROUP_NAME), ("LogStreamName", limits.LOG_STREAM_NAME)]
+)
 def test_names_are_the_models(name, pattern):
     assert shape(name).metadata["pattern"] == pattern.pattern
     assert shape(name).metadata["max"] == limits.MAX_NAME_LENGTH

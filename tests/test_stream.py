@@ -22,7 +22,14 @@ from cwlog_handler.stream import Send, Stream, Wait
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
-FAILURES = [Throttled("ThrottlingException"), Unavailable("503", True), Unavailable("refused", False), Refused("No", "mend"), Created(), StaleToken("7")]
+FAILURES = [
+    Throttled("ThrottlingException"),
+    Unavailable("503", True),
+    Unavailable("refused", False),
+    Refused("No", "mend"),
+    Created(),
+    StaleToken("7"),
+]
 
 
 def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None):
@@ -230,8 +237,8 @@ STEPS = st.lists(
 
 @settings(max_examples=300)
 @given(STEPS, st.integers(1, 5), st.integers(1, 4), st.randoms(use_true_random=False))
-def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_events, rate, random):
-    """The ledger, the limits, the order, the rate; afterwards the service recovers and all that is left is delivered."""
+def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_events, rate, random):  # noqa: C901
+    """Ledger, limits, order, rate; afterwards the service recovers and all that is left is delivered."""
     stream, ledger = a_stream(max_bytes=90, max_events=max_events, rate=rate, jitter=random.random)
     now, number, waiting, starts, stored = 0.0, 0, None, [], []
 
