@@ -19,7 +19,7 @@ from .batches import Rules
 from .events import Event
 from .ledger import Ledger
 from .notices import Notices
-from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
+from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
 from .senders import Job, Senders
 from .stream import Send, Stream, Wait
 
@@ -160,14 +160,21 @@ class Dispatch:
 
     def _call(self, stream: Stream, send: Send) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the results."""
-        bucket = stream.bucket
-        assert bucket is not None
+        used_at = send.taken
+
+        def use_token(at: float) -> None:
+            nonlocal used_at
+            assert stream.bucket is not None
+            stream.bucket.used(used_at, at)
+            used_at = at
+
         try:
             outcome = self._client.put(
-                stream.name, send.batch.events, send.token, lambda: bucket.started(send.taken, self._clock())
+                stream.name, send.batch.events, send.token, on_start=lambda: use_token(self._clock())
             )
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
+        use_token(min(self._clock(), used_at + ARRIVED_AFTER_MOST))
         self._results.put(partial(self._settle, stream, outcome))
         self._ring()
 

@@ -27,6 +27,8 @@ from .own_threads import is_own_thread, own_thread
 from .senders import Senders
 from .stream import Stream
 
+Driver = Literal["thread", "caller", "outside"]
+
 Overflow = Literal["drop_oldest", "drop_newest", "block"]
 OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")
 
@@ -50,7 +52,11 @@ class Bounds:
 
 
 class Flusher:
-    """Everything behind the handler: takes formatted records from any thread and sees them to the service."""
+    """Everything behind the handler: takes formatted records from any thread and sees them to the service.
+
+    ``driver`` says who does the rounds: a daemon "thread" that the first record starts; each "caller", for its own
+    record; or nobody here, but a simulation "outside" that calls `step` on a clock of its own.
+    """
 
     def __init__(
         self,
@@ -65,7 +71,7 @@ class Flusher:
         send_interval: float,
         requests_per_second: float | None,
         close_timeout: float,
-        threadless: bool = False,
+        driver: Driver = "thread",
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -79,18 +85,19 @@ class Flusher:
         self._send_interval = send_interval
         self._rate = requests_per_second
         self._close_timeout = close_timeout
-        self._always_threadless = threadless
+        self._who_drives: Driver = driver
         self._clock = clock
         self._jitter = jitter
         self.start_over()
-        lifecycle.watch(self)
+        if driver != "outside":
+            lifecycle.watch(self)
 
     def start_over(self) -> None:
         """Begin with nothing: at first, and in a forked child, where the parent's records are the parent's."""
         self._client.start_over()
-        self.inbox = Inbox(self._wake, always_rings=self._always_threadless)
+        self.inbox = Inbox(self._wake, always_rings=self._who_drives == "caller")
         self._ledger = Ledger()
-        self._senders = Senders(inline=self._always_threadless)
+        self._senders = Senders(inline=self._who_drives != "thread")
         self._dispatch = Dispatch(
             self._client,
             self._notices,
@@ -112,7 +119,7 @@ class Flusher:
         self._driver = _thread.allocate_lock()
         self._has_thread = False
         self._retired = False
-        self._threadless = self._always_threadless
+        self._threadless = self._who_drives == "caller"
         self._give_up_at: float | None = None
 
     # -- from any thread -------------------------------------------------------------------------------------------
@@ -197,7 +204,7 @@ class Flusher:
         if self._threadless:
             if not self.drive(self._patience_ends()) and self._give_up_at is not None and not is_own_thread():
                 self._say_what_is_left()
-        elif not self._has_thread:
+        elif not self._has_thread and self._who_drives == "thread":
             self._has_thread = True
             lifecycle.finish_in_multiprocessing_child()
             try:

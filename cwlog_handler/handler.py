@@ -156,7 +156,7 @@ class CloudWatchLogsHandler(logging.Handler):
             send_interval=options.seconds("send_interval", send_interval),
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             close_timeout=self.close_timeout,
-            threadless=not use_queues,
+            driver="thread" if use_queues else "caller",
         )
         self._flushed_in_vain_at = float("-inf")
         self._process_name: tuple[int, str] | None = None

@@ -44,11 +44,11 @@ def test_a_backlog_uses_the_rate_nearly_whole():
     assert starts(TokenBucket(5), [0.0] * 500)[-1] <= 99 / 0.99
 
 
-def test_a_token_comes_back_a_second_after_the_request_really_started():
+def test_a_token_comes_back_a_second_after_the_request_really_was_used():
     """Between taking a token and starting lie milliseconds of serialisation; the service counts from the start."""
     bucket = TokenBucket(1)
     bucket.take(10.0)
-    bucket.started(10.0, 10.4)
+    bucket.used(10.0, 10.4)
     assert bucket.take(11.3) >= 11.4
 
 

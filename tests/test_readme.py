@@ -92,7 +92,7 @@ def test_snippets_for_programs_deliver_what_they_log(snippet, aws, loggers_as_th
 
 
 def test_six_lines_are_enough():
-    assert len(PYTHON[0].splitlines()) == 6
+    assert len([line for line in PYTHON[0].splitlines() if line]) == 6
 
 
 def test_the_options_table_lists_the_constructors_keywords_with_their_defaults():
