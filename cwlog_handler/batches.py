@@ -152,6 +152,7 @@ class Backlog:
             self._filling_bytes -= event.size_bytes
         elif not chunk:
             self._full.popleft()
+        if not chunk:
             self._first_chunk += 1
         return event
 

@@ -159,24 +159,24 @@ class Dispatch:
         return None
 
     def _call(self, stream: Stream, send: Send) -> None:
-        """Make one request; runs on a sender's thread and touches nothing of ours but the results."""
-        used_at = send.taken
+        """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""
+        started_at = send.taken
 
-        def use_token(at: float) -> None:
-            nonlocal used_at
-            assert stream.bucket is not None
-            stream.bucket.used(used_at, at)
-            used_at = at
+        def on_start() -> None:
+            nonlocal started_at
+            started_at = self._clock()
 
+        outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
-            outcome = self._client.put(
-                stream.name, send.batch.events, send.token, on_start=lambda: use_token(self._clock())
-            )
+            outcome = self._client.put(stream.name, send.batch.events, send.token, on_start)
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
-        use_token(min(self._clock(), used_at + ARRIVED_AFTER_MOST))
-        self._results.put(partial(self._settle, stream, outcome))
-        self._ring()
+        finally:
+            # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
+            assert stream.bucket is not None
+            stream.bucket.give_back(min(self._clock(), started_at + ARRIVED_AFTER_MOST))
+            self._results.put(partial(self._settle, stream, outcome))
+            self._ring()
 
     def _settle(self, stream: Stream, outcome: outcomes.Outcome, now: float) -> None:
         stream.settle(outcome, now)
@@ -189,7 +189,7 @@ class Dispatch:
         where = f"log group {self._group!r}, stream {stream.name!r}"
         match outcome:
             case outcomes.Refused(code, advice):
-                self._notices.say(code, f"{where}: {advice} ({self._ledger.pending} events wait and are kept)")
+                self._notices.say(code, f"{advice} ({self._ledger.pending} events wait and are kept)")
             case outcomes.Unavailable(cause) if stream.failures >= WORTH_A_LINE:
                 self._notices.say("unavailable", f"{where}: no delivery, trying on: {cause}")
             case outcomes.Invalid(message) if stream.is_idle:
@@ -204,12 +204,14 @@ class Dispatch:
         return [self._make_client], None
 
     def _make_client(self) -> None:
+        connection: outcomes.Connection = outcomes.Unavailable("interrupted", ambiguous=False)
         try:
             connection = self._client.connect()
         except Exception as error:
             connection = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
-        self._results.put(partial(self._connected, connection))
-        self._ring()
+        finally:
+            self._results.put(partial(self._connected, connection))
+            self._ring()
 
     def _connected(self, connection: outcomes.Connection, now: float) -> None:
         self._connecting = False
@@ -220,7 +222,7 @@ class Dispatch:
                 return
             case outcomes.Refused(code, advice):
                 self._ledger.last_error = advice
-                self._notices.say(code, f"log group {self._group!r}: {advice}")
+                self._notices.say(code, advice)
             case outcomes.Unavailable(cause):
                 self._ledger.last_error = cause
                 self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")

@@ -11,9 +11,11 @@ import _thread
 import random
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Final, Literal
 
 from . import lifecycle
@@ -24,7 +26,7 @@ from .inbox import Emitted, Inbox, Ticket
 from .ledger import EVENT_COST_BYTES, Ledger, Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
-from .senders import Senders
+from .senders import Job, Senders
 from .stream import Stream
 
 Driver = Literal["thread", "caller", "outside"]
@@ -95,7 +97,7 @@ class Flusher:
     def start_over(self) -> None:
         """Begin with nothing: at first, and in a forked child, where the parent's records are the parent's."""
         self._client.start_over()
-        self.inbox = Inbox(self._wake, always_rings=self._who_drives == "caller")
+        self.inbox = Inbox(self._wake, self._clock, always_rings=self._who_drives == "caller")
         self._ledger = Ledger()
         self._senders = Senders(inline=self._who_drives != "thread")
         self._dispatch = Dispatch(
@@ -111,6 +113,7 @@ class Flusher:
             jitter=self._jitter,
             ring=self.inbox.ring_bell,
         )
+        self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, dict[Stream, int]]] = []
         self._looked_at = self._clock()
         # Held during a round, never while waiting or calling: what keeps `stats` consistent.
@@ -124,15 +127,9 @@ class Flusher:
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
-    def put(self, created: float, text: str, stream_name: str, urgent: bool, aside: bool = False) -> None:
-        """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it.
-
-        A record put ``aside`` causes no request by itself.
-        """
+    def put(self, created: float, text: str, stream_name: str, urgent: bool) -> None:
+        """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it."""
         item = Emitted(created, text, stream_name, urgent)
-        if aside:
-            self.inbox.put_aside(item)
-            return
         blocks = self._bounds.overflow == "block" and not is_own_thread()
         if blocks and not self.inbox.wait_for_room(self._has_room, self._bounds.block_timeout):
             item = item._replace(text=None)
@@ -211,10 +208,10 @@ class Flusher:
                 # Not threading.Thread, for the reason given in `senders`.
                 _thread.start_new_thread(self._run, ())
             except RuntimeError:
-                # The interpreter is ending: threads start no more.
+                # No more threads, or the interpreter is ending: do it here, and try again with the next record.
                 self._has_thread = False
-                self._go_threadless()
-                self._wake()
+                self.inbox.alarm_bytes = -1
+                self.drive(self._patience_ends())
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
@@ -231,15 +228,22 @@ class Flusher:
         self.inbox.alarm_bytes = -1
 
     def _run(self) -> None:
-        with own_thread(), self._driver:
-            while True:
-                next_at = self._guarded_step()
-                if self._retired and self.is_settled:
-                    self._has_thread = False
-                    break
-                self.inbox.wait(None if next_at is None else max(0.0, next_at - self._clock()))
-                if next_at is None:
-                    self._looked_at = self._clock()
+        driver = self._driver
+        with own_thread(), driver:
+            try:
+                while True:
+                    next_at = self._guarded_step()
+                    if self._retired and self.is_settled:
+                        break
+                    timeout = inf if next_at is None else max(0.0, next_at - self._clock())
+                    # A stream in back-off may have the only date, far away: another's record must not wait for it.
+                    idle = timeout > self._send_interval
+                    self.inbox.wait(timeout, idle)
+                    if idle:
+                        self._looked_at = self._clock()
+            finally:
+                self._has_thread = False
+                self.inbox.alarm_bytes = -1
         if not self.inbox.is_empty:
             self._wake()
 
@@ -247,25 +251,31 @@ class Flusher:
         """Do the flusher's work on the calling thread until all is settled; False if the deadline came first.
 
         Another thread that drives is waited for. On the thread that drives already (a signal handler or a ``__del__``
-        logged during a round) it returns at once: the round below picks the record up.
+        logged during a round) it returns at once: the round below picks the record up. A call that is being made when
+        the deadline comes is not cut short.
         """
-        if is_own_thread() or not self._driver.acquire(timeout=max(0.0, deadline - self._clock())):
+        if is_own_thread():
             return False
-        try:
-            with own_thread():
-                self.inbox.fetch_asides()
-                while True:
-                    with self._books:
-                        self._dispatch.hasten_all(self._clock())
-                    next_at = self._guarded_step()
-                    if self.is_settled:
-                        return True
-                    now = self._clock()
-                    if now >= deadline:
-                        return False
-                    self.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
-        finally:
-            self._driver.release()
+        driver = self._driver
+        with own_thread():
+            if not driver.acquire(timeout=min(max(0.0, deadline - self._clock()), _thread.TIMEOUT_MAX)):
+                return False
+            try:
+                return self._drive(deadline)
+            finally:
+                driver.release()
+
+    def _drive(self, deadline: float) -> bool:
+        while True:
+            with self._books:
+                self._dispatch.hasten_all(self._clock())
+            next_at = self._guarded_step()
+            if self.is_settled:
+                return True
+            now = self._clock()
+            if now >= deadline:
+                return False
+            self.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
 
     def _guarded_step(self) -> float | None:
         try:
@@ -283,9 +293,10 @@ class Flusher:
             jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000))
             self._finish_tickets()
             self._dispatch.sweep(now)
-        # Outside the lock: without threads the call is made right here and may take long.
-        for job in jobs:
-            self._senders.run(job)
+            self._jobs.extend(jobs)
+        # Outside the lock: without threads the call is made right here and may take long, or be broken off by Ctrl-C.
+        while self._jobs:
+            self._senders.run(self._jobs.popleft())
         return now if jobs and self._senders.inline else next_at
 
     # -- taking records in -----------------------------------------------------------------------------------------
@@ -296,7 +307,14 @@ class Flusher:
         lost_before = self._ledger.dropped["overflow"]
         items, tickets = self.inbox.drain()
         for item in items:
-            self._take_in_record(item, arrived, now)
+            entered = self._ledger.emitted
+            try:
+                self._take_in_record(item, arrived, now)
+            except Exception as error:
+                # Nothing is known to raise here but MemoryError; one record must not take the others along uncounted.
+                self._ledger.last_error = f"{type(error).__name__}: {error}"
+                if self._ledger.emitted == entered:
+                    self._ledger.turn_away("error")
         if tickets:
             chunks = self._dispatch.hasten_all(now)
             self._tickets += [(ticket, chunks) for ticket in tickets]
@@ -333,6 +351,8 @@ class Flusher:
     def _finish_tickets(self) -> None:
         waiting = []
         for ticket, chunks in self._tickets:
+            if ticket.abandoned:
+                continue
             if all(stream.first_chunk > chunk for stream, chunk in chunks.items()):
                 ticket.finish()
             else:

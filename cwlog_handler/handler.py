@@ -22,7 +22,7 @@ from .flusher import OVERFLOW, Bounds, Flusher, Overflow, monotonic
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME, StreamName
 from .notices import Notices
-from .own_threads import origin
+from .own_threads import is_our_own
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -169,20 +169,16 @@ class CloudWatchLogsHandler(logging.Handler):
 
         The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
         """
-        comes_from = origin(record)
-        if comes_from == "own":
+        if is_our_own(record):
             return False
         verdict: bool | logging.LogRecord = self.filter(record)
         if verdict:
             # Since Python 3.12 a filter may return another record.
-            self._emit(verdict if isinstance(verdict, logging.LogRecord) else record, comes_from == "aside")
+            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record; never raises, whatever is in it. Any thread, any signal handler."""
-        self._emit(record, aside=False)
-
-    def _emit(self, record: logging.LogRecord, aside: bool) -> None:
         try:
             try:
                 text = self.format(record)
@@ -192,7 +188,7 @@ class CloudWatchLogsHandler(logging.Handler):
                 # Said as every handler says it, and delivered all the same: with what there is.
                 text = formatting.fallback_text(record, error)
                 self.handleError(record)
-            self._flusher.put(record.created, text, self._name_for(record), record.levelno >= self.flush_level, aside)
+            self._flusher.put(record.created, text, self._name_for(record), record.levelno >= self.flush_level)
         except Exception:
             self.handleError(record)
 
@@ -220,7 +216,7 @@ class CloudWatchLogsHandler(logging.Handler):
                 "thread_name": record.threadName,
                 "logger_name": record.name,
                 "level_name": record.levelname,
-                "strftime": datetime.fromtimestamp(record.created, timezone.utc),
+                "strftime": _utc(record.created),
             }
         )
 
@@ -259,6 +255,14 @@ class CloudWatchLogsHandler(logging.Handler):
     def __repr__(self) -> str:
         level = logging.getLevelName(self.level)
         return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level})>"
+
+
+def _utc(created: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(created, timezone.utc)
+    except (TypeError, ValueError, OverflowError, OSError):
+        # A record that somebody made with a time that is none; it is counted as such further on.
+        return datetime.now(timezone.utc)
 
 
 def _holds_logging_lock() -> bool:

@@ -9,6 +9,7 @@ and ``Event.set`` take a plain lock, which the interrupted frame may hold: a dea
 
 from __future__ import annotations
 
+import _thread
 import queue
 import time
 from collections import deque
@@ -20,6 +21,8 @@ from typing import Final, NamedTuple
 WAKE_BYTES: Final = 256 * 1024
 # What a record costs in the queue beyond its characters: tuple, float, str header, place in the deque.
 RECORD_COST_BYTES: Final = 160
+# SimpleQueue.get takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
+LONGEST_SLEEP: Final = 3600.0
 # How often a caller that waits for room looks again.
 ROOM_POLL: Final = 0.01
 
@@ -39,6 +42,7 @@ class Ticket:
 
     def __init__(self) -> None:
         self._done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.abandoned = False
 
     def finish(self) -> None:
         """Let the waiting thread go on."""
@@ -47,20 +51,21 @@ class Ticket:
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; False if time ran out first."""
         try:
-            return self._done.get(timeout=max(0.0, timeout))
+            return self._done.get(timeout=min(max(0.0, timeout), _thread.TIMEOUT_MAX))
         except queue.Empty:
+            self.abandoned = True
             return False
 
 
 class Inbox:
     """Records that wait for the flusher. Any thread may `put`; one thread at a time may `drain`."""
 
-    def __init__(self, wake: Callable[[], None], always_rings: bool = False) -> None:
+    def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
         self._items: deque[Emitted] = deque()
         self._tickets: deque[Ticket] = deque()
-        self._asides: deque[Emitted] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._wake = wake
+        self._clock = clock
         # An estimate: ``+=`` may lose an update where threads are free. Each drain starts it anew.
         self.size_bytes = 0
         # True where no thread sleeps: each caller sees to its own record.
@@ -69,7 +74,7 @@ class Inbox:
         self.alarm_bytes = -1
 
     def __len__(self) -> int:
-        return len(self._items) + len(self._asides)
+        return len(self._items)
 
     def put(self, item: Emitted) -> None:
         """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
@@ -77,10 +82,6 @@ class Inbox:
         self.size_bytes += len(item.text or "") + RECORD_COST_BYTES
         if item.urgent or self.size_bytes > self.alarm_bytes:
             self.ring()
-
-    def put_aside(self, item: Emitted) -> None:
-        """Hand a record over that must not cause a request by itself: it goes with the next one."""
-        self._asides.append(item)
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Ask for word when all that is here now is settled."""
@@ -100,16 +101,18 @@ class Inbox:
     def _set_alarm(self, size_bytes: int) -> None:
         self.alarm_bytes = -1 if self.always_rings else size_bytes
 
-    def wait(self, timeout: float | None) -> None:
+    def wait(self, timeout: float, idle: bool = False) -> None:
         """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls it.
+
+        ``idle``: the next record is to wake it; else records may wait until the time is over, or much has come.
 
         The bell is emptied before anything is looked at, so no ring is lost: what rings later wakes the next sleep.
         """
-        self._set_alarm(-1 if timeout is None else WAKE_BYTES)
-        if timeout is None and not self.is_empty:
+        self._set_alarm(-1 if idle else WAKE_BYTES)
+        if idle and not self.is_empty:
             return
         try:
-            self._bell.get(timeout=timeout)
+            self._bell.get(timeout=min(timeout, LONGEST_SLEEP))
             while True:
                 self._bell.get_nowait()
         except queue.Empty:
@@ -120,18 +123,11 @@ class Inbox:
         """True if nothing is here that wants a round of its own."""
         return not (self._items or self._tickets)
 
-    def fetch_asides(self) -> None:
-        """Let the records put aside go now."""
-        for _ in range(len(self._asides)):
-            self._items.append(self._asides.popleft())
-
     def drain(self) -> tuple[list[Emitted], list[Ticket]]:
         """Take out all that is here, in order; each ticket was put in no earlier than the records it asks for."""
         tickets = [self._tickets.popleft() for _ in range(len(self._tickets))]
         pop = self._items.popleft
         items = [pop() for _ in range(len(self._items))]
-        if items or tickets:
-            items += [self._asides.popleft() for _ in range(len(self._asides))]
         self.size_bytes = 0
         return items, tickets
 
@@ -140,10 +136,10 @@ class Inbox:
         if has_room():
             return True
         # Looked up late: gevent may have replaced sleep since this module was imported.
-        give_up = time.monotonic() + timeout
+        give_up = self._clock() + timeout
         self.ring()
         while not has_room():
-            left = give_up - time.monotonic()
+            left = give_up - self._clock()
             if left <= 0:
                 return False
             time.sleep(min(ROOM_POLL, left))

@@ -11,14 +11,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Final
 
 # The loggers of the client that we call, by first name.
 AWS_CLIENT_LOGGERS: Final = frozenset({"botocore", "boto3", "urllib3", "s3transfer"})
 
 _idents: set[int] = set()
-
-Origin = Literal["application", "aside", "own"]
 
 
 @contextmanager
@@ -40,13 +38,13 @@ def is_own_thread() -> bool:
     return _thread.get_ident() in _idents
 
 
-def origin(record: logging.LogRecord) -> Origin:
-    """Say where a record comes from: the application; our call of the AWS client; or something else on our thread."""
+def is_our_own(record: logging.LogRecord) -> bool:
+    """True for what the AWS client logs while we call it."""
     # The record's thread, not the current one: a QueueListener may bring our own records back on another.
     ident = record.thread if record.thread is not None else _thread.get_ident()
     if ident not in _idents or record.process not in (None, os.getpid()):
-        return "application"
-    return "own" if record.name.partition(".")[0] in AWS_CLIENT_LOGGERS else "aside"
+        return False
+    return record.name.partition(".")[0] in AWS_CLIENT_LOGGERS
 
 
 def forget_all() -> None:

@@ -6,7 +6,7 @@ Must not know: what is sent, what a clock is. Instants are seconds of one monoto
 from __future__ import annotations
 
 import threading
-from collections import deque
+from bisect import insort
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
@@ -17,6 +17,9 @@ WINDOW: Final = 1.002
 # most so much after the start, or a slow endpoint would cost rate: 3 % at 30 ms. Counting from the start alone had 2 of
 # 43 requests of a full megabyte throttled by a stand-in on a busy machine, even with 10 ms to spare.
 ARRIVED_AFTER_MOST: Final = 0.03
+
+# When other handlers' requests have all tokens of a stream out, nobody knows until when: ask again soon.
+ALL_OUT: Final = 0.05
 
 # Full jitter: a random part of a bound that doubles. Half a second spreads a fleet over one throttled second; 10 s is
 # how late we may notice that an outage is over.
@@ -41,7 +44,8 @@ class TokenBucket:
 
     def __init__(self, rate: float | None) -> None:
         self._lock = threading.Lock()
-        self._starts: deque[float] = deque()
+        self._used: list[float] = []
+        self._out = 0
         self._limit: int | None = None
         self._window = WINDOW
         self.tighten(rate)
@@ -56,24 +60,28 @@ class TokenBucket:
                 self._limit, self._window = limit, window
 
     def take(self, now: float) -> float | None:
-        """Take a token and return None, or take nothing and return the instant at which one will be there."""
+        """Take a token and return None, or take nothing and return the instant at which to ask again.
+
+        A token that was taken is out until `give_back`, however long the request takes to start and to end.
+        """
         with self._lock:
             if self._limit is None:
                 return None
-            while self._starts and self._starts[0] + self._window <= now:
-                self._starts.popleft()
-            if len(self._starts) < self._limit:
-                self._starts.append(now)
+            while self._used and self._used[0] + self._window <= now:
+                self._used.pop(0)
+            if self._out + len(self._used) < self._limit:
+                self._out += 1
                 return None
-            return self._starts[-self._limit] + self._window
+            if self._out >= self._limit:
+                return now + ALL_OUT
+            return self._used[self._out - self._limit] + self._window
 
-    def used(self, taken: float, at: float) -> None:
-        """Say that the token that was taken at ``taken`` was really used at ``at``: it comes back later."""
+    def give_back(self, used_at: float) -> None:
+        """End the request of a token, which counts from ``used_at`` for a second more."""
         with self._lock:
-            if taken in self._starts:
-                self._starts.remove(taken)
-                self._starts.append(at)
-                self._starts = deque(sorted(self._starts))
+            if self._limit is not None:
+                self._out = max(0, self._out - 1)
+                insort(self._used, used_at)
 
 
 _shared: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()

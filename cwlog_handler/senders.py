@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import queue
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from .own_threads import own_thread
@@ -34,7 +35,8 @@ class Senders:
     @property
     def free(self) -> int:
         """How many jobs would start at once."""
-        return self._most - self._busy
+        # Inline one at a time: whoever drives looks at its deadline between two.
+        return (1 if self.inline else self._most) - self._busy
 
     def run(self, job: Job) -> None:
         """Start a job; whoever gave it says `finished` when its result has come in."""
@@ -51,11 +53,11 @@ class Senders:
                 # handler may hold, and waits for the new thread.
                 _thread.start_new_thread(self._work, ())
             except RuntimeError:
-                # The interpreter is ending: threads start no more. Do it here.
+                # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
                 self._threads -= 1
-                self.inline = True
-                with own_thread():
-                    self._jobs.get_nowait()()
+                with own_thread(), suppress(queue.Empty):
+                    while True:
+                        self._jobs.get_nowait()()
 
     def finished(self) -> None:
         """Say that a job's result has come in."""
@@ -68,7 +70,9 @@ class Senders:
                     job = self._jobs.get(timeout=LINGER)
                 except queue.Empty:
                     break
-                job()
+                # A job posts its own result, whatever happens; a thread that died of it would still be counted.
+                with suppress(BaseException):
+                    job()
         # A job put between the time-out and here is found by the thread that the next run() starts: it counts threads.
         self._threads -= 1
         if not self._jobs.empty():

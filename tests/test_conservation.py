@@ -73,7 +73,7 @@ STEPS = st.lists(
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
 @settings(max_examples=200, deadline=None)
 @given(STEPS, st.sampled_from([None, 5, 20]), st.randoms(use_true_random=False))
-def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):
+def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):  # noqa: C901
     now = 1000.0
     service = Service(lambda: now)
     flusher = Flusher(

@@ -197,6 +197,17 @@ def test_what_is_outside_the_services_window_is_counted_by_reason(fake, logger, 
     assert fake.groups["g"].retention_days == 7
 
 
+def test_a_record_whose_time_is_no_time_is_counted(fake, logger, attach):
+    handler = attach()
+    for created in (float("nan"), 1e300, None):
+        record = logger.makeRecord("n", logging.INFO, "f", 1, "m", (), None)
+        record.created = created
+        handler.handle(record)
+    assert handler.flush()
+    assert handler.stats.dropped_by_reason == {"invalid_time": 2, "too_new": 1}
+    assert balanced(handler.stats)
+
+
 def test_one_handler_feeds_many_streams(fake, logger, attach):
     handler = attach(log_stream_name="{level_name}/{thread_name}/{strftime:%Y:%m}")
     thread = threading.Thread(target=logger.warning, args=("w",), name="a*b")

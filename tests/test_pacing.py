@@ -10,7 +10,7 @@ from cwlog_handler.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucke
 
 
 def starts(bucket, arrivals):
-    """Let each request start as early as it may, in turn."""
+    """Let each request start as early as it may, in turn, and be answered at once."""
     now, started = 0.0, []
     for arrival in arrivals:
         now = max(now, arrival)
@@ -18,6 +18,7 @@ def starts(bucket, arrivals):
             assert wait_until > now
             now = wait_until
         started.append(now)
+        bucket.give_back(now)
     return started
 
 
@@ -44,12 +45,22 @@ def test_a_backlog_uses_the_rate_nearly_whole():
     assert starts(TokenBucket(5), [0.0] * 500)[-1] <= 99 / 0.99
 
 
-def test_a_token_comes_back_a_second_after_the_request_really_was_used():
+def test_a_token_comes_back_a_second_after_the_request_was_really_made():
     """Between taking a token and starting lie milliseconds of serialisation; the service counts from the start."""
     bucket = TokenBucket(1)
     bucket.take(10.0)
-    bucket.used(10.0, 10.4)
+    bucket.give_back(10.4)
     assert bucket.take(11.3) >= 11.4
+
+
+def test_a_request_that_does_not_start_for_long_keeps_its_token():
+    """A process that was stopped, or a client that was made anew: the tokens do not grow old meanwhile."""
+    bucket = TokenBucket(2)
+    assert bucket.take(10.0) is bucket.take(10.0) is None
+    assert bucket.take(50.0) > 50.0
+    bucket.give_back(50.0)
+    bucket.give_back(50.0)
+    assert bucket.take(50.5) >= 51.0
 
 
 def test_no_rate_means_no_waiting():

@@ -54,6 +54,12 @@ def next_send(stream, now):
         now = decision.until
 
 
+def settle(stream, outcome, now):
+    """End a request: its token comes back, its outcome is taken in."""
+    stream.bucket.give_back(now)
+    stream.settle(outcome, now)
+
+
 def texts(send):
     return [e.message for e in send.batch.events]
 
@@ -95,7 +101,7 @@ def test_events_that_come_while_a_token_is_awaited_join_the_batch():
         stream.hasten(0.0)
         if name == "a":
             stream.decide(0.0, NOW_MS)
-            stream.settle(Accepted(None), 0.0)
+            settle(stream, Accepted(None), 0.0)
     assert isinstance(stream.decide(0.1, NOW_MS), Wait)
     stream.add(event("c"), 0.5)
     assert texts(next_send(stream, 0.5)[0]) == ["b", "c"]
@@ -114,10 +120,10 @@ def test_after_a_failure_the_same_batch_goes_again_unchanged(failure):
     stream.add(event("a"), 0.0)
     first, now = next_send(stream, 0.0)
     stream.add(event("b"), now)
-    stream.settle(failure, now)
+    settle(stream, failure, now)
     again, now = next_send(stream, now)
     assert again.batch is first.batch
-    stream.settle(Accepted(None), now)
+    settle(stream, Accepted(None), now)
     assert texts(next_send(stream, now)[0]) == ["b"]
     assert (ledger.delivered, ledger.retries) == (1, 1)
 
@@ -131,7 +137,7 @@ def test_the_token_of_each_answer_goes_with_the_next_request():
         stream.hasten(now)
         send, now = next_send(stream, now)
         tokens.append(send.token)
-        stream.settle(outcome, now)
+        settle(stream, outcome, now)
     assert tokens == [None, "1", "5", "6", None, None]
 
 
@@ -141,7 +147,7 @@ def test_rejections_are_counted_by_reason_and_the_rest_is_delivered():
     for _ in range(10):
         stream.add(event(), 0.0)
     _, now = next_send(stream, 0.0)
-    stream.settle(Accepted(None, too_old=2, expired=1, too_new=3), now)
+    settle(stream, Accepted(None, too_old=2, expired=1, too_new=3), now)
     assert ledger.rejected == {"too_old": 2, "expired": 1, "too_new": 3}
     assert (ledger.delivered, ledger.pending, ledger.pending_bytes, ledger.delivered_bytes) == (4, 0, 0, 4 * 27)
 
@@ -151,9 +157,9 @@ def test_only_a_lost_answer_makes_delivered_events_possible_duplicates():
     for failure, doubled in [(Unavailable("refused", False), 0), (Unavailable("reset", True), 1)]:
         stream.add(event(), 0.0)
         _, now = next_send(stream, 100.0)
-        stream.settle(failure, now)
+        settle(stream, failure, now)
         _, now = next_send(stream, now)
-        stream.settle(Accepted(None), now)
+        settle(stream, Accepted(None), now)
         assert ledger.possibly_duplicated == doubled
 
 
@@ -163,7 +169,7 @@ def test_an_event_that_grew_too_old_while_it_waited_is_dropped_and_counted():
     stream.add(event("old"), 0.0)
     stream.add(event("new", NOW_MS + 10 * HOUR_MS), 0.0)
     stream.decide(1.0, NOW_MS + 10 * HOUR_MS)
-    stream.settle(Throttled("t"), 1.0)
+    settle(stream, Throttled("t"), 1.0)
     send = stream.decide(100.0, NOW_MS + 14 * 24 * HOUR_MS + 1)
     assert texts(send) == ["new"]
     assert +ledger.dropped == {"too_old": 1}
@@ -178,7 +184,7 @@ def test_the_slow_lane_is_slower_than_the_weather_lane():
         now = 1.0
         for _ in range(10):
             _, now = next_send(stream, now)
-            stream.settle(failure, now)
+            settle(stream, failure, now)
         delays.append(next_send(stream, now)[1] - now)
     assert delays == [10.0, 60.0]
 
@@ -189,7 +195,7 @@ def test_a_stream_that_is_created_for_ever_is_not_hammered():
     now = 1.0
     for _ in range(10):
         _, now = next_send(stream, now)
-        stream.settle(Created(), now)
+        settle(stream, Created(), now)
     assert now > 10.0
 
 
@@ -204,7 +210,7 @@ def test_bisecting_delivers_the_good_events_once_in_order_and_counts_the_bad(cou
         send, now = next_send(stream, now)
         numbers = [int(text) for text in texts(send)]
         refused = bad & set(numbers)
-        stream.settle(Invalid("bad") if refused else Accepted(None), now)
+        settle(stream, Invalid("bad") if refused else Accepted(None), now)
         if not refused:
             delivered += numbers
     assert delivered == [n for n in range(count) if n not in bad]
@@ -218,7 +224,7 @@ def test_bisecting_one_bad_event_of_ten_thousand_takes_few_requests():
         stream.add(event(str(number)), 0.0)
     while not stream.is_idle:
         send, _ = next_send(stream, 1.0)
-        stream.settle(Invalid("bad") if "7777" in texts(send) else Accepted(None), 1.0)
+        settle(stream, Invalid("bad") if "7777" in texts(send) else Accepted(None), 1.0)
     assert ledger.requests <= 2 * 14 + 1
 
 
@@ -257,7 +263,7 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
         nonlocal waiting
         if isinstance(outcome, Accepted | AlreadyAccepted):
             stored.extend(waiting.batch.events)
-        stream.settle(outcome, now)
+        settle(stream, outcome, now)
         waiting = None
 
     for action, value in steps:

@@ -86,16 +86,18 @@ def _well_formed(call: Call) -> Batch:
         constraints.length(call.params["logEvents"], "logEvents", 1, MAX_BATCH_EVENTS)
     if "sequenceToken" in call.params:
         constraints.length(call.params["sequenceToken"], "sequenceToken", 1)
-    batch = []
     for number, (timestamp, message) in enumerate(call.batch, start=1):
-        where = f"logEvents.{number}.member"
-        if constraints.present(timestamp, f"{where}.timestamp") and timestamp is not None:
-            constraints.within(timestamp, f"{where}.timestamp", 0)
-        if constraints.present(message, f"{where}.message") and message is not None:
-            constraints.length(message, f"{where}.message", 1)
-        batch.append((timestamp or 0, message or ""))
+        if not message or timestamp is None or timestamp < 0:
+            _check_event(constraints, f"logEvents.{number}.member", timestamp, message)
     constraints.enforce()
-    return batch
+    return [(timestamp or 0, message or "") for timestamp, message in call.batch]  # neither is None any more
+
+
+def _check_event(constraints: Constraints, where: str, timestamp: int | None, message: str | None) -> None:
+    if constraints.present(timestamp, f"{where}.timestamp") and timestamp is not None:
+        constraints.within(timestamp, f"{where}.timestamp", 0)
+    if constraints.present(message, f"{where}.message") and message is not None:
+        constraints.length(message, f"{where}.message", 1)
 
 
 def _check_order(batch: Batch) -> None:

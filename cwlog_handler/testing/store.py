@@ -7,6 +7,7 @@ import bisect
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from .answers import Refusal
@@ -140,7 +141,7 @@ class Store:
         for timestamp, message in valid:
             self.ingested += 1
             event = StoredEvent(timestamp, message, now_ms, request, self.ingested)
-            bisect.insort(stream.events, event, key=lambda stored: stored.key)
+            bisect.insort(stream.events, event, key=attrgetter("timestamp"))  # behind its equals
         stream.accepted_token, stream.accepted_messages = stream.expected_token, sent
         stream.expected_token = self._new_token()
 
