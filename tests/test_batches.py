@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlog_handler.batches import Backlog, Rules
 from cwlog_handler.events import Event
-from cwlog_handler.limits import MAX_BATCH_BYTES
+from cwlog_handler.limits import DAY_MS, MAX_AGE_MS, MAX_BATCH_BYTES
 
 HOUR = 3_600_000
 NOW = 1_700_000_000_000
@@ -127,3 +128,19 @@ def test_the_backlog_agrees_with_a_simple_queue(actions):
             assert [int(e.message) for e in batch.events] == expected
         assert backlog.droppable == len(model)
         assert backlog.is_empty == (not model)
+
+
+def test_a_dropped_event_leaves_its_bytes_to_others():
+    """F7: what an overflow took out of the open chunk no longer counts against the batch."""
+    backlog = Backlog(Rules(100, 10))
+    backlog.append(event(size=50))
+    backlog.drop_oldest()
+    for _ in range(2):
+        backlog.append(event(size=50))
+    assert [len(batch.events) for batch in drained(backlog)] == [2]
+
+
+@pytest.mark.parametrize(("days", "max_age"), [(None, MAX_AGE_MS), (1, DAY_MS), (14, MAX_AGE_MS), (30, MAX_AGE_MS)])
+def test_a_longer_retention_does_not_widen_the_services_14_days(days, max_age):
+    """F2: the stricter of 14 days and the group's retention counts."""
+    assert Rules.of(100, 10, days).max_age_ms == max_age

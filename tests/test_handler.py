@@ -13,9 +13,11 @@ from logging.handlers import QueueHandler, QueueListener
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
 from .conftest import balanced
+from .test_stream import event, next_send
 
 
 def configured(fake, **options):
@@ -408,6 +410,7 @@ def test_flush_says_false_when_time_runs_out_and_discards_nothing(fake, logger, 
     logger.info("m")
     assert not handler.flush(0.1)
     assert handler.stats.pending == 1
+    assert fake.wait_for(lambda: fake.requests)
     fake.release()
     assert handler.flush()
     assert fake.messages("g", "s") == ["m"]
@@ -464,6 +467,8 @@ def test_our_own_records_do_not_come_back_through_a_queue_listener(fake, attach)
     assert fake.messages("g", "s") == ["mine"]
 
 
+# pytest-timeout's own signal is the one that this test takes over.
+@pytest.mark.timeout(60, method="thread")
 def test_a_signal_handler_that_logs_at_any_moment_does_not_deadlock(fake, logger, attach):
     """F29: thousands of signals while the main thread logs."""
     handler = attach()
@@ -584,3 +589,296 @@ def test_wrong_use_raises_with_the_value_and_the_way_out(options, words):
         CloudWatchLogsHandler("g", **options)
     for word in words:
         assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "counted", "most"), [("max_batch_count", "events", 3), ("max_batch_size", "size_bytes", 200)]
+)
+def test_no_request_is_larger_than_the_options_allow(fake, logger, attach, option, counted, most):
+    """F5, F6: max_batch_count and max_batch_size hold for every request, also for a message that is longer."""
+    fake.create("g", "s")
+    handler = attach(requests_per_second=None, send_interval=3600, **{option: most})
+    for number in range(20):
+        logger.info("%d", number)
+    logger.info("x" * 500)
+    assert handler.flush()
+    assert max(getattr(request, counted) for request in fake.requests) <= most
+    assert "".join(fake.messages("g", "s")) == "".join(map(str, range(20))) + "x" * 500
+
+
+@pytest.mark.parametrize("flush_level", [logging.ERROR, "ERROR"])
+def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, attach, monkeypatch, flush_level):
+    """F22: `flush_level` itself is urgent, what is below is not."""
+    handler = attach(flush_level=flush_level)
+    urgent = []
+    monkeypatch.setattr(handler._flusher, "put", lambda *args: urgent.append(args[3]))
+    for level in (logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logger.log(level, "m")
+    assert urgent == [False, False, True, True]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.25, 3600.0])
+def test_the_send_interval_is_the_one_that_was_asked_for(attach, seconds):
+    """A stream of the handler waits `send_interval` seconds for company."""
+    stream = attach(send_interval=seconds)._flusher._dispatch.stream("s")
+    stream.add(event(), 100.0)
+    assert next_send(stream, 100.0)[1] == 100.0 + seconds
+
+
+def test_close_delivers_before_it_returns(fake, logger, attach):
+    """F24: close() drains, without a flush() of the caller's and without waiting for the send interval."""
+    handler = attach(send_interval=3600)
+    logger.info("last")
+    handler.close()
+    assert fake.messages("g", "s") == ["last"]
+
+
+def test_the_thread_ends_after_close_and_a_later_record_starts_it_again(fake, logger, attach):
+    """F24, F33: "after" is logged when the thread is certainly gone."""
+    handler = attach()
+    logger.info("before")
+    handler.close()
+    assert fake.wait_for(lambda: not handler._flusher._has_thread)
+    logger.info("after")
+    assert handler.flush(5)
+    assert fake.messages("g", "s") == ["before", "after"]
+
+
+def test_close_leaves_loggings_list_of_handlers():
+    """F24: logging.shutdown() must not see a closed handler again."""
+    handler = CloudWatchLogsHandler("g", "s", boto3_client=object())
+    handler.name = "leaves"
+    handler.close()
+    assert "leaves" not in logging._handlers
+
+
+def test_a_close_right_after_a_flush_in_vain_does_not_wait_again(attach, monkeypatch):
+    """F25: logging.shutdown() calls both; together they take one close_timeout."""
+    handler = attach()
+    waits = []
+    monkeypatch.setattr(handler._flusher, "flush", lambda timeout: waits.append(timeout))
+    handler.flush()
+    handler.close()
+    assert waits == [handler.close_timeout]
+
+
+def test_a_caller_that_blocks_is_bounded_in_bytes_too(fake, logger, attach):
+    """F38: `overflow="block"` looks at max_buffer_size, not at the count alone."""
+    fake.fail(faults.server_error(503))
+    handler = attach(max_buffer_size=10_000, overflow="block", block_timeout=0.0)
+    for _ in range(50):
+        logger.info("x" * 1000)
+    handler.flush(0.2)
+    assert handler.stats.pending_bytes <= 12_000
+    assert handler.stats.dropped_by_reason["overflow"] == 50 - handler.stats.pending > 30
+    fake.clear_faults()
+    assert handler.flush(60)
+
+
+def test_an_overflow_takes_from_the_stream_with_most(fake, logger, attach):
+    """F38: a stream that is stuck must not cost the others their records."""
+    handler = attach(log_stream_name="{level_name}", max_buffer_count=10, send_interval=3600)
+    logger.warning("first")
+    for number in range(20):
+        logger.info("%d", number)
+    assert handler.flush()
+    assert fake.messages("g", "WARNING") == ["first"]
+    assert fake.messages("g", "INFO") == [str(number) for number in range(11, 20)]
+
+
+def test_filters_decide_and_may_replace_the_record(fake, logger, attach):
+    """A false verdict is obeyed; since Python 3.12 a filter may return another record."""
+    handler = attach()
+    handler.addFilter(lambda record: record.getMessage() != "no")
+    logger.info("no")
+    logger.info("yes")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["yes"]
+
+
+def test_every_option_of_the_log_group_reaches_the_service(fake, logger, attach):
+    """Tags, retention, class and key that the handler is given are what the group is made with."""
+    key = "arn:aws:kms:us-east-1:123456789012:key/k"
+    handler = attach(
+        log_group_tags={"a": "b"},
+        log_group_retention_days=7,
+        log_group_class="INFREQUENT_ACCESS",
+        log_group_kms_key_id=key,
+    )
+    logger.info("m")
+    assert handler.flush()
+    created = next(r.parameters for r in fake.requests if r.operation == "CreateLogGroup")
+    assert (created["tags"], created["logGroupClass"], created["kmsKeyId"]) == ({"a": "b"}, "INFREQUENT_ACCESS", key)
+    assert fake.groups["g"].retention_days == 7
+
+
+@pytest.mark.parametrize(("option", "there"), [("create_log_group", []), ("create_log_stream", ["g"])])
+def test_what_is_not_to_be_created_is_not(fake, logger, attach, option, there, capsys):
+    """create_log_group and create_log_stream reach the client: switched off, no such call succeeds and it is told."""
+    if there:
+        fake.create("g")
+    attach(close_timeout=0.0, **{option: False})
+    logger.error("m")
+    assert fake.wait_for(lambda: option in capsys.readouterr().err)
+    assert "CreateLogGroup" not in {r.operation for r in fake.requests}
+    assert fake.messages("g") == [] if there else "g" not in fake.groups
+
+
+def test_logging_does_not_take_the_handlers_lock(fake, logger, attach, monkeypatch):
+    """F24, F29: `logging.shutdown` holds it while it waits for us, so a record must not wait for it."""
+
+    class Forbidden:
+        def acquire(self, *_):
+            pytest.fail("the handler's lock was taken")
+
+        __enter__ = acquire
+
+        def release(self):
+            pass
+
+        def __exit__(self, *_):
+            pass
+
+    handler = attach()
+    with monkeypatch.context() as patched:
+        patched.setattr(handler, "lock", Forbidden())
+        logger.info("m")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["m"]
+
+
+def test_the_constructor_starts_nothing_however_threads_and_clients_are_made(monkeypatch):
+    """F37: threads of `_thread` are not in threading.active_count(); a missing profile fails before Session.client."""
+    import _thread
+
+    import boto3.session
+
+    monkeypatch.setattr(boto3.session, "Session", lambda *_, **__: pytest.fail("a session was made"))
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *_: pytest.fail("a thread was started"))
+    CloudWatchLogsHandler("g").close()
+
+
+def test_no_event_is_larger_than_max_message_size(fake, logger, attach):
+    """F8: `max_message_size` counts the service's 26 bytes too."""
+    handler = attach(max_message_size=100, oversize="truncate")
+    logger.info("x" * 500)
+    assert handler.flush()
+    (message,) = fake.messages("g", "s")
+    assert len(message) == 100 - 26
+
+
+def test_flush_and_close_do_not_wait_while_this_thread_holds_loggings_lock(attach, monkeypatch):
+    """F24: inside dictConfig nothing would come of waiting."""
+    handler = attach()
+    timeouts = []
+    monkeypatch.setattr(handler._flusher, "flush", timeouts.append)
+    with logging._lock:
+        handler.flush(30)
+        handler.close()
+    handler.flush(30)
+    assert timeouts == [0.0, 0.0, 30]
+
+
+def test_a_forked_child_forgets_the_parents_client_too(attach, monkeypatch):
+    """F27: else both processes read from the same sockets."""
+    flusher, calls = attach()._flusher, []
+    monkeypatch.setattr(flusher._client, "start_over", lambda: calls.append("client"))
+    flusher.start_over()
+    assert calls == ["client"]
+
+
+def test_a_flush_on_a_thread_of_ours_returns_at_once(attach):
+    """A __del__ or hook that flushes on our thread would wait for itself."""
+    handler = attach()
+    with own_thread():
+        assert handler.flush(3600) is False
+
+
+def test_flush_waits_close_timeout_unless_told_otherwise(attach, monkeypatch):
+    """`close_timeout` is the default of flush()."""
+    handler, timeouts = attach(close_timeout=3), []
+    monkeypatch.setattr(handler._flusher, "flush", timeouts.append)
+    handler.flush()
+    handler.flush(0.5)
+    assert timeouts == [3.0, 0.5]
+
+
+def test_the_json_default_of_the_handler_is_used(fake, logger, attach):
+    """`json_serialize_default` reaches the text."""
+    handler = attach(json_serialize_default=lambda value: "mine")
+    logger.info({"a": object()})
+    assert handler.flush()
+    assert fake.messages("g", "s") == ['{"a": "mine"}']
+
+
+def test_the_region_of_the_handler_reaches_the_client():
+    """`region_name` is where the client is made."""
+    from cwlog_handler import CloudWatchLogsHandler
+
+    handler = CloudWatchLogsHandler("g", "s", region_name="eu-west-1")
+    assert "eu-west-1" in handler._flusher._client.connect().endpoint
+    handler.close()
+
+
+def test_ctrl_c_during_a_call_on_the_callers_thread_is_raised_and_wedges_nothing(logger):
+    """The batch goes again with the next record; KeyboardInterrupt is the application's."""
+
+    class Client:
+        calls, stored = 0, []
+
+        def put_log_events(self, **request):
+            self.calls += 1
+            if self.calls == 1:
+                raise KeyboardInterrupt
+            self.stored.extend(event["message"] for event in request["logEvents"])
+            return {}
+
+    client = Client()
+    logger.addHandler(CloudWatchLogsHandler("g", "s", boto3_client=client, use_queues=False))
+    with pytest.raises(KeyboardInterrupt):
+        logger.info("one")
+    logger.info("two")
+    assert client.stored == ["one", "two"]
+
+
+def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(fake, logger, attach, capsys):
+    """Its own next date, a minute away, must not be when the flusher looks again."""
+    fake.create("g", "DEBUG")
+    fake.fail(faults.access_denied(), stream="DEBUG")
+    handler = attach(log_stream_name="{level_name}", send_interval=0.05)
+    logger.debug("denied")
+    assert fake.wait_for(lambda: sum(r.stream == "DEBUG" for r in fake.requests) >= 3)
+    logger.info("fine")
+    assert fake.wait_for(lambda: "INFO" in fake.streams("g") and fake.messages("g", "INFO") == ["fine"])
+    fake.clear_faults()
+    assert handler.flush(60)
+
+
+def test_where_no_thread_can_be_started_the_caller_delivers(fake, logger, attach, monkeypatch):
+    """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
+    import _thread
+
+    def start_new_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    handler = attach()
+    with monkeypatch.context() as patched:
+        patched.setattr(_thread, "start_new_thread", start_new_thread)
+        logger.info("one")
+        assert fake.messages("g", "s") == ["one"]
+    logger.info("two")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["one", "two"]
+
+
+def test_a_caller_that_blocks_comes_back_although_the_clock_is_frozen(fake, logger, attach):
+    """F34: freezegun freezes time.monotonic, too."""
+    freezegun = pytest.importorskip("freezegun")
+    fake.fail(faults.server_error(503))
+    handler = attach(max_buffer_count=1, overflow="block", block_timeout=0.05)
+    with freezegun.freeze_time():
+        for _ in range(3):
+            logger.info("m")
+    fake.clear_faults()
+    assert handler.flush(60)
+    assert handler.stats.dropped_by_reason == {"overflow": 2}

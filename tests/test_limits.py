@@ -50,3 +50,10 @@ def test_sizes_span_and_ages_are_those_the_model_documents():
     assert f"older than {limits.MAX_AGE_MS // limits.DAY_MS} days" in text
     assert f"more than {limits.MAX_AHEAD_MS // 3_600_000} hours in the future" in text
     assert f"cannot exceed {limits.MAX_BATCH_SPAN_MS // 3_600_000} hours" in text
+
+
+def test_numbers_that_no_model_has_are_those_of_the_documentation():
+    """1 MB an event (its 26 bytes included), 5 requests a second and stream, the reserved prefix."""
+    assert limits.MAX_EVENT_BYTES == 1_048_576
+    assert limits.REQUESTS_PER_SECOND == 5
+    assert limits.RESERVED_LOG_GROUP_PREFIX == "aws/"

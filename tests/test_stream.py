@@ -295,3 +295,67 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
     for timestamp in {e.timestamp for e in stored}:
         same = [int(e.message) for e in stored if e.timestamp == timestamp]
         assert same == sorted(same)
+
+
+def test_a_stream_made_anew_gets_no_token_of_the_old_one():
+    """F17: after Created the token of the deleted stream must not be sent."""
+    stream, _ = a_stream()
+    stream.add(event(), 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, Accepted("1"), now)
+    stream.add(event(), now)
+    send, now = next_send(stream, now)
+    assert send.token == "1"
+    settle(stream, Created(), now)
+    assert next_send(stream, now)[0].token is None
+
+
+def test_a_lost_answer_makes_only_its_own_batch_a_possible_duplicate():
+    """What is delivered after the batch in doubt is not in doubt."""
+    stream, ledger = a_stream()
+    now = 0.0
+    for outcomes in ([Unavailable("reset", True), Accepted(None)], [Accepted(None)]):
+        stream.add(event(), now)
+        for outcome in outcomes:
+            _, now = next_send(stream, now)
+            settle(stream, outcome, now)
+        assert ledger.possibly_duplicated == 1
+
+
+@pytest.mark.parametrize("failure", [Unavailable("503", True), Refused("No", "mend")])
+def test_a_success_makes_back_off_begin_anew(failure):
+    """F20, F21: the first failure after a success waits as long as the very first one, in both lanes."""
+    stream, _ = a_stream(jitter=lambda: 1.0)
+    now, delays = 0.0, []
+    for _ in range(2):
+        stream.add(event(), now)
+        _, now = next_send(stream, now)
+        for _ in range(3):
+            settle(stream, failure, now)
+            before, now = now, next_send(stream, now)[1]
+            delays.append(now - before)
+        settle(stream, Accepted(None), now)
+    assert delays == [0.5, 1.0, 2.0] * 2
+
+
+@pytest.mark.parametrize("outcome", [Created(), StaleToken("7")])
+def test_a_first_stale_token_or_creation_costs_no_waiting(outcome):
+    """F17: nothing is wrong with the service then, so the next try follows at once."""
+    stream, _ = a_stream()
+    stream.add(event(), 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, outcome, now)
+    assert next_send(stream, now)[1] == now
+
+
+def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
+    """F20: fewer, fuller requests; an accepted one takes a tenth off again."""
+    interval = SendInterval(1.0)
+    stream, ledger = a_stream(interval=interval)
+    stream.add(event(), 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, Throttled("ThrottlingException"), now)
+    assert (ledger.throttled, ledger.last_error, interval.seconds) == (1, "ThrottlingException", 2.0)
+    _, now = next_send(stream, now)
+    settle(stream, Accepted(None), now)
+    assert (ledger.throttled, interval.seconds) == (1, 1.8)

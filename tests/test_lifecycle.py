@@ -1,0 +1,35 @@
+"""What happens to flushers when the process forks or ends."""
+
+from weakref import WeakSet
+
+from cwlog_handler import lifecycle
+from cwlog_handler.own_threads import is_own_thread, own_thread
+from cwlog_handler.pacing import shared_bucket
+
+
+def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent(monkeypatch):
+    """F27: a thread's number may be given again; a bucket's lock may be held for ever."""
+    monkeypatch.setattr(lifecycle, "_watched", WeakSet())
+    bucket = shared_bucket("https://x", "g", "forked", 5)
+    with own_thread():
+        lifecycle._in_forked_child()
+        assert not is_own_thread()
+    assert shared_bucket("https://x", "g", "forked", 5) is not bucket
+
+
+def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeypatch):
+    """F25: several handlers wait side by side at exit."""
+    calls = []
+
+    class Watched:
+        def finish_within_timeout(self):
+            calls.append("deadline")
+            return 0.0
+
+        def finish(self, deadline):
+            calls.append("finish")
+
+    flushers = [Watched(), Watched()]
+    monkeypatch.setattr(lifecycle, "_watched", WeakSet(flushers))
+    lifecycle._finish_all()
+    assert calls == ["deadline", "deadline", "finish", "finish"]

@@ -1,0 +1,27 @@
+"""Which records are our own."""
+
+import logging
+import threading
+
+import pytest
+
+from cwlog_handler.own_threads import is_our_own, own_thread
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"), [("botocore.hooks", True), ("urllib3", True), ("botocorex", False), ("app", False)]
+)
+def test_on_our_thread_only_the_aws_clients_records_are_ours(name, ours):
+    """F29, F30: what a __del__ logs on our thread is the application's, and kept."""
+    record = logging.makeLogRecord({"name": name, "thread": threading.get_ident()})
+    assert not is_our_own(record)
+    with own_thread():
+        assert is_our_own(record) == ours
+    assert not is_our_own(record)
+
+
+def test_a_record_of_another_process_is_never_ours():
+    """A forked worker's threads may have the numbers of ours; its records come here through a queue."""
+    record = logging.makeLogRecord({"name": "botocore", "thread": threading.get_ident(), "process": -1})
+    with own_thread():
+        assert not is_our_own(record)
