@@ -31,7 +31,7 @@ class Stats:
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Sent, and refused by the service: too_old, expired, too_new, invalid."""
     dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Never sent: overflow, too_old, too_new, empty, oversize, invalid_time."""
+    """Never sent: overflow, too_old, too_new, empty, oversize, invalid_time, error."""
     pending: int = 0
     """Waiting, or on their way."""
     pending_bytes: int = 0

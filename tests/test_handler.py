@@ -55,6 +55,23 @@ def test_every_record_of_a_configured_program_arrives_in_order(tokens):
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
 
 
+def test_file_config_can_say_the_options_too(fake, tmp_path):
+    ini = tmp_path / "logging.ini"
+    with fake.serve() as url:
+        ini.write_text(
+            "[loggers]\nkeys=root,filed\n[handlers]\nkeys=cloudwatch\n[formatters]\nkeys=\n"
+            "[logger_root]\nhandlers=\n"
+            "[logger_filed]\nhandlers=cloudwatch\nlevel=INFO\nqualname=filed\npropagate=0\n"
+            "[handler_cloudwatch]\nclass=cwlog_handler.CloudWatchLogsHandler\nargs=('g',)\n"
+            f"kwargs={{'log_stream_name': 's', 'endpoint_url': '{url}', 'overflow': 'drop_newest'}}\n"
+        )
+        logging.config.fileConfig(ini, disable_existing_loggers=False)
+        logging.getLogger("filed").info("m")
+        assert logging.getLogger("filed").handlers[0].flush()
+    assert fake.messages("g", "s") == ["m"]
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+
+
 def test_a_second_dict_config_loses_nothing_and_does_not_freeze():
     """F24: dictConfig closes the old handlers under a lock that boto3 needs for its own logging."""
     fake = FakeCloudWatchLogs()
