@@ -107,6 +107,16 @@ def test_events_that_come_while_a_token_is_awaited_join_the_batch():
     assert texts(next_send(stream, 0.5)[0]) == ["b", "c"]
 
 
+def test_a_chunk_that_an_overflow_emptied_is_settled():
+    """Else a flush that waits for it would wait for ever."""
+    stream, _ = a_stream()
+    stream.add(event(), 0.0)
+    chunk = stream.last_chunk
+    assert stream.first_chunk <= chunk
+    assert stream.drop_oldest()
+    assert stream.first_chunk > chunk
+
+
 def test_nothing_to_send_means_no_call():
     """F11."""
     stream, _ = a_stream()

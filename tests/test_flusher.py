@@ -1,0 +1,79 @@
+"""The flusher with a client of the test's own."""
+
+import threading
+import time
+
+from cwlog_handler import outcomes
+from cwlog_handler.batches import Rules
+from cwlog_handler.flusher import Bounds, Flusher, monotonic
+from cwlog_handler.notices import Notices
+
+
+class Client:
+    """Refuses the stream "denied", takes all others; notes the order of the calls."""
+
+    def __init__(self):
+        self.calls = []
+        self.changed = threading.Condition()
+
+    def start_over(self):
+        pass
+
+    def connect(self):
+        return outcomes.Connected(f"endpoint-{id(self)}")
+
+    def put(self, stream_name, events, token, on_start):
+        with self.changed:
+            self.calls.append(stream_name)
+            self.changed.notify_all()
+        return outcomes.Refused("No", "mend it") if stream_name == "denied" else outcomes.Accepted(None)
+
+    def wait_for_calls(self, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
+
+
+def a_flusher(client, driver="thread"):
+    return Flusher(
+        client,
+        Notices(monotonic),
+        log_group_name="g",
+        rules=Rules(1_048_576, 10_000),
+        bounds=Bounds(10**6, None, "drop_oldest", 0.0),
+        max_event_bytes=1_048_576,
+        oversize="split",
+        send_interval=0.05,
+        requests_per_second=None,
+        close_timeout=0.1,
+        driver=driver,
+        jitter=lambda: 1.0,
+    )
+
+
+def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
+    """Its own next date, seconds away, must not be when the flusher looks again."""
+    client = Client()
+    flusher = a_flusher(client)
+    flusher.put(time.time(), "m", "denied", urgent=False)
+    client.wait_for_calls(3)  # the fourth comes two seconds later
+    assert flusher.stats().pending == 1
+    flusher.put(time.time(), "m", "fine", urgent=False)
+    client.wait_for_calls(4)
+    assert client.calls == ["denied"] * 3 + ["fine"]
+
+
+def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
+    """The least likely of all: memory that ends at one record."""
+
+    class Huge(str):
+        def isascii(self):
+            raise MemoryError
+
+    client = Client()
+    flusher = a_flusher(client, driver="outside")
+    for text in ("a", Huge("b"), "c"):
+        flusher.put(time.time(), text, "s", urgent=True)
+    flusher.step()
+    stats = flusher.stats()
+    assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})
+    assert "MemoryError" in stats.last_error
