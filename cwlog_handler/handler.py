@@ -73,7 +73,7 @@ class CloudWatchLogsHandler(logging.Handler):
         block_timeout: With "block", seconds that a caller waits for room at most; then its record is dropped.
         close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
         use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
-            scripts; it waits ``close_timeout`` at most.
+            scripts; after ``close_timeout`` it waits no more, but for a call that is being made.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
             None: dates as ISO 8601, the rest by ``repr``.
     """

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
-# some 900 short records; half of it was not measurably fresher, double lets the queue overshoot its bound further.
+# some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
+# a full request, so that a burst fills requests rather than causes wake-ups.
 WAKE_BYTES: Final = 256 * 1024
 # What a record costs in the queue beyond its characters: tuple, float, str header, place in the deque.
 RECORD_COST_BYTES: Final = 160

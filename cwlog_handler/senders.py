@@ -13,8 +13,8 @@ from typing import Final
 
 from .own_threads import own_thread
 
-# Requests on their way at the same time, over all streams of a handler. Four keep 20 streams' worth of the old quota
-# going at 200 ms a request; botocore's pool holds ten connections.
+# Requests on their way at the same time, over all streams of a handler. Four make 20 requests a second at 200 ms each,
+# four streams' worth of the old quota, and leave six of botocore's ten connections to spare.
 MOST_SENDERS: Final = 4
 # A thread without work ends after this many seconds.
 LINGER: Final = 10.0
