@@ -33,7 +33,7 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, driver="thread"):
+def a_flusher(client, driver="thread", clock=monotonic):
     return Flusher(
         client,
         Notices(monotonic),
@@ -46,6 +46,7 @@ def a_flusher(client, driver="thread"):
         requests_per_second=None,
         close_timeout=0.1,
         driver=driver,
+        clock=clock,
         jitter=lambda: 1.0,
     )
 
@@ -77,3 +78,18 @@ def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
     stats = flusher.stats()
     assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})
     assert "MemoryError" in stats.last_error
+
+
+def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
+    """F38: 10,000 names that come and go must not stay in memory."""
+    now = 1000.0
+    client = Client()
+    flusher = a_flusher(client, driver="outside", clock=lambda: now)
+    for name in ("fine", "denied"):
+        flusher.put(time.time(), "m", name, urgent=True)
+    for _ in range(5):
+        flusher.step()
+    assert client.calls == ["fine", "denied"]
+    now += 3600.0
+    flusher.step()
+    assert set(flusher._dispatch.streams) == {"denied"}

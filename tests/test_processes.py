@@ -13,6 +13,8 @@ from cwlog_handler.testing import faults
 PRELUDE = """
 import atexit, logging, os, signal, sys, threading, time
 from cwlog_handler import CloudWatchLogsHandler
+# Whoever runs these tests in the background may have it ignored, which children inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 handler = CloudWatchLogsHandler("g", {stream!r}, endpoint_url={url!r}, **{options!r})
 log = logging.getLogger("program")
 log.setLevel(logging.DEBUG)
@@ -44,10 +46,10 @@ ENDINGS = {
     "normal end": ("log.info('last')", 0),
     "sys.exit": ("log.info('last'); sys.exit(3)", 3),
     "unhandled exception": ("log.info('last'); raise RuntimeError", 1),
-    "ctrl-c": ("log.info('last'); os.kill(os.getpid(), signal.SIGINT); time.sleep(30)", -signal.SIGINT),
+    "ctrl-c": ("log.info('last'); os.kill(os.getpid(), signal.SIGINT); signal.pause()", -signal.SIGINT),
     "sigterm handled": (
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4)); log.info('last'); "  # noqa: ISC004
-        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)",
+        "os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
         4,
     ),
     "a thread that still logs": (
