@@ -1,0 +1,134 @@
+"""Real programs, started as their users start them, that log to the strict fake over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Longer than anything takes on a busy machine; only a hang is stopped by it.
+HANG_LIMIT = 60.0
+
+
+class Program:
+    """A program that runs. All it writes is kept, stdout and stderr together, and can be waited for."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | Path | None) -> None:
+        self._process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # A group of its own, so that all it started can be ended with it.
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._lines: list[str] = []
+        self._written = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._written:
+                self._lines.append(line)
+                self._written.notify_all()
+
+    @property
+    def output(self) -> str:
+        """All that was written so far."""
+        with self._written:
+            return "".join(self._lines)
+
+    def wait_for(self, text: str, timeout: float = HANG_LIMIT) -> str:
+        """Wait until a line with this text was written, and return the line."""
+        with self._written:
+            found = self._written.wait_for(
+                lambda: next((line for line in self._lines if text in line), None) or not self._reader.is_alive(),
+                timeout,
+            )
+            if isinstance(found, str):
+                return found
+        raise AssertionError(f"{text!r} was not written; this was:\n{self.output}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program, not to what it started."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = HANG_LIMIT) -> int:
+        """Wait for the end of the program, and return its exit status."""
+        status = self._process.wait(timeout)
+        # What it started may hold the pipe open: no longer than a moment.
+        self._reader.join(5.0)
+        return status
+
+    def end(self) -> None:
+        """End it and all that it started, if it has not ended."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(HANG_LIMIT)
+        self._reader.join(5.0)
+        if self._process.stdout is not None and not self._reader.is_alive():
+            self._process.stdout.close()
+
+
+def environment(url: str | None = None, **more: str) -> dict[str, str]:
+    """The environment of a program that finds this checkout, keys that open nothing, and the endpoint at ``url``."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    endpoint = {} if url is None else {"AWS_ENDPOINT_URL": url}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **endpoint, **more}
+
+
+@contextmanager
+def started(
+    argv: Sequence[str], *, url: str | None = None, cwd: str | Path | None = None, **env: str
+) -> Iterator[Program]:
+    """Start a program with the endpoint at ``url``; whatever happens inside, nothing of it runs on afterwards."""
+    program = Program(argv, environment(url, **env), cwd)
+    try:
+        yield program
+    finally:
+        program.end()
+
+
+def python(*arguments: str) -> list[str]:
+    """The command line of this Python."""
+    return [sys.executable, *arguments]
+
+
+def script(name: str) -> str:
+    """The path of a console script of this environment, such as ``gunicorn``."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_it_listens(port: int, timeout: float = HANG_LIMIT) -> None:
+    """Wait until somebody accepts connections on a port of 127.0.0.1."""
+    give_up = time.monotonic() + timeout
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            return
+        except OSError:  # noqa: PERF203
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
