@@ -1,6 +1,7 @@
 """What may travel together: packing events into batches that PutLogEvents accepts whole.
 
-Owns: bytes, count, order, span and age of a batch. Must not know: clocks, threads, logging, boto3, retries.
+Owns: bytes, count, order, span and age of a batch; which waiting event an overflow takes. Must not know: clocks,
+threads, logging, boto3, retries.
 
 Events are packed in order of arrival, as tightly as the limits allow, and put in chronological order when a batch is
 closed. The sort is stable, so events of the same millisecond keep their order of arrival, within a batch and from
@@ -16,9 +17,10 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from .events import Event
-from .limits import DAY_MS, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
+from .limits import DAY_MS, EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
 
 _timestamp = attrgetter("timestamp")
+_number = attrgetter("number")
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,14 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Events for one request, in chronological order. ``chunk`` numbers what was packed together, for `flush`."""
+    """Events for one request, in chronological order."""
 
     events: tuple[Event, ...]
-    chunk: int
+
+    @property
+    def first_number(self) -> int:
+        """The number of the event that arrived first."""
+        return min(event.number for event in self.events)
 
     @property
     def size_bytes(self) -> int:
@@ -51,7 +57,7 @@ class Batch:
     def halves(self) -> tuple[Batch, Batch]:
         """Cut a batch of two events or more in two."""
         middle = len(self.events) // 2
-        return Batch(self.events[:middle], self.chunk), Batch(self.events[middle:], self.chunk)
+        return Batch(self.events[:middle]), Batch(self.events[middle:])
 
     def within(self, now_ms: int, rules: Rules) -> Aged:
         """Sort out the events that the service would not take at ``now_ms``; the batch itself if there are none."""
@@ -60,7 +66,7 @@ class Batch:
             return Aged(self, (), ())
         start = bisect_left(self.events, oldest_ms, key=_timestamp)
         end = bisect_right(self.events, newest_ms, key=_timestamp)
-        rest = Batch(self.events[start:end], self.chunk) if start < end else None
+        rest = Batch(self.events[start:end]) if start < end else None
         return Aged(rest, self.events[:start], self.events[end:])
 
 
@@ -89,82 +95,95 @@ def cut_on_span(events: list[Event]) -> list[list[Event]]:
 
 
 class Backlog:
-    """The events of one stream that wait for their first request: full chunks, and one that still fills.
+    """The events of one stream that wait for their first request, in a lane for each level of severity.
 
     Not thread-safe: the flusher owns it.
     """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._full: deque[deque[Event]] = deque()
-        self._filling: deque[Event] = deque()
-        self._filling_bytes = 0
+        # No lane is ever empty.
+        self._lanes: dict[int, deque[Event]] = {}
+        self._count = 0
+        self._bytes = 0
         self._closed: deque[Batch] = deque()
-        self._first_chunk = 0
-        self.droppable = 0
-        """How many events are in no closed batch yet."""
 
     @property
     def has_full_batch(self) -> bool:
         """True if a batch is ready that no further event could join."""
-        return bool(self._full or self._closed)
+        # No event is smaller than one byte of text.
+        full = self._bytes + EVENT_OVERHEAD_BYTES >= self._rules.max_bytes or self._count >= self._rules.max_events
+        return full or bool(self._closed)
 
     @property
     def is_empty(self) -> bool:
         """True if no event waits."""
-        return not (self._filling or self._full or self._closed)
+        return not (self._count or self._closed)
 
     @property
-    def first_chunk(self) -> int:
-        """Number of the oldest chunk that has events here, or of the one to come."""
-        return self._closed[0].chunk if self._closed else self._first_chunk
+    def first_number(self) -> int | None:
+        """The number of the waiting event that arrived first; None if none waits."""
+        numbers = [batch.first_number for batch in self._closed]
+        numbers += [lane[0].number for lane in self._lanes.values()]
+        return min(numbers, default=None)
 
     @property
-    def last_chunk(self) -> int:
-        """Number of the chunk that the newest event is in."""
-        return self._first_chunk + len(self._full) - (0 if self._filling else 1)
+    def lowest_level(self) -> int | None:
+        """The least severe level of which an event waits that is in no closed batch yet; None if there is none."""
+        return min(self._lanes, default=None)
 
-    def append(self, event: Event) -> None:
-        """Add an event behind all others; it starts a new chunk if it would break a limit of this one."""
-        too_many = len(self._filling) >= self._rules.max_events
-        if too_many or self._filling_bytes + event.size_bytes > self._rules.max_bytes:
-            self._full.append(self._filling)
-            self._filling = deque()
-            self._filling_bytes = 0
-        self._filling.append(event)
-        self._filling_bytes += event.size_bytes
-        self.droppable += 1
+    def count_of(self, level: int) -> int:
+        """How many events of a level wait that are in no closed batch yet."""
+        lane = self._lanes.get(level)
+        return len(lane) if lane is not None else 0
+
+    def append(self, event: Event, level: int) -> None:
+        """Add an event in the place that its number says: behind all others, but for one that takes a lost one's."""
+        lane = self._lanes.get(level)
+        if lane is None:
+            lane = self._lanes[level] = deque()
+        if lane and lane[-1].number > event.number:
+            lane.insert(bisect_left(lane, event.number, key=_number), event)
+        else:
+            lane.append(event)
+        self._count += 1
+        self._bytes += event.size_bytes
 
     def take(self) -> Batch | None:
-        """Take out the batch to be sent next, closing the oldest chunk for it; None if no event waits."""
-        if not self._closed:
-            self._close_chunk()
+        """Take out the batch to be sent next: the events that arrived first, as many as fit; None if none waits."""
+        if not self._closed and self._lanes:
+            # sorted() is stable and needs one pass where the events are in order already, as they nearly always are.
+            pieces = cut_on_span(sorted(self._take_what_fits(), key=_timestamp))
+            self._closed.extend(Batch(tuple(piece)) for piece in pieces)
         return self._closed.popleft() if self._closed else None
 
-    def drop_oldest(self) -> Event | None:
-        """Take out the event that arrived first and is in no closed batch; None if there is none."""
-        chunk = self._full[0] if self._full else self._filling
-        if not chunk:
-            return None
-        event = chunk.popleft()
-        self.droppable -= 1
-        if chunk is self._filling:
-            self._filling_bytes -= event.size_bytes
-        elif not chunk:
-            self._full.popleft()
-        if not chunk:
-            self._first_chunk += 1
+    def drop(self, level: int, newest: bool) -> Event:
+        """Take out the event of a level that arrived first, or last; KeyError if none of that level waits."""
+        lane = self._lanes[level]
+        event = lane.pop() if newest else lane.popleft()
+        if not lane:
+            del self._lanes[level]
+        self._count -= 1
+        self._bytes -= event.size_bytes
         return event
 
-    def _close_chunk(self) -> None:
-        if self._full:
-            chunk = self._full.popleft()
-        else:
-            chunk, self._filling, self._filling_bytes = self._filling, deque(), 0
-        if not chunk:
-            return
-        self.droppable -= len(chunk)
-        # sorted() is stable and needs one pass where the events are in order already, which they nearly always are.
-        for piece in cut_on_span(sorted(chunk, key=_timestamp)):
-            self._closed.append(Batch(tuple(piece), self._first_chunk))
-        self._first_chunk += 1
+    def _take_what_fits(self) -> list[Event]:
+        """Take out events in order of arrival until a limit is reached; one at least."""
+        taken: list[Event] = []
+        room = self._rules.max_bytes
+        while self._lanes:
+            # From one lane for as long as it has the oldest: most of the time, there is one lane only.
+            level = min(self._lanes, key=lambda level: self._lanes[level][0].number)
+            lane = self._lanes[level]
+            until = min((other[0].number for other in self._lanes.values() if other is not lane), default=None)
+            while lane and (until is None or lane[0].number < until):
+                size = lane[0].size_bytes
+                if taken and (size > room or len(taken) >= self._rules.max_events):
+                    return taken
+                room -= size
+                taken.append(lane.popleft())
+                self._count -= 1
+                self._bytes -= size
+            if not lane:
+                del self._lanes[level]
+        return taken

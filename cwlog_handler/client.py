@@ -7,6 +7,7 @@ CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a p
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class Client:
     """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
 
     ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
+    ``patience`` bounds the time-outs of calls, in seconds.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Client:
         log_group_kms_key_id: str | None,
         log_group_class: str | None,
         say: Callable[[str, str], None],
+        patience: float = READ_TIMEOUT,
     ) -> None:
         self._log_group = log_group_name
         self._region_name = region_name
@@ -62,14 +65,22 @@ class Client:
         self._kms_key_id = log_group_kms_key_id
         self._log_group_class = log_group_class
         self._say = say
+        self._patience = patience
         self._boto3: Any = None
         self._is_outdated = False
         self._is_inherited = False
+        self._is_hurried = False
 
     def start_over(self) -> None:
         """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
         self._is_inherited = self._boto3 is not None
         self._boto3 = None
+
+    def hurry(self, seconds: float) -> None:
+        """Give up on a call after so many seconds from now on. A client that was passed in keeps its time-outs."""
+        if seconds < self._patience:
+            self._patience = seconds
+            self._is_hurried = self._boto3 is not None and self._users_client is None
 
     def connect(self) -> Connection:
         """Make the boto3 client, if there is none or it was refused for its credentials.
@@ -77,13 +88,14 @@ class Client:
         It may take seconds, looking for credentials. A client that was passed in is used as it is.
         """
         client = self._boto3
-        if client is None or self._is_outdated:
+        # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
+        if client is None or self._is_outdated or (self._is_hurried and not sys.is_finalizing()):
             try:
                 client = self._users() if self._users_client is not None else self._made()
                 hooks.install(client)
             except Exception as error:
                 return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
-            self._boto3, self._is_outdated = client, False
+            self._boto3, self._is_outdated, self._is_hurried = client, False, False
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
@@ -113,8 +125,8 @@ class Client:
         config = Config(
             # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
             retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
+            connect_timeout=min(CONNECT_TIMEOUT, self._patience),
+            read_timeout=min(READ_TIMEOUT, self._patience),
             max_pool_connections=MAX_CONNECTIONS,
         )
         return session.client("logs", region_name=self._region_name, endpoint_url=self._endpoint_url, config=config)

@@ -25,6 +25,9 @@ from .stream import Send, Stream, Wait
 
 # Streams without work are forgotten after this long, their sequence token with them (the service tells it again).
 FORGET_AFTER: Final = 300.0
+# With more streams than this (a few MB) those without work are forgotten sooner.
+CROWD: Final = 1000
+FORGET_IN_A_CROWD_AFTER: Final = 2.0
 # Failures in a row before a network fault is worth a line: single ones are everyday.
 WORTH_A_LINE: Final = 3
 
@@ -37,6 +40,9 @@ class Client(Protocol):
 
     def start_over(self) -> None:
         """Forget the boto3 client: the process was forked."""
+
+    def hurry(self, seconds: float) -> None:
+        """Give up on a call after so many seconds from now on: the process ends."""
 
     def put(
         self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
@@ -98,17 +104,13 @@ class Dispatch:
             stream.asked_at = at
             heapq.heappush(self._agenda, (at, next(self._serial), stream))
 
-    def hasten_all(self, now: float) -> dict[Stream, int]:
-        """Send all that waits as soon as may be; return the streams with something unsettled and their last chunk."""
+    def hasten_all(self, now: float) -> list[Stream]:
+        """Send all that waits as soon as may be; return the streams with something that is not settled."""
         busy = [stream for stream in self.streams.values() if not stream.is_idle]
         for stream in busy:
             stream.hasten(now)
             self.plan(stream, now)
-        return {stream: stream.last_chunk for stream in busy}
-
-    def fullest(self) -> Stream:
-        """Return the stream with most to drop: one that is stuck must not cost the others their records."""
-        return max(self.streams.values(), key=lambda stream: stream.droppable)
+        return busy
 
     def collect(self, now: float) -> None:
         """Take in what became of the calls made so far."""
@@ -141,11 +143,14 @@ class Dispatch:
 
     def sweep(self, now: float) -> None:
         """Forget streams that have had no work for long."""
-        if now - self._swept_at < FORGET_AFTER / 4:
+        forget_after = FORGET_IN_A_CROWD_AFTER if len(self.streams) > CROWD else FORGET_AFTER
+        if now - self._swept_at < forget_after / 4:
             return
         self._swept_at = now
-        for name in [n for n, s in self.streams.items() if s.is_idle and now - s.last_used > FORGET_AFTER]:
-            del self.streams[name]
+        for stream in [s for s in self.streams.values() if now - s.last_used > forget_after and s.is_forgettable]:
+            # Its bucket goes with it, and must not be needed any more.
+            if stream.bucket is None or stream.bucket.is_full(now):
+                del self.streams[stream.name]
 
     def _ask(self, stream: Stream, now: float, now_ms: int) -> Job | None:
         if stream.bucket is None:

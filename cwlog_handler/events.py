@@ -18,13 +18,24 @@ TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
 
 
 class Event(NamedTuple):
-    """One log event as PutLogEvents takes it: legal text that fits, and its size as the service counts it."""
+    """One log event as PutLogEvents takes it: legal text that fits, in UTF-8."""
 
     timestamp: int
     """Milliseconds since the epoch."""
-    message: str
-    size_bytes: int
-    """UTF-8 bytes of the message plus the service's 26."""
+    data: bytes
+    """The message in UTF-8: what the service counts, and of all forms the one whose memory is known beforehand."""
+    number: int = 0
+    """Numbered in order of arrival: of two events with one timestamp the lower number comes first."""
+
+    @property
+    def message(self) -> str:
+        """The message as text."""
+        return self.data.decode()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size as the service counts it: UTF-8 plus its 26."""
+        return len(self.data) + EVENT_OVERHEAD_BYTES
 
 
 class NotAnEvent(Exception):
@@ -43,11 +54,11 @@ def timestamp_ms(created: float) -> int:
     return int(created * 1000 + 0.0005)
 
 
-def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize) -> list[Event]:
+def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int = 0) -> list[Event]:
     """Turn one record's text into the events that carry it: one, or as many as it needs when split.
 
-    ``max_event_bytes`` includes the service's 26. Raises NotAnEvent for empty text, for text over the limit when
-    ``oversize`` is "drop", and for a time that is not a number.
+    ``max_event_bytes`` includes the service's 26; ``number`` is that of the first event. Raises NotAnEvent for empty
+    text, for text over the limit when ``oversize`` is "drop", and for a time that is not a number.
     """
     if not text:
         raise NotAnEvent("empty")
@@ -55,18 +66,17 @@ def make_events(created: float, text: str, max_event_bytes: int, oversize: Overs
         timestamp = timestamp_ms(created)
     except (TypeError, ValueError, OverflowError):
         raise NotAnEvent("invalid_time") from None
-    if text.isascii():
-        size = len(text)
-    else:
-        text = legal_text(text)
-        size = len(text.encode())
-    if size + EVENT_OVERHEAD_BYTES <= max_event_bytes:
-        return [Event(timestamp, text, size + EVENT_OVERHEAD_BYTES)]
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = legal_text(text).encode()
+    room = max_event_bytes - EVENT_OVERHEAD_BYTES
+    if len(data) <= room:
+        return [Event(timestamp, data, number)]
     if oversize == "drop":
         raise NotAnEvent("oversize")
-    room = max_event_bytes - EVENT_OVERHEAD_BYTES
-    parts = split(text, room) if oversize == "split" else [truncate(text, room)]
-    return [Event(timestamp, part, len(part.encode()) + EVENT_OVERHEAD_BYTES) for part in parts]
+    parts = split(data, room) if oversize == "split" else [truncate(data, room)]
+    return [Event(timestamp, part, number + place) for place, part in enumerate(parts)]
 
 
 def legal_text(text: str) -> str:
@@ -78,30 +88,28 @@ def legal_text(text: str) -> str:
     return text
 
 
-def split(text: str, max_bytes: int) -> list[str]:
-    """Cut legal text into pieces of at most ``max_bytes`` in UTF-8, at code points; joined, they are the text again."""
-    data = text.encode()
+def split(data: bytes, max_bytes: int) -> list[bytes]:
+    """Cut UTF-8 into pieces of at most ``max_bytes``, at code points; joined, they are the text again."""
     pieces = []
     start = 0
     while start < len(data):
         end = _code_point_start(data, start + max_bytes)
-        pieces.append(data[start:end].decode())
+        pieces.append(data[start:end])
         start = end
     return pieces
 
 
-def truncate(text: str, max_bytes: int) -> str:
-    """Cut legal text to ``max_bytes`` in UTF-8, at a code point, ending in a marker with the size it had.
+def truncate(data: bytes, max_bytes: int) -> bytes:
+    """Cut UTF-8 to ``max_bytes``, at a code point, ending in a marker with the size it had.
 
     The marker itself is left out where there is no room for it.
     """
-    data = text.encode()
     if len(data) <= max_bytes:
-        return text
+        return data
     marker = TRUNCATION_MARKER.format(len(data)).encode()
     if len(marker) >= max_bytes:
         marker = b""
-    return (data[: _code_point_start(data, max_bytes - len(marker))] + marker).decode()
+    return data[: _code_point_start(data, max_bytes - len(marker))] + marker
 
 
 def _code_point_start(data: bytes, position: int) -> int:

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from . import formatting, limits, options
 from .batches import Rules
-from .client import Client
+from .client import READ_TIMEOUT, Client
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
-from .flusher import OVERFLOW, Bounds, Flusher, Overflow, monotonic
+from .flusher import LAST_MOMENT, Flusher, monotonic
+from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME, StreamName
 from .notices import Notices
@@ -138,6 +139,8 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
             log_group_class=options.log_group_class(log_group_class),
             say=notices.say,
+            # Where the caller makes the call, it takes no longer than the caller waits, give or take.
+            patience=READ_TIMEOUT if use_queues else max(LAST_MOMENT, self.close_timeout),
         )
         self._flusher = Flusher(
             client,
@@ -156,6 +159,7 @@ class CloudWatchLogsHandler(logging.Handler):
             send_interval=options.seconds("send_interval", send_interval),
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             close_timeout=self.close_timeout,
+            flush_level=self.flush_level,
             driver="thread" if use_queues else "caller",
         )
         self._flushed_in_vain_at = float("-inf")
@@ -188,9 +192,20 @@ class CloudWatchLogsHandler(logging.Handler):
                 # Said as every handler says it, and delivered all the same: with what there is.
                 text = formatting.fallback_text(record, error)
                 self.handleError(record)
-            self._flusher.put(record.created, text, self._name_for(record), record.levelno >= self.flush_level)
+            if record.process != self._flusher.pid:
+                self._notice_fork()
+            level = record.levelno
+            if type(level) is not int:
+                # A record made by hand may have none.
+                level = logging.NOTSET
+            self._flusher.put(record.created, text, self._name_for(record), level)
         except Exception:
             self.handleError(record)
+
+    def _notice_fork(self) -> None:
+        # A record may come from another process; and uWSGI forks without running Python's hooks.
+        if self._flusher.pid != os.getpid():
+            self._flusher.start_over()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""

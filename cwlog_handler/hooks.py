@@ -6,15 +6,16 @@ client at the same time: their calls are left alone.
 
 from __future__ import annotations
 
-import threading
+import _thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.client import BaseClient
 
-# Module-wide: several handlers may share a client, which is hooked once.
-_current = threading.local()
+# By thread, for those in a call of ours: what to call when the request starts. Module-wide, as several handlers may
+# share a client, which is hooked once. Not threading.local: gevent may make greenlets of threads after this import.
+_ours: dict[int, Callable[[], None] | None] = {}
 
 
 def can_hook(client: Any) -> bool:
@@ -38,20 +39,22 @@ def waits_on_its_own(client: Any) -> bool:
 @contextmanager
 def our_call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
     """Mark the call made inside as ours: made once, ``on_start`` being called when PutLogEvents goes to HTTP."""
-    _current.is_ours, _current.on_start = True, on_start
+    ident = _thread.get_ident()
+    _ours[ident] = on_start
     try:
         yield
     finally:
-        _current.is_ours, _current.on_start = False, None
+        _ours.pop(ident, None)
 
 
 def _starts(**_: Any) -> None:
-    on_start = getattr(_current, "on_start", None)
+    ident = _thread.get_ident()
+    on_start = _ours.get(ident)
     if on_start is not None:
-        _current.on_start = None
+        _ours[ident] = None
         on_start()
 
 
 def _no_retry(**_: Any) -> bool | None:
     # botocore takes the first answer that is not None.
-    return False if getattr(_current, "is_ours", False) else None
+    return False if _thread.get_ident() in _ours else None

@@ -20,8 +20,9 @@ from typing import Final, NamedTuple
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
 # a full request, so that a burst fills requests rather than causes wake-ups.
 WAKE_BYTES: Final = 256 * 1024
-# What a record costs in the queue beyond its characters: tuple, float, str header, place in the deque.
-RECORD_COST_BYTES: Final = 160
+# What a record costs in the queue beyond its characters: tuple (96), float (32), head of the text (49, and 8 lost in
+# rounding up), place in the deque (8).
+RECORD_COST_BYTES: Final = 193
 # SimpleQueue.get takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
 LONGEST_SLEEP: Final = 3600.0
 # How often a caller that waits for room looks again.
@@ -32,10 +33,11 @@ class Emitted(NamedTuple):
     """A formatted record on its way to the flusher."""
 
     created: float
-    text: str | None
-    """None: the caller waited for room in vain, the record is only to be counted."""
+    text: str
     stream_name: str
-    urgent: bool
+    level: int
+    is_surplus: bool = False
+    """The caller waited for room in vain."""
 
 
 class Ticket:
@@ -59,29 +61,33 @@ class Ticket:
 
 
 class Inbox:
-    """Records that wait for the flusher. Any thread may `put`; one thread at a time may `drain`."""
+    """Records that wait for the flusher. Any thread may `put`; one thread at a time may `take`."""
 
     def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
         self._items: deque[Emitted] = deque()
         self._tickets: deque[Ticket] = deque()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.renew_bell()
         self._wake = wake
         self._clock = clock
-        # An estimate: ``+=`` may lose an update where threads are free. Each drain starts it anew.
+        # An estimate: ``+=`` may lose an update, as threads switch. Each `take` sets it right.
         self.size_bytes = 0
         # True where no thread sleeps: each caller sees to its own record.
         self.always_rings = always_rings
         # Above this the caller must do more than append. Below zero: the flusher sleeps (or never ran), so always.
         self.alarm_bytes = -1
 
+    def renew_bell(self) -> None:
+        """Make the bell anew, of the kind that there is now; nobody may sleep on the old one."""
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Emitted) -> None:
+    def put(self, item: Emitted, urgent: bool) -> None:
         """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
         self._items.append(item)
-        self.size_bytes += len(item.text or "") + RECORD_COST_BYTES
-        if item.urgent or self.size_bytes > self.alarm_bytes:
+        self.size_bytes += len(item.text) + RECORD_COST_BYTES
+        if urgent or self.size_bytes > self.alarm_bytes:
             self.ring()
 
     def put_ticket(self, ticket: Ticket) -> None:
@@ -124,13 +130,19 @@ class Inbox:
         """True if nothing is here that wants a round of its own."""
         return not (self._items or self._tickets)
 
-    def drain(self) -> tuple[list[Emitted], list[Ticket]]:
-        """Take out all that is here, in order; each ticket was put in no earlier than the records it asks for."""
-        tickets = [self._tickets.popleft() for _ in range(len(self._tickets))]
+    def take_tickets(self) -> list[Ticket]:
+        """Take out the tickets; each was put in no earlier than the records it asks for."""
+        return [self._tickets.popleft() for _ in range(len(self._tickets))]
+
+    def take(self, most: int) -> list[Emitted]:
+        """Take out the records that came first, in order. One thread at a time."""
         pop = self._items.popleft
-        items = [pop() for _ in range(len(self._items))]
-        self.size_bytes = 0
-        return items, tickets
+        items = [pop() for _ in range(min(most, len(self._items)))]
+        if items:
+            taken_bytes = sum([len(item.text) for item in items]) + RECORD_COST_BYTES * len(items)
+            # What is left is taken to be like what was taken: counting down would keep every lost update for ever.
+            self.size_bytes = len(self._items) * taken_bytes // len(items)
+        return items
 
     def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
         """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""

@@ -1,4 +1,4 @@
-"""What happens to flushers when the process forks, ends, or ends as a multiprocessing child.
+"""What happens to flushers when the process forks and when it ends, also where no ``atexit`` runs.
 
 Must not know: what a flusher does between.
 """
@@ -6,12 +6,15 @@ Must not know: what a flusher does between.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import Protocol
 from weakref import WeakSet
 
 from . import own_threads, pacing
+from .notices import Notices
 
 
 class Watched(Protocol):
@@ -28,7 +31,7 @@ class Watched(Protocol):
 
 
 _watched: WeakSet[Watched] = WeakSet()
-_finalizer_pid: int | None = None
+_seen_to_pid: int | None = None
 
 
 def watch(flusher: Watched) -> None:
@@ -36,16 +39,38 @@ def watch(flusher: Watched) -> None:
     _watched.add(flusher)
 
 
-def finish_in_multiprocessing_child() -> None:
-    """In a child of multiprocessing, have it finish too: such a child ends in ``os._exit``, without ``atexit``."""
-    global _finalizer_pid
-    process = sys.modules.get("multiprocessing.process")
-    if process is None or process.parent_process() is None or _finalizer_pid == os.getpid():
+def on_first_thread(notices: Notices) -> None:
+    """See to what the kind of process asks for, when its first record is there."""
+    global _seen_to_pid
+    if _seen_to_pid == os.getpid():
         return
-    _finalizer_pid = os.getpid()
-    from multiprocessing.util import Finalize  # loaded already, multiprocessing.process needs it
+    _seen_to_pid = os.getpid()
+    _finish_in_child_of("multiprocessing")
+    _finish_in_child_of("billiard")
+    celery_signals = sys.modules.get("celery.signals")
+    if celery_signals is not None:
+        # The children of Celery's prefork pool end in os._exit, without billiard's finalizers.
+        celery_signals.worker_process_shutdown.connect(_on_celery_shutdown, weak=False, dispatch_uid=__name__)
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is not None and not _has_threads(uwsgi.opt):
+        notices.say("uwsgi", "uWSGI runs without threads, so that records are hardly sent: set enable-threads = true")
 
-    Finalize(None, _finish_all, exitpriority=0)
+
+def _finish_in_child_of(package: str) -> None:
+    """Have a child of multiprocessing, or of Celery's version of it, finish: it ends in ``os._exit``, not in atexit."""
+    process = sys.modules.get(f"{package}.process")
+    if process is not None and getattr(process.current_process(), "_parent_pid", None) is not None:
+        util = importlib.import_module(f"{package}.util")
+        util.Finalize(None, _finish_all, exitpriority=0)
+
+
+def _on_celery_shutdown(**_: object) -> None:
+    _finish_all()
+
+
+def _has_threads(options: Mapping[object, object]) -> bool:
+    names = {name.decode() if isinstance(name, bytes) else name for name in options}
+    return not names.isdisjoint({"enable-threads", "threads"})
 
 
 def _finish_all() -> None:

@@ -76,6 +76,11 @@ class TokenBucket:
                 return now + ALL_OUT
             return self._used[self._out - self._limit] + self._window
 
+    def is_full(self, now: float) -> bool:
+        """True if no request is under way and none began so lately that it counts."""
+        with self._lock:
+            return not self._out and (not self._used or self._used[-1] + self._window <= now)
+
     def give_back(self, used_at: float) -> None:
         """End the request of a token, which counts from ``used_at`` for a second more."""
         with self._lock:

@@ -29,7 +29,12 @@ class Senders:
         self.inline = inline
         self._most = most
         self._busy = 0
-        self._threads = 0
+        self.renew()
+
+    def renew(self) -> None:
+        """Make anew what the threads wait on, of the kind that there is now; those that wait still will end."""
+        # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
+        self._threads: set[object] = set()
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
 
     @property
@@ -46,15 +51,16 @@ class Senders:
                 job()
             return
         self._jobs.put(job)
-        if self._threads < self._busy:
-            self._threads += 1
+        if len(self._threads) < self._busy:
+            thread = object()
+            self._threads.add(thread)
             try:
                 # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
                 # handler may hold, and waits for the new thread.
-                _thread.start_new_thread(self._work, ())
+                _thread.start_new_thread(self._work, (thread, self._threads, self._jobs))
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
-                self._threads -= 1
+                self._threads.discard(thread)
                 with own_thread(), suppress(queue.Empty):
                     while True:
                         self._jobs.get_nowait()()
@@ -63,18 +69,19 @@ class Senders:
         """Say that a job's result has come in."""
         self._busy -= 1
 
-    def _work(self) -> None:
+    def _work(self, thread: object, threads: set[object], jobs: queue.SimpleQueue[Job]) -> None:
         with own_thread():
             while True:
                 try:
-                    job = self._jobs.get(timeout=LINGER)
+                    job = jobs.get(timeout=LINGER)
                 except queue.Empty:
-                    break
-                # A job posts its own result, whatever happens; a thread that died of it would still be counted.
-                with suppress(BaseException):
+                    threads.discard(thread)
+                    if jobs.empty():
+                        # A job put from here on finds one thread less, and starts another.
+                        return
+                    threads.add(thread)
+                    continue
+                # Ours once more: gevent changes what the ident of a thread is, even of one that runs. A job posts its
+                # own result, whatever happens; a thread that died of it would still be counted.
+                with own_thread(), suppress(BaseException):
                     job()
-        # A job put between the time-out and here is found by the thread that the next run() starts: it counts threads.
-        self._threads -= 1
-        if not self._jobs.empty():
-            self._threads += 1
-            self._work()

@@ -16,6 +16,7 @@ from . import outcomes
 from .batches import Backlog, Batch, Rules
 from .events import Event
 from .ledger import Ledger
+from .losses import Loss
 from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, TokenBucket
 
 # A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
@@ -42,6 +43,12 @@ class Wait:
 class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
+    __slots__ = (
+        "_again", "_backlog", "_backoff", "_due", "_flows", "_interval", "_ledger", "_loss", "_maybe_stored",
+        "_not_before", "_quick_retries", "_rules", "_sent", "_slow_lane", "_token",
+        "asked_at", "bucket", "failures", "last_used", "name",
+    )  # fmt: skip
+
     def __init__(
         self, name: str, rules: Rules, ledger: Ledger, interval: SendInterval, random: Callable[[], float]
     ) -> None:
@@ -63,12 +70,14 @@ class Stream:
         self._slow_lane = Backoff(random, SLOW_LANE_MOST)
         self._quick_retries = 0
         self._maybe_stored = False
+        self._loss: Loss | None = None
+        self._flows = False
 
-    def add(self, event: Event, now: float) -> None:
+    def add(self, event: Event, level: int, now: float) -> None:
         """Take an event over; it is sent when its batch is full, or the send interval is over."""
         if self._backlog.is_empty:
             self._due = now + self._interval.seconds
-        self._backlog.append(event)
+        self._backlog.append(event, level)
         self._ledger.enter(event)
         self.last_used = now
 
@@ -77,13 +86,22 @@ class Stream:
         if not self._backlog.is_empty:
             self._due = now
 
-    def drop_oldest(self) -> bool:
-        """Drop the event that has waited longest and was not sent yet; False if there is none."""
-        event = self._backlog.drop_oldest()
-        if event is None:
-            return False
+    def drop(self, level: int, newest: bool) -> None:
+        """Drop the event of a level that has waited longest, or came last, for want of room, and take note of it."""
+        event = self._backlog.drop(level, newest)
         self._ledger.drop((event,), "overflow")
-        return True
+        if self._loss is not None:
+            self._loss.add(event)
+        else:
+            self._loss = Loss.of(event)
+            self._flows = False
+
+    def loss_to_tell(self) -> Loss | None:
+        """Return what an overflow cost, once, when something has been accepted since or nothing else is here."""
+        if self._loss is None or not (self._flows or self.is_idle):
+            return None
+        loss, self._loss = self._loss, None
+        return loss
 
     @property
     def is_idle(self) -> bool:
@@ -91,26 +109,26 @@ class Stream:
         return self._sent is None and not self._again and self._backlog.is_empty
 
     @property
-    def droppable(self) -> int:
-        """How many events an overflow could drop here."""
-        return self._backlog.droppable
+    def is_forgettable(self) -> bool:
+        """True if nothing would be lost with it but its sequence token, which the service tells again."""
+        return self.is_idle and self._loss is None
 
     @property
-    def has_full_batch(self) -> bool:
-        """True if a batch waits that no further event could join."""
-        return self._backlog.has_full_batch
+    def lowest_level(self) -> int | None:
+        """The least severe level of which an event could be dropped here; None if none could."""
+        return self._backlog.lowest_level
 
-    @property
-    def first_chunk(self) -> int:
-        """Number of the oldest chunk that is not settled: chunks before it are."""
-        if self._sent is not None:
-            return self._sent.batch.chunk
-        return self._again[0].chunk if self._again else self._backlog.first_chunk
+    def count_of(self, level: int) -> int:
+        """How many events of a level could be dropped here."""
+        return self._backlog.count_of(level)
 
-    @property
-    def last_chunk(self) -> int:
-        """Number of the chunk with the newest event: once `first_chunk` is beyond it, all up to now is settled."""
-        return self._backlog.last_chunk
+    def is_settled_up_to(self, number: int) -> bool:
+        """True if no event with this number or a lower one waits or is on its way."""
+        batches = [*self._again, self._sent.batch] if self._sent is not None else self._again
+        if any(batch.first_number <= number for batch in batches):
+            return False
+        first = self._backlog.first_number
+        return first is None or first > number
 
     def decide(self, now: float, now_ms: int) -> Send | Wait | None:
         """Say what to do at this instant; None means nothing until an event is added or a request settled."""
@@ -153,6 +171,7 @@ class Stream:
             case outcomes.AlreadyAccepted(token):
                 self._token = token
                 self._ledger.deliver(batch.events)
+                self._flows = True
                 self._worked()
             case outcomes.Invalid(message):
                 self._invalid(batch, message)
@@ -171,6 +190,7 @@ class Stream:
         self._ledger.deliver(batch.events[expired:end])
         if self._maybe_stored:
             self._ledger.possibly_duplicated += end - expired
+        self._flows = True
         self._interval.accepted()
         self._worked()
 

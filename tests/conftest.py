@@ -54,3 +54,8 @@ def attach(fake, logger):
 
 def balanced(stats):
     return stats.emitted == stats.delivered + stats.rejected + stats.dropped + stats.pending
+
+
+def logged(messages):
+    """Of a stream's messages those that the program logged: without what tells of losses."""
+    return [message for message in messages if not message.startswith("cwlog_handler: ")]

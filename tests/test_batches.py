@@ -14,8 +14,8 @@ HOUR = 3_600_000
 NOW = 1_700_000_000_000
 
 
-def event(timestamp=NOW, message="x", size=None):
-    return Event(timestamp, message, len(message.encode()) + 26 if size is None else size)
+def event(timestamp=NOW, size=27, number=0):
+    return Event(timestamp, b"x" * (size - 26), number)
 
 
 def drained(backlog):
@@ -27,8 +27,8 @@ def drained(backlog):
 
 def packed(events, rules):
     backlog = Backlog(rules)
-    for each in events:
-        backlog.append(each)
+    for number, each in enumerate(events):
+        backlog.append(each._replace(number=number), level=0)
     return drained(backlog)
 
 
@@ -50,13 +50,13 @@ def test_ten_thousand_events_are_one_batch_and_one_more_is_another():
 
 
 def test_exactly_24_hours_travel_together():
-    events = [event(NOW), event(NOW + 24 * HOUR)]
+    events = [event(NOW), event(NOW + 24 * HOUR, number=1)]
     assert [list(batch.events) for batch in packed(events, Rules(MAX_BATCH_BYTES, 10_000))] == [events]
 
 
 def test_a_millisecond_more_than_24_hours_is_split_and_the_old_goes_first():
     """F1: one record 25 h old must not discard its neighbours."""
-    new, old = event(NOW + 24 * HOUR + 1), event(NOW)
+    new, old = event(NOW + 24 * HOUR + 1), event(NOW, number=1)
     assert [batch.events for batch in packed([new, old], Rules(MAX_BATCH_BYTES, 10_000))] == [(old,), (new,)]
 
 
@@ -74,7 +74,7 @@ def test_the_age_window_is_judged_when_the_batch_goes_out():
 
 def test_a_group_that_keeps_events_a_day_takes_none_older():
     rules = Rules.of(MAX_BATCH_BYTES, 10_000, 1)
-    old, young = event(NOW - 24 * HOUR - 1), event(NOW - 24 * HOUR)
+    old, young = event(NOW - 24 * HOUR - 1), event(NOW - 24 * HOUR, number=1)
     (batch,) = packed([old, young], rules)
     aged = batch.within(NOW, rules)
     assert aged.batch is not None
@@ -84,21 +84,29 @@ def test_a_group_that_keeps_events_a_day_takes_none_older():
 TIMES = st.integers(0, 200).map(lambda quarter_hours: NOW + quarter_hours * HOUR // 4)
 
 
-@given(st.lists(st.tuples(TIMES, st.integers(27, 120))), st.integers(120, 400), st.integers(1, 8))
+MADE = st.lists(st.tuples(TIMES, st.integers(27, 120), st.sampled_from([10, 20, 40])))
+
+
+@given(MADE, st.integers(120, 400), st.integers(1, 8))
 def test_no_rule_is_broken_whatever_comes_and_nothing_is_lost_or_doubled(made, max_bytes, max_events):
-    events = [Event(timestamp, str(number), size) for number, (timestamp, size) in enumerate(made)]
-    batches = packed(events, Rules(max_bytes, max_events))
+    """However levels of severity alternate: they decide who is dropped, never who goes first."""
+    backlog = Backlog(Rules(max_bytes, max_events))
+    events = [event(timestamp, size, number) for number, (timestamp, size, _) in enumerate(made)]
+    for each, (_, _, level) in zip(events, made, strict=True):
+        backlog.append(each, level)
+    batches = drained(backlog)
     for batch in batches:
         assert batch.events
         assert len(batch.events) <= max_events
         assert batch.size_bytes <= max_bytes
         assert batch.events[-1].timestamp - batch.events[0].timestamp <= 24 * HOUR
-        assert list(batch.events) == sorted(batch.events, key=lambda e: (e.timestamp, int(e.message)))
+        assert list(batch.events) == sorted(batch.events, key=lambda e: (e.timestamp, e.number))
+        assert batch.first_number == min(e.number for e in batch.events)
     sent = [e for batch in batches for e in batch.events]
-    assert sorted(sent, key=lambda e: int(e.message)) == events
+    assert sorted(sent, key=lambda e: e.number) == events
     # F3: events of the same millisecond keep their order of arrival, across batches too.
     for timestamp in {e.timestamp for e in events}:
-        same = [int(e.message) for e in sent if e.timestamp == timestamp]
+        same = [e.number for e in sent if e.timestamp == timestamp]
         assert same == sorted(same)
 
 
@@ -111,32 +119,49 @@ def test_packing_is_as_tight_as_the_order_allows(sizes, max_bytes, max_events):
         assert full or batch.size_bytes + following.events[0].size_bytes > max_bytes
 
 
-@given(st.lists(st.sampled_from(["append", "take", "drop"])))
-def test_the_backlog_agrees_with_a_simple_queue(actions):
-    """Dropping takes the oldest that is in no closed batch; the count of what may be dropped is exact."""
+def test_what_tells_of_a_loss_takes_the_place_of_the_lost():
+    """Before those that came later, although of the same millisecond, and whatever came since."""
+    backlog = Backlog(Rules(1000, 10))
+    for number in (0, 1, 2, 4, 5):
+        backlog.append(event(number=number), 50)
+    backlog.append(event(number=3), 50)
+    assert [e.number for batch in drained(backlog) for e in batch.events] == list(range(6))
+
+
+ACTIONS = st.lists(st.tuples(st.sampled_from(["append", "append", "take", "oldest", "newest"]), st.integers(0, 2)))
+
+
+@given(ACTIONS)
+def test_the_backlog_agrees_with_a_simple_list(actions):
+    """Dropping takes the oldest or newest of a level that is in no closed batch; first and count are exact."""
     backlog, model, number = Backlog(Rules(10**9, 3)), [], 0
-    for action in actions:
+    for action, level in actions:
         if action == "append":
-            backlog.append(Event(NOW, str(number), 27))
-            model.append(number)
+            backlog.append(event(number=number), level)
+            model.append((number, level))
             number += 1
-        elif action == "drop":
-            dropped = backlog.drop_oldest()
-            assert (int(dropped.message) if dropped else None) == (model.pop(0) if model else None)
-        elif batch := backlog.take():
-            expected, model = model[: len(batch.events)], model[len(batch.events) :]
-            assert [int(e.message) for e in batch.events] == expected
-        assert backlog.droppable == len(model)
+        elif action == "take":
+            batch = backlog.take()
+            expected, model = model[:3], model[3:]
+            assert [e.number for e in batch.events] == [n for n, _ in expected] if batch else not expected
+        elif of_level := [each for each in model if each[1] == level]:
+            gone = of_level[-1] if action == "newest" else of_level[0]
+            assert backlog.drop(level, newest=action == "newest").number == gone[0]
+            model.remove(gone)
+        assert backlog.count_of(level) == sum(each[1] == level for each in model)
+        assert backlog.lowest_level == min((low for _, low in model), default=None)
+        assert backlog.first_number == min((n for n, _ in model), default=None)
         assert backlog.is_empty == (not model)
+        assert backlog.has_full_batch == (len(model) >= 3)
 
 
 def test_a_dropped_event_leaves_its_bytes_to_others():
-    """F7: what an overflow took out of the open chunk no longer counts against the batch."""
+    """F7: what an overflow took out no longer counts against the batch."""
     backlog = Backlog(Rules(100, 10))
-    backlog.append(event(size=50))
-    backlog.drop_oldest()
-    for _ in range(2):
-        backlog.append(event(size=50))
+    backlog.append(event(size=50), 0)
+    backlog.drop(0, newest=False)
+    for number in range(2):
+        backlog.append(event(size=50, number=number), 0)
     assert [len(batch.events) for batch in drained(backlog)] == [2]
 
 

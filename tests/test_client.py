@@ -53,7 +53,7 @@ SESSION = boto3.Session("key", "secret", region_name="us-east-1")  # one for all
 
 
 def event(message="hello", timestamp=NOW):
-    return Event(timestamp, message, len(message.encode()) + 26)
+    return Event(timestamp, message.encode())
 
 
 @pytest.fixture
@@ -997,3 +997,23 @@ def test_error_codes_stand_in_one_file():
         if path.name != "errors.py":
             found = set(re.findall(r'"(\w+)"', path.read_text())) & codes
             assert not found, (path.name, found)
+
+
+def test_a_client_in_a_hurry_gives_up_sooner_and_one_that_was_passed_in_is_left_alone(fake):
+    """F25: at the interpreter's end, a call may take what is left of the deadline."""
+    client = Subject(region_name="us-east-1").client
+    client.connect()
+    before = client._boto3
+    client.hurry(2.5)
+    assert isinstance(client.connect(), Connected)
+    assert client._boto3 is not before
+    config = client._boto3.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (2.5, 2.5)
+    client.hurry(60)
+    client.connect()
+    assert client._boto3.meta.config.read_timeout == 2.5
+    users = Subject(fake.client()).client
+    users.connect()
+    users.hurry(2.5)
+    users.connect()
+    assert users._boto3 is users._users_client

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cwlog_handler import outcomes
 from cwlog_handler.batches import Rules
-from cwlog_handler.flusher import Bounds, Flusher
+from cwlog_handler.flusher import Flusher
+from cwlog_handler.intake import Bounds
 from cwlog_handler.notices import Notices
 
 from .conftest import balanced
@@ -62,7 +63,7 @@ class Service:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.tuples(st.sampled_from("abc"), st.integers(0, 90), st.booleans())),
+        st.tuples(st.just("put"), st.tuples(st.sampled_from("abc"), st.integers(0, 90), st.sampled_from([10, 20, 40]))),
         st.tuples(st.just("wait"), st.floats(0, 5)),
         st.tuples(st.just("fault"), st.sampled_from(FAULTS)),
     ),
@@ -87,6 +88,7 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
         send_interval=1.0,
         requests_per_second=2,
         close_timeout=1.0,
+        flush_level=40,
         driver="outside",
         clock=lambda: now,
         jitter=random.random,
@@ -94,22 +96,22 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
     created, texts = time.time(), {}
     for action, value in steps:
         if action == "put":
-            stream, length, urgent = value
+            stream, length, level = value
             text = f"{len(texts)}:".ljust(length, "x") if length else ""
             texts[len(texts)] = text
-            flusher.put(created, text, stream, urgent)
+            flusher.put(created, text, stream, level)
         elif action == "wait":
             now += value
         else:
             service.faults.append(value)
-        flusher.step()
+        flusher.rounds.step()
         assert balanced(flusher.stats())
         assert max_count is None or flusher.stats().pending <= max_count
     service.faults.clear()
     for _ in range(2000):
         if not flusher.stats().pending:
             break
-        next_at = flusher.step()
+        next_at = flusher.rounds.step()
         now = max(now, next_at) if next_at is not None else now + 1.0
     stats = flusher.stats()
     assert stats.pending == stats.pending_bytes == 0

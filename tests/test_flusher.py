@@ -5,7 +5,8 @@ import time
 
 from cwlog_handler import outcomes
 from cwlog_handler.batches import Rules
-from cwlog_handler.flusher import Bounds, Flusher, monotonic
+from cwlog_handler.flusher import Flusher, monotonic
+from cwlog_handler.intake import Bounds
 from cwlog_handler.notices import Notices
 
 
@@ -17,6 +18,9 @@ class Client:
         self.changed = threading.Condition()
 
     def start_over(self):
+        pass
+
+    def hurry(self, seconds):
         pass
 
     def connect(self):
@@ -45,6 +49,7 @@ def a_flusher(client, driver="thread", clock=monotonic):
         send_interval=0.05,
         requests_per_second=None,
         close_timeout=0.1,
+        flush_level=40,
         driver=driver,
         clock=clock,
         jitter=lambda: 1.0,
@@ -55,10 +60,10 @@ def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
     """Its own next date, seconds away, must not be when the flusher looks again."""
     client = Client()
     flusher = a_flusher(client)
-    flusher.put(time.time(), "m", "denied", urgent=False)
+    flusher.put(time.time(), "m", "denied", 20)
     client.wait_for_calls(3)  # the fourth comes two seconds later
     assert flusher.stats().pending == 1
-    flusher.put(time.time(), "m", "fine", urgent=False)
+    flusher.put(time.time(), "m", "fine", 20)
     client.wait_for_calls(4)
     assert client.calls == ["denied"] * 3 + ["fine"]
 
@@ -67,14 +72,14 @@ def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
     """The least likely of all: memory that ends at one record."""
 
     class Huge(str):
-        def isascii(self):
+        def encode(self):
             raise MemoryError
 
     client = Client()
     flusher = a_flusher(client, driver="outside")
     for text in ("a", Huge("b"), "c"):
-        flusher.put(time.time(), text, "s", urgent=True)
-    flusher.step()
+        flusher.put(time.time(), text, "s", 40)
+    flusher.rounds.step()
     stats = flusher.stats()
     assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})
     assert "MemoryError" in stats.last_error
@@ -86,10 +91,10 @@ def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
     client = Client()
     flusher = a_flusher(client, driver="outside", clock=lambda: now)
     for name in ("fine", "denied"):
-        flusher.put(time.time(), "m", name, urgent=True)
+        flusher.put(time.time(), "m", name, 40)
     for _ in range(5):
-        flusher.step()
+        flusher.rounds.step()
     assert client.calls == ["fine", "denied"]
     now += 3600.0
-    flusher.step()
-    assert set(flusher._dispatch.streams) == {"denied"}
+    flusher.rounds.step()
+    assert set(flusher.rounds._dispatch.streams) == {"denied"}

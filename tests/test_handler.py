@@ -16,7 +16,7 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
-from .conftest import balanced
+from .conftest import balanced, logged
 from .test_stream import event, next_send
 
 
@@ -371,7 +371,7 @@ def test_a_full_buffer_drops_exactly_what_its_policy_says(fake, logger, attach, 
     for number in range(250):
         logger.info("%d", number)
     assert handler.flush()
-    assert fake.messages("g", "s") == [str(number) for number in kept]
+    assert logged(fake.messages("g", "s")) == [str(number) for number in kept]
     assert handler.stats.dropped_by_reason == {"overflow": 150}
     assert balanced(handler.stats)
     assert "the buffer is full" in capsys.readouterr().err
@@ -384,7 +384,8 @@ def test_bytes_are_bounded_too(fake, logger, attach):
         logger.info("x" * 1000)
     handler.flush(0.2)
     assert handler.stats.pending_bytes <= 100_000
-    assert handler.stats.pending + handler.stats.dropped == 1000
+    stats = handler.stats
+    assert stats.pending + stats.dropped == 1000 + stats.loss_notices
     fake.clear_faults()
     assert handler.flush(60)
 
@@ -408,7 +409,7 @@ def test_a_caller_that_blocks_in_vain_gives_up_and_the_record_is_counted(fake, l
     assert (handler.stats.pending, handler.stats.dropped_by_reason) == (3, {"overflow": 2})
     fake.clear_faults()
     assert handler.flush(60)
-    assert fake.messages("g", "s") == ["0", "1", "2"]
+    assert logged(fake.messages("g", "s")) == ["0", "1", "2"]
 
 
 def test_without_queues_a_record_is_there_when_the_call_returns(fake, logger, attach):
@@ -629,7 +630,7 @@ def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, a
     """F22: `flush_level` itself is urgent, what is below is not."""
     handler = attach(flush_level=flush_level)
     urgent = []
-    monkeypatch.setattr(handler._flusher, "put", lambda *args: urgent.append(args[3]))
+    monkeypatch.setattr(handler._flusher.rounds.inbox, "put", lambda _, is_urgent: urgent.append(is_urgent))
     for level in (logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL):
         logger.log(level, "m")
     assert urgent == [False, False, True, True]
@@ -638,8 +639,8 @@ def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, a
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 3600.0])
 def test_the_send_interval_is_the_one_that_was_asked_for(attach, seconds):
     """A stream of the handler waits `send_interval` seconds for company."""
-    stream = attach(send_interval=seconds)._flusher._dispatch.stream("s")
-    stream.add(event(), 100.0)
+    stream = attach(send_interval=seconds)._flusher.rounds._dispatch.stream("s")
+    stream.add(event(), 20, 100.0)
     assert next_send(stream, 100.0)[1] == 100.0 + seconds
 
 
@@ -702,7 +703,7 @@ def test_an_overflow_takes_from_the_stream_with_most(fake, logger, attach):
         logger.info("%d", number)
     assert handler.flush()
     assert fake.messages("g", "WARNING") == ["first"]
-    assert fake.messages("g", "INFO") == [str(number) for number in range(11, 20)]
+    assert logged(fake.messages("g", "INFO")) == [str(number) for number in range(11, 20)]
 
 
 def test_filters_decide_and_may_replace_the_record(fake, logger, attach):
@@ -888,3 +889,54 @@ def test_a_caller_that_blocks_comes_back_although_the_clock_is_frozen(fake, logg
     fake.clear_faults()
     assert handler.flush(60)
     assert handler.stats.dropped_by_reason == {"overflow": 2}
+
+
+def test_a_child_that_was_forked_without_pythons_hooks_starts_over_too(fake, logger, attach, monkeypatch):
+    """F27: uWSGI forks in C; the first record tells by its process id."""
+    handler = attach(send_interval=3600)
+    logger.info("the parent's")
+    monkeypatch.setattr(handler._flusher, "pid", -1)
+    logger.info("the child's")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["the child's"]
+    assert handler.stats.emitted == 1
+
+
+def test_a_record_of_another_process_is_delivered_like_any(fake, logger, attach):
+    """From a socket or a queue: its process id is no reason to start over."""
+    handler = attach(send_interval=3600)
+    logger.info("one")
+    record = logger.makeRecord("n", logging.INFO, "f", 1, "two", (), None)
+    record.process = -1
+    handler.handle(record)
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["one", "two"]
+
+
+def test_a_record_made_by_hand_without_a_level_is_delivered(fake, logger, attach):
+    handler = attach()
+    handler.handle(logging.makeLogRecord({"msg": "m"}))
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["m"]
+
+
+def test_an_outage_that_overflowed_the_buffer_is_told_in_the_stream_before_the_program_ends(fake, logger, attach):
+    """F39: close() delivers the notice too."""
+    fake.create("g", "s")
+    fake.fail(faults.stall())
+    handler = attach(max_buffer_count=10, requests_per_second=None)
+    logger.error("first")
+    assert fake.wait_for(lambda: fake.requests)
+    for number in range(20):
+        logger.info("%d", number)
+    assert fake.wait_for(lambda: handler.stats.dropped == 11)
+    fake.clear_faults()
+    fake.release()
+    handler.close()
+    assert fake.wait_for(lambda: not handler.stats.pending)
+    first, told, *rest = fake.messages("g", "s")
+    assert first == "first"
+    assert told.startswith("cwlog_handler: 11 records lost between ")
+    assert rest == [str(number) for number in range(11, 20)]
+    assert handler.stats.loss_notices == 1
+    assert balanced(handler.stats)

@@ -1,5 +1,7 @@
 """One stream's decisions against a simple model of the service, with any events and any answers (virtual clock)."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,8 +41,11 @@ def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0
     return stream, ledger
 
 
+_numbers = itertools.count(1)
+
+
 def event(message="x", timestamp=NOW_MS):
-    return Event(timestamp, message, len(message) + 26)
+    return Event(timestamp, message.encode(), next(_numbers))
 
 
 def next_send(stream, now):
@@ -71,9 +76,9 @@ def balanced(ledger):
 
 def test_an_event_waits_the_send_interval_for_company():
     stream, _ = a_stream()
-    stream.add(event("a"), 10.0)
+    stream.add(event("a"), 20, 10.0)
     assert stream.decide(10.0, NOW_MS) == Wait(11.0)
-    stream.add(event("b"), 10.9)
+    stream.add(event("b"), 20, 10.9)
     send, now = next_send(stream, 10.9)
     assert (texts(send), now) == (["a", "b"], 11.0)
 
@@ -81,14 +86,14 @@ def test_an_event_waits_the_send_interval_for_company():
 def test_a_full_batch_does_not_wait():
     stream, _ = a_stream(max_events=2)
     for name in "abc":
-        stream.add(event(name), 10.0)
+        stream.add(event(name), 20, 10.0)
     send, now = next_send(stream, 10.0)
     assert (texts(send), now) == (["a", "b"], 10.0)
 
 
 def test_a_hastened_stream_does_not_wait():
     stream, _ = a_stream()
-    stream.add(event(), 10.0)
+    stream.add(event(), 20, 10.0)
     stream.hasten(10.2)
     assert isinstance(stream.decide(10.2, NOW_MS), Send)
 
@@ -97,24 +102,66 @@ def test_events_that_come_while_a_token_is_awaited_join_the_batch():
     """As few requests as the rate allows to be full."""
     stream, _ = a_stream(rate=1)
     for name in "ab":
-        stream.add(event(name), 0.0)
+        stream.add(event(name), 20, 0.0)
         stream.hasten(0.0)
         if name == "a":
             stream.decide(0.0, NOW_MS)
             settle(stream, Accepted(None), 0.0)
     assert isinstance(stream.decide(0.1, NOW_MS), Wait)
-    stream.add(event("c"), 0.5)
+    stream.add(event("c"), 20, 0.5)
     assert texts(next_send(stream, 0.5)[0]) == ["b", "c"]
 
 
-def test_a_chunk_that_an_overflow_emptied_is_settled():
+def test_what_an_overflow_dropped_is_settled():
     """Else a flush that waits for it would wait for ever."""
     stream, _ = a_stream()
-    stream.add(event(), 0.0)
-    chunk = stream.last_chunk
-    assert stream.first_chunk <= chunk
-    assert stream.drop_oldest()
-    assert stream.first_chunk > chunk
+    only = event()
+    stream.add(only, 20, 0.0)
+    assert not stream.is_settled_up_to(only.number)
+    assert stream.is_settled_up_to(only.number - 1)
+    stream.drop(20, newest=False)
+    assert stream.is_settled_up_to(only.number)
+
+
+def test_an_event_is_not_settled_while_it_is_on_its_way_or_waits_to_go_again():
+    stream, _ = a_stream()
+    only = event()
+    stream.add(only, 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    assert not stream.is_settled_up_to(only.number)
+    settle(stream, Throttled("t"), now)
+    assert not stream.is_settled_up_to(only.number)
+    _, now = next_send(stream, now)
+    settle(stream, Accepted(None), now)
+    assert stream.is_settled_up_to(only.number)
+
+
+def test_a_loss_is_told_once_and_not_before_the_stream_flows_again():
+    """F39."""
+    stream, ledger = a_stream()
+    for number in range(3):
+        stream.add(event("x", NOW_MS + number), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    for number in range(3, 6):
+        stream.add(event("x", NOW_MS + number), 20, now)
+    stream.drop(20, newest=True)
+    stream.drop(20, newest=False)
+    assert stream.loss_to_tell() is None
+    assert not stream.is_forgettable
+    settle(stream, Accepted(None), now)
+    loss = stream.loss_to_tell()
+    assert (loss.count, loss.first_ms, loss.last_ms) == (2, NOW_MS + 3, NOW_MS + 5)
+    assert stream.loss_to_tell() is None
+    assert +ledger.dropped == {"overflow": 2}
+
+
+def test_a_stream_that_lost_all_it_had_tells_it_too():
+    stream, _ = a_stream()
+    stream.add(event(), 20, 0.0)
+    stream.drop(20, newest=True)
+    assert stream.is_idle
+    assert stream.loss_to_tell().count == 1
+    assert stream.is_forgettable
 
 
 def test_nothing_to_send_means_no_call():
@@ -127,9 +174,9 @@ def test_nothing_to_send_means_no_call():
 def test_after_a_failure_the_same_batch_goes_again_unchanged(failure):
     """F16: exactly the batch that failed, and nothing of what came since."""
     stream, ledger = a_stream()
-    stream.add(event("a"), 0.0)
+    stream.add(event("a"), 20, 0.0)
     first, now = next_send(stream, 0.0)
-    stream.add(event("b"), now)
+    stream.add(event("b"), 20, now)
     settle(stream, failure, now)
     again, now = next_send(stream, now)
     assert again.batch is first.batch
@@ -143,7 +190,7 @@ def test_the_token_of_each_answer_goes_with_the_next_request():
     tokens = []
     now = 0.0
     for outcome in [Accepted("1"), StaleToken("5"), AlreadyAccepted("6"), Accepted(None), StaleToken(None), Created()]:
-        stream.add(event(), now)
+        stream.add(event(), 20, now)
         stream.hasten(now)
         send, now = next_send(stream, now)
         tokens.append(send.token)
@@ -155,7 +202,7 @@ def test_rejections_are_counted_by_reason_and_the_rest_is_delivered():
     """F13."""
     stream, ledger = a_stream()
     for _ in range(10):
-        stream.add(event(), 0.0)
+        stream.add(event(), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, Accepted(None, too_old=2, expired=1, too_new=3), now)
     assert ledger.rejected == {"too_old": 2, "expired": 1, "too_new": 3}
@@ -165,7 +212,7 @@ def test_rejections_are_counted_by_reason_and_the_rest_is_delivered():
 def test_only_a_lost_answer_makes_delivered_events_possible_duplicates():
     stream, ledger = a_stream()
     for failure, doubled in [(Unavailable("refused", False), 0), (Unavailable("reset", True), 1)]:
-        stream.add(event(), 0.0)
+        stream.add(event(), 20, 0.0)
         _, now = next_send(stream, 100.0)
         settle(stream, failure, now)
         _, now = next_send(stream, now)
@@ -176,8 +223,8 @@ def test_only_a_lost_answer_makes_delivered_events_possible_duplicates():
 def test_an_event_that_grew_too_old_while_it_waited_is_dropped_and_counted():
     """F2: also in a batch that failed before."""
     stream, ledger = a_stream()
-    stream.add(event("old"), 0.0)
-    stream.add(event("new", NOW_MS + 10 * HOUR_MS), 0.0)
+    stream.add(event("old"), 20, 0.0)
+    stream.add(event("new", NOW_MS + 10 * HOUR_MS), 20, 0.0)
     stream.decide(1.0, NOW_MS + 10 * HOUR_MS)
     settle(stream, Throttled("t"), 1.0)
     send = stream.decide(100.0, NOW_MS + 14 * 24 * HOUR_MS + 1)
@@ -190,7 +237,7 @@ def test_the_slow_lane_is_slower_than_the_weather_lane():
     delays = []
     for failure in (Unavailable("503", True), Refused("AccessDenied", "mend it")):
         stream, _ = a_stream(jitter=lambda: 1.0)
-        stream.add(event(), 0.0)
+        stream.add(event(), 20, 0.0)
         now = 1.0
         for _ in range(10):
             _, now = next_send(stream, now)
@@ -201,7 +248,7 @@ def test_the_slow_lane_is_slower_than_the_weather_lane():
 
 def test_a_stream_that_is_created_for_ever_is_not_hammered():
     stream, _ = a_stream(jitter=lambda: 1.0)
-    stream.add(event(), 0.0)
+    stream.add(event(), 20, 0.0)
     now = 1.0
     for _ in range(10):
         _, now = next_send(stream, now)
@@ -214,7 +261,7 @@ def test_bisecting_delivers_the_good_events_once_in_order_and_counts_the_bad(cou
     """F15."""
     stream, ledger = a_stream()
     for number in range(count):
-        stream.add(event(str(number)), 0.0)
+        stream.add(event(str(number)), 20, 0.0)
     delivered, now = [], 1.0
     while not stream.is_idle:
         send, now = next_send(stream, now)
@@ -231,7 +278,7 @@ def test_bisecting_delivers_the_good_events_once_in_order_and_counts_the_bad(cou
 def test_bisecting_one_bad_event_of_ten_thousand_takes_few_requests():
     stream, ledger = a_stream()
     for number in range(10_000):
-        stream.add(event(str(number)), 0.0)
+        stream.add(event(str(number)), 20, 0.0)
     while not stream.is_idle:
         send, _ = next_send(stream, 1.0)
         settle(stream, Invalid("bad") if "7777" in texts(send) else Accepted(None), 1.0)
@@ -278,12 +325,13 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
 
     for action, value in steps:
         if action == "add":
-            stream.add(event(str(number), NOW_MS - value * HOUR_MS), now)
+            stream.add(event(str(number), NOW_MS - value * HOUR_MS), 20, now)
             number += 1
         elif action == "wait":
             now += value
         elif action == "drop":
-            stream.drop_oldest()
+            if stream.count_of(20):
+                stream.drop(20, newest=False)
         elif action == "hasten":
             stream.hasten(now)
         elif waiting is not None:
@@ -310,10 +358,10 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
 def test_a_stream_made_anew_gets_no_token_of_the_old_one():
     """F17: after Created the token of the deleted stream must not be sent."""
     stream, _ = a_stream()
-    stream.add(event(), 0.0)
+    stream.add(event(), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, Accepted("1"), now)
-    stream.add(event(), now)
+    stream.add(event(), 20, now)
     send, now = next_send(stream, now)
     assert send.token == "1"
     settle(stream, Created(), now)
@@ -325,7 +373,7 @@ def test_a_lost_answer_makes_only_its_own_batch_a_possible_duplicate():
     stream, ledger = a_stream()
     now = 0.0
     for outcomes in ([Unavailable("reset", True), Accepted(None)], [Accepted(None)]):
-        stream.add(event(), now)
+        stream.add(event(), 20, now)
         for outcome in outcomes:
             _, now = next_send(stream, now)
             settle(stream, outcome, now)
@@ -338,7 +386,7 @@ def test_a_success_makes_back_off_begin_anew(failure):
     stream, _ = a_stream(jitter=lambda: 1.0)
     now, delays = 0.0, []
     for _ in range(2):
-        stream.add(event(), now)
+        stream.add(event(), 20, now)
         _, now = next_send(stream, now)
         for _ in range(3):
             settle(stream, failure, now)
@@ -352,7 +400,7 @@ def test_a_success_makes_back_off_begin_anew(failure):
 def test_a_first_stale_token_or_creation_costs_no_waiting(outcome):
     """F17: nothing is wrong with the service then, so the next try follows at once."""
     stream, _ = a_stream()
-    stream.add(event(), 0.0)
+    stream.add(event(), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, outcome, now)
     assert next_send(stream, now)[1] == now
@@ -362,7 +410,7 @@ def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
     """F20: fewer, fuller requests; an accepted one takes a tenth off again."""
     interval = SendInterval(1.0)
     stream, ledger = a_stream(interval=interval)
-    stream.add(event(), 0.0)
+    stream.add(event(), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, Throttled("ThrottlingException"), now)
     assert (ledger.throttled, ledger.last_error, interval.seconds) == (1, "ThrottlingException", 2.0)

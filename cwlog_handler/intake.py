@@ -1,0 +1,169 @@
+"""Taking records in: what callers handed over becomes events in their streams, within bounds.
+
+Owns: the events' numbers, the bounds on what waits, who has to go when there is no room, and that a stream tells what
+it lost. Must not know: threads, who drives, requests. Called with the flusher's books held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from .dispatch import Dispatch
+from .events import NotAnEvent, Oversize, make_events
+from .inbox import Emitted, Inbox
+from .ledger import EVENT_COST_BYTES, Ledger
+from .notices import Notices
+from .stream import Stream
+
+Overflow = Literal["drop_oldest", "drop_newest", "block"]
+OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")
+
+# What tells of a loss must not be the next to be lost.
+NOTICE_LEVEL: Final = logging.CRITICAL
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much may wait (``max_bytes`` as memory, see `ledger`), and what happens to what is too much."""
+
+    max_bytes: int
+    max_count: int | None
+    overflow: Overflow
+    block_timeout: float
+
+
+class Intake:
+    """Turns records into events and keeps what waits within bounds.
+
+    Severity counts when there is no room: one of the least severe level that waits has to go, the oldest of them or the
+    newest, the record that arrives being one of them. So a flood of DEBUG never pushes out an ERROR.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        dispatch: Dispatch,
+        ledger: Ledger,
+        notices: Notices,
+        *,
+        log_group_name: str,
+        bounds: Bounds,
+        max_event_bytes: int,
+        oversize: Oversize,
+        flush_level: int,
+    ) -> None:
+        self._inbox = inbox
+        self._dispatch = dispatch
+        self._ledger = ledger
+        self._notices = notices
+        self._group = log_group_name
+        self._bounds = bounds
+        self._max_event_bytes = max_event_bytes
+        self._oversize: Oversize = oversize
+        self._flush_level = flush_level
+        self._drops_newest = bounds.overflow != "drop_oldest"
+        self.last_number = 0
+        """The number of the event that came last."""
+        # Who has to go next, and how many more before looking at all streams again.
+        self._victims: deque[Stream] = deque()
+        self._victim_level = 0
+        self._drops_left = 0
+        # Streams that lost something which they have not told yet.
+        self._lossy: dict[Stream, None] = {}
+
+    def has_room(self) -> bool:
+        """True if a caller that asked to be blocked need not wait. Any thread: an estimate."""
+        return not self._is_over(self._inbox.size_bytes, len(self._inbox) + 1)
+
+    def take_in(self, most: int, arrived: float, now: float) -> int:
+        """Take in the records that came first, ``most`` at most; return how many there were.
+
+        ``arrived`` is the earliest instant at which they can have come: their send interval counts from there.
+        """
+        lost_before = self._ledger.dropped["overflow"]
+        items = self._inbox.take(most)
+        for item in items:
+            entered = self._ledger.emitted
+            try:
+                self._take_in_record(item, arrived, now)
+            except Exception as error:
+                # Nothing is known to raise here but MemoryError; one record must not take the others along uncounted.
+                self._ledger.last_error = f"{type(error).__name__}: {error}"
+                if self._ledger.emitted == entered:
+                    self._ledger.turn_away("error")
+        if lost := self._ledger.dropped["overflow"] - lost_before:
+            self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {lost} records dropped")
+        return len(items)
+
+    def tell_losses(self, now: float) -> None:
+        """Let each stream that flows again tell what an overflow cost it, as far as there is room for that."""
+        for stream in list(self._lossy):
+            if self._is_over(EVENT_COST_BYTES, 1):
+                return
+            loss = stream.loss_to_tell()
+            if loss is None:
+                continue
+            del self._lossy[stream]
+            self._ledger.loss_notices += 1
+            (event,) = make_events(loss.last_ms / 1000, loss.text, self._max_event_bytes, "truncate", loss.last_number)
+            stream.add(event, NOTICE_LEVEL, now)
+            # At once: a flush that asked for what was logged before waits for this too.
+            stream.hasten(now)
+            self._dispatch.plan(stream, now)
+
+    def _take_in_record(self, item: Emitted, arrived: float, now: float) -> None:
+        try:
+            events = make_events(item.created, item.text, self._max_event_bytes, self._oversize, self.last_number + 1)
+        except NotAnEvent as refusal:
+            self._ledger.turn_away(refusal.reason)
+            return
+        stream = self._dispatch.stream(item.stream_name)
+        if item.level < self._victim_level:
+            self._drops_left = 0
+        # A caller that waits for room had it, but for a moment in which others found the same room.
+        drops = item.is_surplus or self._bounds.overflow != "block"
+        for event in events:
+            self.last_number = event.number
+            stream.add(event, item.level, arrived)
+            while drops and self._is_over() and self._make_room(stream, item.level):
+                pass
+        if item.level >= self._flush_level:
+            stream.hasten(now)
+        self._dispatch.plan(stream, now)
+
+    def _is_over(self, more_bytes: int = 0, more: int = 0) -> bool:
+        bounds, ledger = self._bounds, self._ledger
+        if bounds.max_count is not None and ledger.pending + more > bounds.max_count:
+            return True
+        return ledger.pending_bytes + more_bytes > bounds.max_bytes
+
+    def _make_room(self, arrived_in: Stream, level: int) -> bool:
+        """Drop one event of the least severe level; False if all that waits is in requests already."""
+        while self._victims and not self._victims[0].count_of(self._victim_level):
+            self._victims.popleft()
+        if not self._drops_left or not self._victims:
+            self._look_for_victims()
+        if not self._victims:
+            return False
+        self._drops_left -= 1
+        # Where the newest has to go and is what just arrived, no other stream pays for it.
+        pays_itself = self._drops_newest and level == self._victim_level and arrived_in.count_of(level)
+        victim = arrived_in if pays_itself else self._victims[0]
+        self._victims.rotate(-1)
+        victim.drop(self._victim_level, self._drops_newest)
+        self._lossy[victim] = None
+        return True
+
+    def _look_for_victims(self) -> None:
+        """Find the least severe level and the streams with most of it: one that is stuck must not cost the others."""
+        streams = self._dispatch.streams.values()
+        lowest = [level for stream in streams if (level := stream.lowest_level) is not None]
+        self._victim_level = min(lowest, default=0)
+        most = max(stream.count_of(self._victim_level) for stream in streams)
+        # In turn from all that have half as much or more; and as many as there are streams, so that looking at all of
+        # them costs each victim no more than looking at one.
+        self._victims = deque(s for s in streams if s.count_of(self._victim_level) * 2 >= most > 0)
+        self._drops_left = len(streams)

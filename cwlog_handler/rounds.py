@@ -1,0 +1,201 @@
+"""One round of the work: take in, ask, send off, settle; never waits and never calls.
+
+Owns: the inbox, the streams, the books and who waits for what to be settled. Must not know: who drives, what thread it
+is on, the interpreter's end. A simulation drives it by calling `step` on a clock of its own.
+"""
+
+from __future__ import annotations
+
+import _thread
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from .batches import Rules
+from .dispatch import Client, Dispatch
+from .events import Oversize
+from .inbox import Emitted, Inbox, Ticket
+from .intake import Bounds, Intake
+from .ledger import Ledger, Stats
+from .notices import Notices
+from .senders import Job, Senders
+from .stream import Stream
+
+# Records are taken in so many at a time, 1 or 2 ms of work, so that nobody who needs the books waits for long.
+SLICE: Final = 500
+# With more than this in the inbox the flusher gets no turn, or too few: its callers take in what came first, so many at
+# a time that they gain on what they add.
+MUCH_BYTES: Final = 4 * 1024 * 1024
+HELPING: Final = 20
+
+
+class Rounds:
+    """All that one process has of a handler's records, from the inbox to the answers of the service.
+
+    Any thread may `put`, `ask_for_word` and read `stats`. `step` and what else is the driver's belong to one thread at
+    a time.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        notices: Notices,
+        *,
+        wake: Callable[[], None],
+        inline: bool,
+        always_rings: bool,
+        log_group_name: str,
+        rules: Rules,
+        bounds: Bounds,
+        max_event_bytes: int,
+        oversize: Oversize,
+        send_interval: float,
+        requests_per_second: float | None,
+        flush_level: int,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.inbox = Inbox(wake, clock, always_rings)
+        self.senders = Senders(inline=inline)
+        self._clock = clock
+        self._bounds = bounds
+        self._flush_level = flush_level
+        self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
+        self._ledger = Ledger()
+        self._dispatch = Dispatch(
+            client,
+            notices,
+            self._ledger,
+            self.senders,
+            log_group_name=log_group_name,
+            rules=rules,
+            send_interval=send_interval,
+            requests_per_second=requests_per_second,
+            clock=clock,
+            jitter=jitter,
+            ring=self.inbox.ring_bell,
+        )
+        self._intake = Intake(
+            self.inbox,
+            self._dispatch,
+            self._ledger,
+            notices,
+            log_group_name=log_group_name,
+            bounds=bounds,
+            max_event_bytes=max_event_bytes,
+            oversize=oversize,
+            flush_level=flush_level,
+        )
+        self._jobs: deque[Job] = deque()
+        self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
+        self.looked_at = clock()
+        """When the inbox was last known to be empty: what is in it came later."""
+        self.renew_locks()
+
+    # -- any thread ------------------------------------------------------------------------------------------------
+
+    def put(self, created: float, text: str, stream_name: str, level: int, may_wait: bool) -> None:
+        """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it."""
+        blocks = self._bounds.overflow == "block" and may_wait
+        is_surplus = blocks and not self.inbox.wait_for_room(self._intake.has_room, self._bounds.block_timeout)
+        self.inbox.put(Emitted(created, text, stream_name, level, is_surplus), level >= self._flush_level)
+        if self.inbox.size_bytes > self._much_bytes:
+            self._help()
+
+    def _help(self) -> None:
+        # Without waiting: a round is under way, or another caller helps, or a frame of this very thread does, which a
+        # signal handler interrupted.
+        if self._books.acquire(blocking=False):
+            try:
+                self._intake.take_in(HELPING, self.looked_at, self._clock())
+            finally:
+                self._books.release()
+
+    def ask_for_word(self) -> Ticket:
+        """Return a ticket to wait with until all that was put in before is settled."""
+        ticket = Ticket()
+        self.inbox.put_ticket(ticket)
+        return ticket
+
+    def stats(self) -> Stats:
+        """Return the counts of this moment."""
+        # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
+        locked = self._books.acquire(timeout=1.0)
+        try:
+            return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
+        finally:
+            if locked:
+                self._books.release()
+
+    @property
+    def last_error(self) -> str | None:
+        """What went wrong last."""
+        return self._ledger.last_error
+
+    # -- the driver --------------------------------------------------------------------------------------------------
+
+    def renew_locks(self) -> None:
+        """Make what is waited for anew, of the kind that there is now; nobody may be waiting.
+
+        Looked up now, not when this module was imported: gevent may have put its own in their places since.
+        """
+        self._made_with: Any = _thread.allocate_lock
+        # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
+        self._books = _thread.allocate_lock()
+        self.inbox.renew_bell()
+        self.senders.renew()
+
+    @property
+    def locks_are_outdated(self) -> bool:
+        """True if gevent has made greenlets of threads since: to wait on the old locks would stop its loop."""
+        return self._made_with is not _thread.allocate_lock
+
+    @property
+    def is_settled(self) -> bool:
+        """True if nothing is pending or waits to be looked at."""
+        return self._ledger.pending == 0 and self.inbox.is_empty
+
+    def hasten_all(self) -> None:
+        """Send all that waits as soon as may be."""
+        with self._books:
+            self._dispatch.hasten_all(self._clock())
+
+    def step(self) -> float | None:
+        """Do one round without waiting; return when the next is due, or None if only a ring can bring work."""
+        now = self._clock()
+        # A record may have come right after the last look: counting from there, none waits longer than the interval.
+        arrived, self.looked_at = self.looked_at, now
+        tickets = self.inbox.take_tickets()
+        todo = len(self.inbox)
+        with self._books:
+            self._dispatch.collect(now)
+            self._intake.tell_losses(now)
+        while todo > 0:
+            with self._books:
+                self._intake.take_in(min(todo, SLICE), arrived, now)
+            todo -= SLICE
+        with self._books:
+            if tickets:
+                busy = self._dispatch.hasten_all(now)
+                self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
+            jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000))
+            self._finish_tickets()
+            self._dispatch.sweep(now)
+            self._jobs.extend(jobs)
+        # Outside the lock: without threads the call is made right here and may take long, or be broken off by Ctrl-C.
+        while self._jobs:
+            self.senders.run(self._jobs.popleft())
+        return now if jobs and self.senders.inline else next_at
+
+    def _finish_tickets(self) -> None:
+        waiting = []
+        for ticket, number, streams in self._tickets:
+            if ticket.abandoned:
+                continue
+            left = [stream for stream in streams if not stream.is_settled_up_to(number)]
+            if left:
+                waiting.append((ticket, number, left))
+            else:
+                ticket.finish()
+        self._tickets = waiting

@@ -1,0 +1,232 @@
+"""Taking records in: bounds, who has to go, and what is told about it. No thread; a client of the test's own."""
+
+import time
+
+import pytest
+
+from cwlog_handler import outcomes
+from cwlog_handler.batches import Rules
+from cwlog_handler.intake import Bounds
+from cwlog_handler.notices import Notices
+from cwlog_handler.rounds import HELPING, Rounds
+
+DEBUG, INFO, ERROR = 10, 20, 40
+
+
+class Client:
+    """Accepts everything once it is up, in any stream but those that are denied."""
+
+    def __init__(self):
+        self.is_up, self.denied, self.stored = True, set(), []
+
+    def start_over(self):
+        pass
+
+    def hurry(self, seconds):
+        pass
+
+    def connect(self):
+        return outcomes.Connected(f"endpoint-{id(self)}")
+
+    def put(self, stream_name, events, token, on_start):
+        if not self.is_up or stream_name in self.denied:
+            return outcomes.Unavailable("down", ambiguous=False)
+        self.stored += [(stream_name, event.timestamp, event.message) for event in events]
+        return outcomes.Accepted(None)
+
+    def messages(self, stream="s"):
+        return [message for name, _, message in sorted(self.stored, key=lambda stored: stored[1]) if name == stream]
+
+
+class Program:
+    """Rounds on a virtual clock, with records that come a millisecond apart."""
+
+    def __init__(self, *, max_count=None, max_bytes=10**9, overflow="drop_oldest"):
+        self.client, self.now, self.created = Client(), 1000.0, float(int(time.time())) - 3600
+        self.rounds = Rounds(
+            self.client,
+            Notices(lambda: self.now),
+            wake=lambda: None,
+            inline=True,
+            always_rings=False,
+            log_group_name="g",
+            rules=Rules(1_048_576, 10_000),
+            bounds=Bounds(max_bytes, max_count, overflow, 0.0),
+            max_event_bytes=1_048_576,
+            oversize="split",
+            send_interval=1.0,
+            requests_per_second=None,
+            flush_level=100,
+            clock=lambda: self.now,
+            jitter=lambda: 1.0,
+        )
+
+    def log(self, *texts, level=INFO, stream="s"):
+        for text in texts:
+            self.created += 0.001
+            self.rounds.put(self.created, text, stream, level, may_wait=True)
+
+    def work(self, seconds=0.0):
+        """Do rounds until nothing is to be done within so many seconds."""
+        end = self.now + seconds
+        while True:
+            at = self.rounds.step()
+            if at is None or at > end:
+                break
+            self.now = max(self.now, at)
+        self.now = end
+        self.rounds.step()
+
+
+def numbers(*span):
+    return [str(number) for number in range(*span)]
+
+
+def test_a_flood_of_debug_never_pushes_out_an_error():
+    """Severity counts: the least severe go first, however old the severe ones are."""
+    program = Program(max_count=10)
+    program.log("e1", level=ERROR)
+    program.log("i1")
+    program.log(*numbers(50), level=DEBUG)
+    program.log("i2")
+    program.log("e2", level=ERROR)
+    program.log(*numbers(50, 100), level=DEBUG)
+    program.work()
+    program.work(5)
+    kept = [message for message in program.client.messages() if not message.startswith("cwlog_handler")]
+    assert kept == ["e1", "i1", "i2", "e2", *numbers(94, 100)]
+    assert program.rounds.stats().dropped_by_reason == {"overflow": 94}
+
+
+def test_where_the_newest_goes_an_error_takes_the_place_of_the_newest_debug():
+    program = Program(max_count=3, overflow="drop_newest")
+    program.log("d1", "d2", "d3", "d4", level=DEBUG)
+    program.log("e1", "e2", level=ERROR)
+    program.work(5)
+    kept = [message for message in program.client.messages() if not message.startswith("cwlog_handler")]
+    assert kept == ["d1", "e1", "e2"]
+
+
+def test_a_less_severe_record_finds_no_room_among_more_severe_ones():
+    """With either policy it is the one that goes, whatever its age."""
+    for overflow in ("drop_oldest", "drop_newest"):
+        program = Program(max_count=2, overflow=overflow)
+        program.log("e1", "e2", level=ERROR)
+        program.log("d1", level=DEBUG)
+        program.work(5)
+        assert program.client.messages()[:2] == ["e1", "e2"]
+
+
+def test_bytes_make_room_for_one_large_record_by_dropping_many_small():
+    program = Program(max_bytes=50_000)
+    program.log(*("x" * 800 for _ in range(40)))
+    program.log("y" * 30_000)
+    program.work()
+    stats = program.rounds.stats()
+    assert stats.pending_bytes <= 50_000
+    assert stats.dropped_by_reason["overflow"] == 41 - stats.pending
+    program.work(5)
+    assert program.client.messages()[-1] == "y" * 30_000
+
+
+def test_the_stream_that_is_stuck_pays_not_the_others():
+    """Streams that have half as much as the fullest or more pay in turn; one with less does not."""
+    program = Program(max_count=50)
+    program.log(*numbers(45), stream="stuck")
+    program.log(*numbers(10), stream="fine")
+    program.work()
+    program.work(5)
+    assert program.client.messages("fine") == numbers(10)
+    assert program.client.messages("stuck")[-40:] == numbers(5, 45)
+
+
+def test_the_stream_tells_in_its_place_what_an_outage_cost_it():
+    """F39: how many, between when and when, and why."""
+    program = Program(max_count=10)
+    program.client.is_up = False
+    program.log("first")
+    program.work(2)
+    program.log(*numbers(20))
+    program.work(2)
+    program.client.is_up = True
+    program.work(60)
+    messages = program.client.messages()
+    assert messages[0] == "first"
+    # "first" is in a request already and cannot be dropped: of the 20 nine have room.
+    assert messages[1].startswith("cwlog_handler: 11 records lost between 20")
+    assert messages[1].endswith("Z: overflow (the buffer was full)")
+    assert messages[2:] == numbers(11, 20)
+    stats = program.rounds.stats()
+    assert (stats.loss_notices, stats.emitted, stats.delivered) == (1, 22, 11)
+
+
+def test_a_loss_is_not_told_before_the_stream_flows():
+    """Else the notices would be a flood of their own, in the buffer that is full."""
+    program = Program(max_count=5)
+    program.client.denied.add("s")
+    for _ in range(20):
+        program.log(*numbers(10))
+        program.log("other", stream="other")
+        program.work(10)
+    assert program.rounds.stats().loss_notices == 0
+    assert len(program.client.messages("other")) == 20
+
+
+def test_a_stream_that_lost_all_it_had_tells_it_when_there_is_room():
+    program = Program(max_count=2, overflow="drop_newest")
+    program.client.is_up = False
+    program.log("a", "b", stream="early")
+    program.log("c", stream="late")
+    program.work(2)
+    program.client.is_up = True
+    program.work(60)
+    assert [message[:29] for message in program.client.messages("late")] == ["cwlog_handler: 1 record lost "]
+
+
+def test_where_no_round_gets_a_turn_callers_keep_the_bounds_themselves():
+    """A gevent loop that never yields, or eight threads against one flusher."""
+    program = Program(max_bytes=100_000)
+    for _ in range(2_000):
+        program.log("x" * 800)
+        assert program.rounds.inbox.size_bytes <= 100_000 // 4 + HELPING * 1_000
+        assert program.rounds.stats().pending_bytes <= 150_000
+    stats = program.rounds.stats()
+    assert stats.emitted == 2_000
+    assert stats.pending + stats.dropped == 2_000
+
+
+def test_a_caller_does_not_help_while_somebody_has_the_books():
+    """A signal handler may have interrupted just that: to wait would be for ever."""
+    program = Program(max_bytes=8_192)
+    with program.rounds._books:
+        program.log(*("x" * 800 for _ in range(50)))
+        assert len(program.rounds.inbox) == 50
+    program.log("x")
+    assert len(program.rounds.inbox) < 50
+
+
+def test_with_block_a_record_that_waited_in_vain_goes_unless_a_lesser_one_can():
+    program = Program(max_count=2, overflow="block")
+    program.log("d1", level=DEBUG)
+    program.log("i1")
+    program.log("i2")
+    program.log("d2", level=DEBUG)
+    program.work(5)
+    assert program.client.messages()[:2] == ["i1", "i2"]
+    assert program.rounds.stats().dropped_by_reason == {"overflow": 2}
+
+
+@pytest.mark.parametrize("names", [["one"], [f"s{number}" for number in range(100)]])
+def test_looking_for_victims_costs_no_more_with_more_streams(names):
+    """One look at all streams for about as many victims as there are streams, whoever has most."""
+    program = Program(max_count=100)
+    for number in range(100):
+        program.log("x", stream=f"s{number}")
+    program.work()
+    looks, look = [], program.rounds._intake._look_for_victims
+    program.rounds._intake._look_for_victims = lambda: looks.append(look())
+    for number in range(3_000):
+        program.log("y", stream=names[number % len(names)])
+    program.work()
+    assert program.rounds.stats().dropped_by_reason["overflow"] == 3_000
+    assert len(looks) <= 2 * 3_000 / 100
