@@ -59,6 +59,7 @@ class Flusher:
         requests_per_second: float | None,
         close_timeout: float,
         flush_level: int,
+        flush_on_sigterm: bool = False,
         driver: Driver = "thread",
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
@@ -91,6 +92,9 @@ class Flusher:
         self.start_over()
         if driver != "outside":
             lifecycle.watch(self)
+        self._flushes_on_sigterm = flush_on_sigterm
+        if flush_on_sigterm:
+            lifecycle.handle_sigterm()
 
     def start_over(self) -> None:
         """Begin with nothing: at first, and in a forked child, where the parent's records are the parent's."""
@@ -111,10 +115,17 @@ class Flusher:
         """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it."""
         self.rounds.put(created, text, stream_name, level, may_wait=not is_own_thread())
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was put in before is settled; False if ``timeout`` seconds were not enough."""
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until all that was put in before is settled; False if ``timeout`` seconds were not enough.
+
+        None is ``close_timeout``, or what is left of it once the interpreter ends: one deadline for all.
+        """
         if is_own_thread():
             return False
+        if timeout is None:
+            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
+            if timeout <= 0 < self._close_timeout:
+                return self.rounds.is_settled
         if self._threadless:
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.inbox.is_empty:
@@ -134,7 +145,8 @@ class Flusher:
 
     def finish(self, deadline: float) -> None:
         """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
-        settled = self.flush(max(0.0, deadline - self._clock()))
+        # What comes later goes the same way: without a try, it would cost as long again as a request may take.
+        self._has_given_up = not self.deliver_until(deadline)
         self._give_up_at = deadline
         self.retire()
         if self._driver.acquire(timeout=max(0.0, deadline - self._clock())):
@@ -144,10 +156,13 @@ class Flusher:
         self.rounds.inbox.always_rings = True
         self.rounds.inbox.alarm_bytes = -1
         self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
-        if not settled:
-            # What comes later goes the same way, without a try: it would cost as long again as a request may take.
-            self._has_given_up = True
-            self._say_what_is_left()
+
+    def deliver_until(self, deadline: float) -> bool:
+        """Deliver what waits; say what is left at the deadline, and return False."""
+        if self.flush(max(0.0, deadline - self._clock())):
+            return True
+        self._say_what_is_left()
+        return False
 
     def _say_what_is_left(self) -> None:
         if left := self.stats().pending:
@@ -170,6 +185,9 @@ class Flusher:
         elif not self._has_thread and self._who_drives == "thread":
             self._has_thread = True
             lifecycle.on_first_thread(self._notices)
+            if self._flushes_on_sigterm:
+                # A child may have set the signal back since.
+                lifecycle.handle_sigterm()
             self._keep_up_with_gevent()
             try:
                 # Not threading.Thread, for the reason given in `senders`.

@@ -73,6 +73,8 @@ class CloudWatchLogsHandler(logging.Handler):
         overflow: What happens when the buffer is full: "drop_oldest", "drop_newest", or "block" the caller.
         block_timeout: With "block", seconds that a caller waits for room at most; then its record is dropped.
         close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
+        flush_on_sigterm: Where nobody handles SIGTERM, so that the process would die at once, deliver what waits first,
+            for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone.
         use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
             scripts; after ``close_timeout`` it waits no more, but for a call that is being made.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
@@ -107,6 +109,7 @@ class CloudWatchLogsHandler(logging.Handler):
         overflow: Overflow = "drop_oldest",
         block_timeout: float | timedelta = 1.0,
         close_timeout: float | timedelta = 10.0,
+        flush_on_sigterm: bool = True,
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
     ) -> None:
@@ -160,6 +163,7 @@ class CloudWatchLogsHandler(logging.Handler):
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             close_timeout=self.close_timeout,
             flush_level=self.flush_level,
+            flush_on_sigterm=flush_on_sigterm,
             driver="thread" if use_queues else "caller",
         )
         self._flushed_in_vain_at = float("-inf")
@@ -246,7 +250,7 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         if _holds_logging_lock():
             timeout = 0.0
-        settled = self._flusher.flush(self.close_timeout if timeout is None else timeout)
+        settled = self._flusher.flush(timeout)
         if timeout is None:
             self._flushed_in_vain_at = float("-inf") if settled else monotonic()
         return settled

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from .dispatch import Dispatch
 from .events import NotAnEvent, Oversize, make_events
-from .inbox import Emitted, Inbox
+from .inbox import RECORD_COST_BYTES, Emitted, Inbox
 from .ledger import EVENT_COST_BYTES, Ledger
 from .notices import Notices
 from .stream import Stream
@@ -74,9 +74,9 @@ class Intake:
         # Streams that lost something which they have not told yet.
         self._lossy: dict[Stream, None] = {}
 
-    def has_room(self) -> bool:
-        """True if a caller that asked to be blocked need not wait. Any thread: an estimate."""
-        return not self._is_over(self._inbox.size_bytes, len(self._inbox) + 1)
+    def has_room(self, size: int) -> bool:
+        """True if a caller that asked to be blocked need not wait with so many bytes. Any thread: an estimate."""
+        return not self._is_over(self._inbox.size_bytes + size + RECORD_COST_BYTES, len(self._inbox) + 1)
 
     def take_in(self, most: int, arrived: float, now: float) -> int:
         """Take in the records that came first, ``most`` at most; return how many there were.

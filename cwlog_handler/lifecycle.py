@@ -8,9 +8,12 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 from weakref import WeakSet
 
 from . import own_threads, pacing
@@ -26,9 +29,14 @@ class Watched(Protocol):
     def finish_within_timeout(self) -> float:
         """Return the deadline of a finish that begins now."""
 
-    def finish(self, deadline: float) -> None:
-        """Deliver what waits until the deadline."""
+    def deliver_until(self, deadline: float) -> bool:
+        """Deliver what waits; say what is left at the deadline, and return False."""
 
+    def finish(self, deadline: float) -> None:
+        """The same at the interpreter's end, when no thread will be there any more."""
+
+
+_SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
 
 _watched: WeakSet[Watched] = WeakSet()
 _seen_to_pid: int | None = None
@@ -37,6 +45,30 @@ _seen_to_pid: int | None = None
 def watch(flusher: Watched) -> None:
     """Look after a flusher for as long as it lives."""
     _watched.add(flusher)
+
+
+def handle_sigterm() -> None:
+    """Have the process finish before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
+
+    Only the main thread can see to it; elsewhere this does nothing. Where a server written in C runs Python, its own
+    handler would not be seen, and must not be replaced.
+    """
+    if threading.main_thread().ident != threading.get_ident() or not _SERVERS_IN_C.isdisjoint(sys.modules):
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and os.name == "posix":
+        # Not the main interpreter, or an embedding program forbids it.
+        with suppress(ValueError, OSError):
+            signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(*_: object) -> None:
+    # First, so that whoever is impatient and sends another is obeyed at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for flusher, deadline in _deadlines():
+        flusher.deliver_until(deadline)
+    os.kill(os.getpid(), signal.SIGTERM)
+    # Still there: process 1 of a container does not die of it.
+    handle_sigterm()
 
 
 def on_first_thread(notices: Notices) -> None:
@@ -74,9 +106,13 @@ def _has_threads(options: Mapping[object, object]) -> bool:
 
 
 def _finish_all() -> None:
-    # All deadlines first, so that several handlers wait side by side and not one after another.
-    for flusher, deadline in [(flusher, flusher.finish_within_timeout()) for flusher in list(_watched)]:
+    for flusher, deadline in _deadlines():
         flusher.finish(deadline)
+
+
+def _deadlines() -> list[tuple[Watched, float]]:
+    # All of them first, so that several handlers wait side by side and not one after another.
+    return [(flusher, flusher.finish_within_timeout()) for flusher in list(_watched)]
 
 
 def _in_forked_child() -> None:

@@ -97,11 +97,14 @@ class Rounds:
 
     def put(self, created: float, text: str, stream_name: str, level: int, may_wait: bool) -> None:
         """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it."""
-        blocks = self._bounds.overflow == "block" and may_wait
-        is_surplus = blocks and not self.inbox.wait_for_room(self._intake.has_room, self._bounds.block_timeout)
+        is_surplus = self._bounds.overflow == "block" and may_wait and not self._wait_for_room(text)
         self.inbox.put(Emitted(created, text, stream_name, level, is_surplus), level >= self._flush_level)
         if self.inbox.size_bytes > self._much_bytes:
             self._help()
+
+    def _wait_for_room(self, text: str) -> bool:
+        size = len(text) if text.isascii() else len(text.encode(errors="replace"))
+        return self.inbox.wait_for_room(lambda: self._intake.has_room(size), self._bounds.block_timeout)
 
     def _help(self) -> None:
         # Without waiting: a round is under way, or another caller helps, or a frame of this very thread does, which a
