@@ -177,6 +177,8 @@ class Flusher:
 
     def _wake(self) -> None:
         """See to it that somebody drives."""
+        if self._who_drives != "outside":
+            lifecycle.on_first_record(self._notices)
         if self._threadless:
             self._keep_up_with_gevent()
             delivered = not self._has_given_up and self.drive(self._patience_ends())
@@ -184,7 +186,6 @@ class Flusher:
                 self._say_what_is_left()
         elif not self._has_thread and self._who_drives == "thread":
             self._has_thread = True
-            lifecycle.on_first_thread(self._notices)
             if self._flushes_on_sigterm:
                 # A child may have set the signal back since.
                 lifecycle.handle_sigterm()

@@ -14,6 +14,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
@@ -44,20 +45,20 @@ class Ticket:
     """Somebody waits until all that was put in before this is settled."""
 
     def __init__(self) -> None:
-        self._done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._done = _thread.allocate_lock()
+        self._done.acquire()
         self.abandoned = False
 
     def finish(self) -> None:
-        """Let the waiting thread go on."""
-        self._done.put(True)
+        """Let the waiting thread go on; once."""
+        self._done.release()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; False if time ran out first."""
-        try:
-            return self._done.get(timeout=min(max(0.0, timeout), _thread.TIMEOUT_MAX))
-        except queue.Empty:
-            self.abandoned = True
-            return False
+        # Not SimpleQueue.get: on Python 3.10 that waits for ever if its time is over when it looks a second time.
+        done = self._done.acquire(timeout=min(max(0.0, timeout), _thread.TIMEOUT_MAX))
+        self.abandoned = not done
+        return done
 
 
 class Inbox:
@@ -79,6 +80,9 @@ class Inbox:
     def renew_bell(self) -> None:
         """Make the bell anew, of the kind that there is now; nobody may sleep on the old one."""
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # On Python 3.10 a first look with a short time-out may last for ever; a second one does not.
+        with suppress(queue.Empty):
+            self._bell.get_nowait()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -118,12 +122,11 @@ class Inbox:
         self._set_alarm(-1 if idle else WAKE_BYTES)
         if idle and not self.is_empty:
             return
-        try:
-            self._bell.get(timeout=min(timeout, LONGEST_SLEEP))
+        with suppress(queue.Empty):
+            if timeout > 0:
+                self._bell.get(timeout=min(timeout, LONGEST_SLEEP))
             while True:
                 self._bell.get_nowait()
-        except queue.Empty:
-            pass
 
     @property
     def is_empty(self) -> bool:

@@ -71,7 +71,7 @@ def _on_sigterm(*_: object) -> None:
     handle_sigterm()
 
 
-def on_first_thread(notices: Notices) -> None:
+def on_first_record(notices: Notices) -> None:
     """See to what the kind of process asks for, when its first record is there."""
     global _seen_to_pid
     if _seen_to_pid == os.getpid():

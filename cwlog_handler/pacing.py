@@ -76,6 +76,11 @@ class TokenBucket:
                 return now + ALL_OUT
             return self._used[self._out - self._limit] + self._window
 
+    def cancel(self) -> None:
+        """Put a token back that no request was made with."""
+        with self._lock:
+            self._out = max(0, self._out - 1)
+
     def is_full(self, now: float) -> bool:
         """True if no request is under way and none began so lately that it counts."""
         with self._lock:

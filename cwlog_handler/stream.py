@@ -144,6 +144,8 @@ class Stream:
             return Wait(wait_until)
         batch = self._next_batch(now, now_ms)
         if batch is None:
+            if self.bucket is not None:
+                self.bucket.cancel()
             return None
         self._sent = Send(batch, self._token, now)
         return self._sent
