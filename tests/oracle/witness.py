@@ -1,0 +1,66 @@
+"""The handler as it is, with a witness: each record that it has taken is written down, and what it says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import logging
+from typing import Any
+
+from cwlog_handler import CloudWatchLogsHandler
+
+from . import diary
+
+_serials = itertools.count(1)
+known: list[Witness] = []
+
+
+class Witness(CloudWatchLogsHandler):
+    """``remembered=False``: nobody but its loggers holds this one, so that it can be collected; it reports nothing."""
+
+    def __init__(self, *args: Any, remembered: bool = True, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.serial = next(_serials)
+        self._reports = remembered
+        if remembered:
+            known.append(self)
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        verdict = super().handle(record)
+        if verdict:
+            # What has no id was not logged by the program, but by the handler's own tools: it must not get in.
+            record_id, kind = getattr(record, "oracle", (f"{diary.label}/{record.name}/0", "foreign"))
+            diary.took(record_id, self.serial, kind, self._reports)
+        return verdict
+
+
+def report(ending: str) -> None:
+    """Write down the statistics of all handlers that are remembered."""
+    stats = {handler.serial: _plain(handler) for handler in list(known)}
+    diary.report(stats, ending)
+
+
+def _plain(handler: Witness) -> dict[str, Any]:
+    stats = handler.stats
+    plain = dataclasses.asdict(stats)
+    plain["loss_notices"] = getattr(stats, "loss_notices", 0)
+    return plain
+
+
+class Watch:
+    """Looks at every handler's books again and again: they balance, and no count ever falls."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[int, ...]] = {}
+
+    def look(self) -> None:
+        """Take a snapshot of each handler, and write down what is wrong with it."""
+        for handler in known:
+            stats = handler.stats
+            if stats.emitted != stats.delivered + stats.rejected + stats.dropped + stats.pending or stats.pending < 0:
+                diary.wrong(f"handler {handler.serial}: the books do not balance: {stats}")
+            counts = (stats.emitted, stats.delivered, stats.rejected, stats.dropped, stats.possibly_duplicated)
+            before = self._before.get(handler.serial, (0,) * len(counts))
+            if any(now < then for now, then in zip(counts, before, strict=True)):
+                diary.wrong(f"handler {handler.serial}: a count fell: {before} became {counts}")
+            self._before[handler.serial] = counts
