@@ -110,6 +110,31 @@ def test_an_endpoint_that_never_answers_costs_one_deadline_and_one_line(fake, pr
     assert "10 events not delivered at exit" in stderr
 
 
+def test_flush_and_close_at_exit_do_not_wait_after_the_deadline_has_gone(fake, program):
+    """F43: our exit hook waits first; logging.shutdown, which flushes and closes later, finds nothing left to wait for.
+
+    The marks are before the one and after the other: waiting twice takes at least twice the deadline, on any machine.
+    """
+    fake.fail(faults.stall())
+    returned, stderr = program(
+        """
+        began = []
+        atexit.unregister(logging.shutdown)
+        import cwlog_handler.lifecycle as lifecycle
+        atexit.unregister(lifecycle._finish_all)
+        atexit.register(lambda: print("took", time.monotonic() - began[0], file=sys.stderr))
+        atexit.register(logging.shutdown)
+        atexit.register(lifecycle._finish_all)
+        atexit.register(lambda: began.append(time.monotonic()))
+        log.info("last")
+        """,
+        close_timeout=3.0,
+    )
+    fake.release()
+    assert returned == 0
+    assert float(stderr.rpartition("took ")[2]) < 2 * 3.0, stderr
+
+
 def test_a_forked_child_and_its_parent_deliver_their_own_records_once(fake, program):
     """F27: the parent is busy and half sent; the child starts empty, with a client of its own."""
     source = """
