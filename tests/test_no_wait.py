@@ -1,0 +1,27 @@
+"""A flush that is not to wait does not, whatever happens at that instant."""
+
+from .programs import python, started
+
+# The signals make it likely that the clock moves on between two of the queue's looks at it.
+PROGRAM = """
+import signal
+from cwlog_handler.inbox import Ticket
+
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 5e-5, 5e-5)
+for _ in range(200_000):
+    assert not Ticket().wait(0.0)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("over")
+"""
+
+
+def test_a_wait_of_no_time_ends():
+    """F24: flush() waits for 0 s inside dictConfig, where a real wait would be one for ever.
+
+    On Python 3.10 ``SimpleQueue().get(timeout=0.0)`` waits for ever if a microsecond passes inside it: what is left of
+    the time is negative then, which its lock takes for no limit. A queue that somebody looked into before is safe.
+    """
+    with started(python("-c", PROGRAM)) as program:
+        program.wait_for("over", timeout=30.0)
+        assert program.wait() == 0
