@@ -7,11 +7,16 @@ CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a p
 from __future__ import annotations
 
 import contextlib
+
+# The first connection would import it, and a child that is forked in that moment could never import it again.
+import encodings.idna  # noqa: F401
+import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import boto3.session
+from botocore import httpsession
 from botocore.config import Config
 
 from . import advice, errors, hooks
@@ -121,6 +126,7 @@ class Client:
         return outcome
 
     def _made(self) -> Any:
+        _follow_gevent()
         session = boto3.session.Session(profile_name=self._profile_name)
         config = Config(
             # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
@@ -216,6 +222,15 @@ class Client:
         except Exception as error:
             reason = " ".join(str(error).split())
             self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
+
+
+def _follow_gevent() -> None:
+    """Where gevent has replaced ssl.SSLContext since botocore was imported, give botocore the new one.
+
+    The old one recurses without end then (gevent#1016): every client would fail, ours and the program's.
+    """
+    if httpsession.SSLContext is not ssl.SSLContext and "gevent.monkey" in sys.modules:
+        httpsession.SSLContext = ssl.SSLContext
 
 
 def _answered(answer: Any, count: int) -> Accepted | Unavailable:

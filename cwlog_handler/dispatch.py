@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import queue
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from typing import Final, Protocol
 
-from . import outcomes
+from . import lifecycle, outcomes
 from .batches import Rules
 from .events import Event
 from .ledger import Ledger
@@ -22,6 +21,7 @@ from .notices import Notices
 from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
 from .senders import Job, Senders
 from .stream import Send, Stream, Wait
+from .threads import Empty, SimpleQueue
 
 # Streams without work are forgotten after this long, their sequence token with them (the service tells it again).
 FORGET_AFTER: Final = 300.0
@@ -80,7 +80,7 @@ class Dispatch:
         self._clock = clock
         self._jitter = jitter
         self._ring = ring
-        self._results: queue.SimpleQueue[Callable[[float], None]] = queue.SimpleQueue()
+        self._results: SimpleQueue[Callable[[float], None]] = SimpleQueue()
         self._agenda: list[tuple[float, int, Stream]] = []
         self._serial = itertools.count()
         self._ready: dict[Stream, None] = {}
@@ -117,7 +117,7 @@ class Dispatch:
         while True:
             try:
                 settle = self._results.get_nowait()
-            except queue.Empty:
+            except Empty:
                 return
             self._senders.finished()
             settle(now)
@@ -211,7 +211,8 @@ class Dispatch:
     def _make_client(self) -> None:
         connection: outcomes.Connection = outcomes.Unavailable("interrupted", ambiguous=False)
         try:
-            connection = self._client.connect()
+            with lifecycle.no_fork:
+                connection = self._client.connect()
         except Exception as error:
             connection = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
         finally:

@@ -7,7 +7,6 @@ in a round (`rounds`). The driver is the flusher's own daemon thread, or a calle
 
 from __future__ import annotations
 
-import _thread
 import os
 import random
 import sys
@@ -17,7 +16,7 @@ from functools import partial
 from math import inf
 from typing import Final, Literal
 
-from . import lifecycle
+from . import hosts, lifecycle
 from .batches import Rules
 from .dispatch import Client
 from .events import Oversize
@@ -26,6 +25,7 @@ from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
 from .rounds import Rounds
+from .threads import acquire, allocate_lock, get_ident, start_new_thread
 
 Driver = Literal["thread", "caller", "outside"]
 
@@ -44,6 +44,8 @@ class Flusher:
     ``driver`` says who does the rounds: a daemon "thread" that the first record starts; each "caller", for its own
     record; or nobody here, but a simulation "outside" that calls `step` on a clock of its own.
     """
+
+    rounds: Rounds
 
     def __init__(
         self,
@@ -94,20 +96,29 @@ class Flusher:
             lifecycle.watch(self)
         self._flushes_on_sigterm = flush_on_sigterm
         if flush_on_sigterm:
-            lifecycle.handle_sigterm()
+            hosts.handle_sigterm()
 
-    def start_over(self) -> None:
-        """Begin with nothing: at first, and in a forked child, where the parent's records are the parent's."""
+    def start_over(self, keeps_records: bool = False) -> None:
+        """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
+        kept = self.rounds.inbox.take(len(self.rounds.inbox)) if keeps_records else []
         self.pid = os.getpid()
         self._client.start_over()
         self.rounds = self._make_rounds()
         # Held by whoever drives.
-        self._driver = _thread.allocate_lock()
+        self._driver = allocate_lock()
         self._has_thread = False
+        self._starter: int | None = None
         self._retired = False
         self._threadless = self._who_drives == "caller"
         self._give_up_at: float | None = None
         self._has_given_up = False
+        for record in kept:
+            self.rounds.inbox.put(record)
+
+    def notice_fork(self) -> None:
+        """Begin anew if the process was forked without Python's hooks."""
+        if self.pid != os.getpid():
+            lifecycle.start_over(keeps_records=hosts.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -122,11 +133,12 @@ class Flusher:
         """
         if is_own_thread():
             return False
+        self.notice_fork()
         if timeout is None:
             timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
             if timeout <= 0 < self._close_timeout:
                 return self.rounds.is_settled
-        if self._threadless:
+        if self._threadless or hosts.is_forked_behind_pythons_back():
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.inbox.is_empty:
             return True
@@ -145,17 +157,25 @@ class Flusher:
 
     def finish(self, deadline: float) -> None:
         """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
-        # What comes later goes the same way: without a try, it would cost as long again as a request may take.
-        self._has_given_up = not self.deliver_until(deadline)
+        self.notice_fork()
         self._give_up_at = deadline
-        self.retire()
-        if self._driver.acquire(timeout=max(0.0, deadline - self._clock())):
-            self._driver.release()
-        self._threadless = True
-        self.rounds.senders.inline = True
-        self.rounds.inbox.always_rings = True
-        self.rounds.inbox.alarm_bytes = -1
-        self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
+        delivered = False
+        try:
+            delivered = self.deliver_until(deadline)
+        finally:
+            if not delivered:
+                # What comes later goes the same way, without a try: it would cost as long again as a request may take.
+                # So it is when somebody is impatient and sends Ctrl-C.
+                self._has_given_up = True
+                self._give_up_at = deadline = min(deadline, self._clock())
+            self.retire()
+            if acquire(self._driver, deadline - self._clock()):
+                self._driver.release()
+            self._threadless = True
+            self.rounds.senders.inline = True
+            self.rounds.inbox.always_rings = True
+            self.rounds.inbox.alarm_bytes = -1
+            self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
@@ -178,26 +198,34 @@ class Flusher:
     def _wake(self) -> None:
         """See to it that somebody drives."""
         if self._who_drives != "outside":
-            lifecycle.on_first_record(self._notices)
+            hosts.look_around(self._notices)
         if self._threadless:
-            self._keep_up_with_gevent()
             delivered = not self._has_given_up and self.drive(self._patience_ends())
             if not delivered and self._give_up_at is not None and not is_own_thread():
+                self._has_given_up = True
                 self._say_what_is_left()
-        elif not self._has_thread and self._who_drives == "thread":
-            self._has_thread = True
+        elif self._wants_thread:
+            self._has_thread, self._starter = True, get_ident()
             if self._flushes_on_sigterm:
                 # A child may have set the signal back since.
-                lifecycle.handle_sigterm()
-            self._keep_up_with_gevent()
+                hosts.handle_sigterm()
             try:
                 # Not threading.Thread, for the reason given in `senders`.
-                _thread.start_new_thread(self._run, ())
+                start_new_thread(self._run, ())
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, and try again with the next record.
                 self._has_thread = False
                 self.rounds.inbox.alarm_bytes = -1
                 self.drive(self._patience_ends())
+            finally:
+                self._starter = None
+
+    @property
+    def _wants_thread(self) -> bool:
+        # Whoever interrupts the frame that starts one, before it is there, must not take it for started, and starts one
+        # too: that one waits until the other ends.
+        is_there = self._has_thread and self._starter != get_ident()
+        return self._who_drives == "thread" and not is_there and not hosts.is_forked_behind_pythons_back()
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
@@ -206,11 +234,6 @@ class Flusher:
             # Modules are being torn down: what does not work within a moment never will.
             return now + LAST_MOMENT
         return self._give_up_at or now + self._close_timeout
-
-    def _keep_up_with_gevent(self) -> None:
-        if self.rounds.locks_are_outdated and not self._driver.locked():
-            self._driver = _thread.allocate_lock()
-            self.rounds.renew_locks()
 
     def _run(self) -> None:
         driver = self._driver
@@ -227,17 +250,15 @@ class Flusher:
     def _run_once(self) -> bool:
         """Do a round and wait for the next; False if there is none because the thread may end."""
         rounds = self.rounds
-        # Ours once more: gevent changes what the ident of a thread is, even of one that runs.
-        with own_thread():
-            next_at = self._guarded_step()
-            if self._retired and rounds.is_settled:
-                return False
-            timeout = inf if next_at is None else max(0.0, next_at - self._clock())
-            # A stream in back-off may have the only date, far away: another's record must not wait for it.
-            idle = timeout > self._send_interval
-            rounds.inbox.wait(timeout, idle)
-            if idle:
-                rounds.looked_at = self._clock()
+        next_at = self._guarded_step()
+        if self._retired and rounds.is_settled:
+            return False
+        timeout = inf if next_at is None else max(0.0, next_at - self._clock())
+        # A stream in back-off may have the only date, far away: another's record must not wait for it.
+        idle = timeout > self._send_interval
+        rounds.inbox.wait(timeout, idle)
+        if idle:
+            rounds.looked_at = self._clock()
         return True
 
     def drive(self, deadline: float) -> bool:
@@ -250,7 +271,7 @@ class Flusher:
         while not is_own_thread():
             driver = self._driver
             with own_thread():
-                if not driver.acquire(timeout=min(max(0.0, deadline - self._clock()), _thread.TIMEOUT_MAX)):
+                if not acquire(driver, deadline - self._clock()):
                     return False
                 try:
                     settled = self._drive(deadline)

@@ -179,7 +179,12 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         if is_our_own(record):
             return False
-        verdict: bool | logging.LogRecord = self.filter(record)
+        try:
+            verdict: bool | logging.LogRecord = self.filter(record)
+        except Exception:
+            # Said as for a formatter that raises, and nothing lost for it.
+            self.handleError(record)
+            verdict = True
         if verdict:
             # Since Python 3.12 a filter may return another record.
             self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
@@ -197,7 +202,8 @@ class CloudWatchLogsHandler(logging.Handler):
                 text = formatting.fallback_text(record, error)
                 self.handleError(record)
             if record.process != self._flusher.pid:
-                self._notice_fork()
+                # It may come from another process, too.
+                self._flusher.notice_fork()
             level = record.levelno
             if type(level) is not int:
                 # A record made by hand may have none.
@@ -205,11 +211,6 @@ class CloudWatchLogsHandler(logging.Handler):
             self._flusher.put(record.created, text, self._name_for(record), level)
         except Exception:
             self.handleError(record)
-
-    def _notice_fork(self) -> None:
-        # A record may come from another process; and uWSGI forks without running Python's hooks.
-        if self._flusher.pid != os.getpid():
-            self._flusher.start_over()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""

@@ -6,15 +6,16 @@ client at the same time: their calls are left alone.
 
 from __future__ import annotations
 
-import _thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.client import BaseClient
 
+from .threads import get_ident
+
 # By thread, for those in a call of ours: what to call when the request starts. Module-wide, as several handlers may
-# share a client, which is hooked once. Not threading.local: gevent may make greenlets of threads after this import.
+# share a client, which is hooked once. Not threading.local: greenlets of gevent's would share it if it patched later.
 _ours: dict[int, Callable[[], None] | None] = {}
 
 
@@ -39,7 +40,7 @@ def waits_on_its_own(client: Any) -> bool:
 @contextmanager
 def our_call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
     """Mark the call made inside as ours: made once, ``on_start`` being called when PutLogEvents goes to HTTP."""
-    ident = _thread.get_ident()
+    ident = get_ident()
     _ours[ident] = on_start
     try:
         yield
@@ -48,7 +49,7 @@ def our_call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
 
 
 def _starts(**_: Any) -> None:
-    ident = _thread.get_ident()
+    ident = get_ident()
     on_start = _ours.get(ident)
     if on_start is not None:
         _ours[ident] = None
@@ -57,4 +58,4 @@ def _starts(**_: Any) -> None:
 
 def _no_retry(**_: Any) -> bool | None:
     # botocore takes the first answer that is not None.
-    return False if _thread.get_ident() in _ours else None
+    return False if get_ident() in _ours else None

@@ -9,13 +9,13 @@ and ``Event.set`` take a plain lock, which the interrupted frame may hold: a dea
 
 from __future__ import annotations
 
-import _thread
-import queue
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
+
+from .threads import Empty, SimpleQueue, acquire, allocate_lock
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
@@ -45,7 +45,7 @@ class Ticket:
     """Somebody waits until all that was put in before this is settled."""
 
     def __init__(self) -> None:
-        self._done = _thread.allocate_lock()
+        self._done = allocate_lock()
         self._done.acquire()
         self.abandoned = False
 
@@ -56,7 +56,7 @@ class Ticket:
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; False if time ran out first."""
         # Not SimpleQueue.get: on Python 3.10 that waits for ever if its time is over when it looks a second time.
-        done = self._done.acquire(timeout=min(max(0.0, timeout), _thread.TIMEOUT_MAX))
+        done = acquire(self._done, timeout)
         self.abandoned = not done
         return done
 
@@ -67,7 +67,10 @@ class Inbox:
     def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
         self._items: deque[Emitted] = deque()
         self._tickets: deque[Ticket] = deque()
-        self.renew_bell()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        # On Python 3.10 a first look with a short time-out may last for ever; a second one does not.
+        with suppress(Empty):
+            self._bell.get_nowait()
         self._wake = wake
         self._clock = clock
         # An estimate: ``+=`` may lose an update, as threads switch. Each `take` sets it right.
@@ -77,17 +80,10 @@ class Inbox:
         # Above this the caller must do more than append. Below zero: the flusher sleeps (or never ran), so always.
         self.alarm_bytes = -1
 
-    def renew_bell(self) -> None:
-        """Make the bell anew, of the kind that there is now; nobody may sleep on the old one."""
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-        # On Python 3.10 a first look with a short time-out may last for ever; a second one does not.
-        with suppress(queue.Empty):
-            self._bell.get_nowait()
-
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Emitted, urgent: bool) -> None:
+    def put(self, item: Emitted, urgent: bool = False) -> None:
         """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
         self._items.append(item)
         self.size_bytes += len(item.text) + RECORD_COST_BYTES
@@ -122,7 +118,7 @@ class Inbox:
         self._set_alarm(-1 if idle else WAKE_BYTES)
         if idle and not self.is_empty:
             return
-        with suppress(queue.Empty):
+        with suppress(Empty):
             if timeout > 0:
                 self._bell.get(timeout=min(timeout, LONGEST_SLEEP))
             while True:

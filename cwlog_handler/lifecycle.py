@@ -1,30 +1,24 @@
-"""What happens to flushers when the process forks and when it ends, also where no ``atexit`` runs.
+"""What happens to flushers when the process forks and when it ends.
 
-Must not know: what a flusher does between.
+Must not know: what a flusher does between, nor what kind of process it is (`hosts`).
 """
 
 from __future__ import annotations
 
 import atexit
-import importlib
 import os
-import signal
-import sys
-import threading
-from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from . import own_threads, pacing
-from .notices import Notices
+from .threads import acquire, allocate_lock
 
 
 class Watched(Protocol):
     """What is needed of a flusher here."""
 
-    def start_over(self) -> None:
-        """Begin with nothing, in a forked child."""
+    def start_over(self, keeps_records: bool = False) -> None:
+        """Begin with nothing, or with what nobody has looked at yet, in a forked child."""
 
     def finish_within_timeout(self) -> float:
         """Return the deadline of a finish that begins now."""
@@ -36,78 +30,67 @@ class Watched(Protocol):
         """The same at the interpreter's end, when no thread will be there any more."""
 
 
-_SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
+# How long a fork waits for `no_fork` at most. Making a client takes some 60 ms, unless credentials are slow to come.
+_FORK_WAITS: Final = 2.0
 
 _watched: WeakSet[Watched] = WeakSet()
-_seen_to_pid: int | None = None
+_has_finished = False
+
+
+class _NoFork:
+    """Held while something is done in which a fork would leave locks behind that nobody in the child could release.
+
+    OpenSSL's are such, while a context is made: the child would wait for them for ever, as soon as it makes its own.
+    """
+
+    def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Be free: at first, and in the child of a fork."""
+        self._lock = allocate_lock()
+        self._fork_has_it = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        """Wait until nobody is at it, but not for ever."""
+        # On a thread of ours it may be this very thread.
+        self._fork_has_it = not own_threads.is_own_thread() and acquire(self._lock, _FORK_WAITS)
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        if self._fork_has_it:
+            self._fork_has_it = False
+            self._lock.release()
+
+
+no_fork: Final = _NoFork()
 
 
 def watch(flusher: Watched) -> None:
     """Look after a flusher for as long as it lives."""
     _watched.add(flusher)
+    if _has_finished:
+        flusher.finish(flusher.finish_within_timeout())
 
 
-def handle_sigterm() -> None:
-    """Have the process finish before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
-
-    Only the main thread can see to it; elsewhere this does nothing. Where a server written in C runs Python, its own
-    handler would not be seen, and must not be replaced.
-    """
-    if threading.main_thread().ident != threading.get_ident() or not _SERVERS_IN_C.isdisjoint(sys.modules):
-        return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and os.name == "posix":
-        # Not the main interpreter, or an embedding program forbids it.
-        with suppress(ValueError, OSError):
-            signal.signal(signal.SIGTERM, _on_sigterm)
-
-
-def _on_sigterm(*_: object) -> None:
-    # First, so that whoever is impatient and sends another is obeyed at once.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for flusher, deadline in _deadlines():
-        flusher.deliver_until(deadline)
-    os.kill(os.getpid(), signal.SIGTERM)
-    # Still there: process 1 of a container does not die of it.
-    handle_sigterm()
-
-
-def on_first_record(notices: Notices) -> None:
-    """See to what the kind of process asks for, when its first record is there."""
-    global _seen_to_pid
-    if _seen_to_pid == os.getpid():
-        return
-    _seen_to_pid = os.getpid()
-    _finish_in_child_of("multiprocessing")
-    _finish_in_child_of("billiard")
-    celery_signals = sys.modules.get("celery.signals")
-    if celery_signals is not None:
-        # The children of Celery's prefork pool end in os._exit, without billiard's finalizers.
-        celery_signals.worker_process_shutdown.connect(_on_celery_shutdown, weak=False, dispatch_uid=__name__)
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is not None and not _has_threads(uwsgi.opt):
-        notices.say("uwsgi", "uWSGI runs without threads, so that records are hardly sent: set enable-threads = true")
-
-
-def _finish_in_child_of(package: str) -> None:
-    """Have a child of multiprocessing, or of Celery's version of it, finish: it ends in ``os._exit``, not in atexit."""
-    process = sys.modules.get(f"{package}.process")
-    if process is not None and getattr(process.current_process(), "_parent_pid", None) is not None:
-        util = importlib.import_module(f"{package}.util")
-        util.Finalize(None, _finish_all, exitpriority=0)
-
-
-def _on_celery_shutdown(**_: object) -> None:
-    _finish_all()
-
-
-def _has_threads(options: Mapping[object, object]) -> bool:
-    names = {name.decode() if isinstance(name, bytes) else name for name in options}
-    return not names.isdisjoint({"enable-threads", "threads"})
-
-
-def _finish_all() -> None:
+def finish_all(*_: object, **__: object) -> None:
+    """See all flushers to their end: no code of ours may run once this process is over."""
+    global _has_finished
+    _has_finished = True
     for flusher, deadline in _deadlines():
         flusher.finish(deadline)
+
+
+def deliver_all() -> None:
+    """Have all flushers deliver what waits, as far as they can within their time-outs."""
+    for flusher, deadline in _deadlines():
+        flusher.deliver_until(deadline)
 
 
 def _deadlines() -> list[tuple[Watched, float]]:
@@ -115,14 +98,18 @@ def _deadlines() -> list[tuple[Watched, float]]:
     return [(flusher, flusher.finish_within_timeout()) for flusher in list(_watched)]
 
 
-def _in_forked_child() -> None:
+def start_over(keeps_records: bool = False) -> None:
+    """Begin anew in a forked child; the parent's records are the parent's, unless it could not send them."""
+    global _has_finished
+    _has_finished = False
+    no_fork.start_over()
     own_threads.forget_all()
     pacing.forget_shared_buckets()
     for flusher in list(_watched):
-        flusher.start_over()
+        flusher.start_over(keeps_records)
 
 
 # Registered after logging's own, so it runs before: no lock of logging is held while we wait.
-atexit.register(_finish_all)
+atexit.register(finish_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_forked_child)
+    os.register_at_fork(before=no_fork.before_fork, after_in_parent=no_fork.after_fork, after_in_child=start_over)

@@ -6,15 +6,18 @@ so is what a ``__del__`` logs when a garbage collection happens to run on a thre
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from .threads import get_ident
+
 # The loggers of the client that we call, by first name.
 AWS_CLIENT_LOGGERS: Final = frozenset({"botocore", "boto3", "urllib3", "s3transfer"})
+# Where its warnings go if ``logging.captureWarnings`` is on.
+WARNINGS_LOGGER: Final = "py.warnings"
 
 _idents: set[int] = set()
 
@@ -22,7 +25,7 @@ _idents: set[int] = set()
 @contextmanager
 def own_thread() -> Iterator[None]:
     """Count the current thread as ours for as long as the block runs; may be nested."""
-    ident = _thread.get_ident()
+    ident = get_ident()
     if ident in _idents:
         yield
         return
@@ -35,16 +38,16 @@ def own_thread() -> Iterator[None]:
 
 def is_own_thread() -> bool:
     """True on a thread that is ours at this moment."""
-    return _thread.get_ident() in _idents
+    return get_ident() in _idents
 
 
 def is_our_own(record: logging.LogRecord) -> bool:
     """True for what the AWS client logs while we call it."""
     # The record's thread, not the current one: a QueueListener may bring our own records back on another.
-    ident = record.thread if record.thread is not None else _thread.get_ident()
-    if ident not in _idents or record.process not in (None, os.getpid()):
+    # And the current one: where gevent patched late, records have idents of its own.
+    if _idents.isdisjoint((record.thread, get_ident())) or record.process not in (None, os.getpid()):
         return False
-    return record.name.partition(".")[0] in AWS_CLIENT_LOGGERS
+    return record.name.partition(".")[0] in AWS_CLIENT_LOGGERS or record.name == WARNINGS_LOGGER
 
 
 def forget_all() -> None:

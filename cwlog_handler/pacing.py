@@ -5,11 +5,12 @@ Must not know: what is sent, what a clock is. Instants are seconds of one monoto
 
 from __future__ import annotations
 
-import threading
 from bisect import insort
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
+
+from .threads import allocate_lock
 
 # A token comes back this long after its request arrived: 2 ms for two clocks that do not run alike.
 WINDOW: Final = 1.002
@@ -43,7 +44,7 @@ class TokenBucket:
     """
 
     def __init__(self, rate: float | None) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._used: list[float] = []
         self._out = 0
         self._limit: int | None = None
@@ -95,7 +96,7 @@ class TokenBucket:
 
 
 _shared: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
-_shared_lock = threading.Lock()
+_shared_lock = allocate_lock()
 
 
 def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) -> TokenBucket:
@@ -113,7 +114,7 @@ def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) ->
 def forget_shared_buckets() -> None:
     """Start over in a forked child, where another thread may have held a lock for ever."""
     global _shared_lock
-    _shared_lock = threading.Lock()
+    _shared_lock = allocate_lock()
     _shared.clear()
 
 

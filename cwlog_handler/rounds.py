@@ -6,11 +6,10 @@ is on, the interpreter's end. A simulation drives it by calling `step` on a cloc
 
 from __future__ import annotations
 
-import _thread
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from .batches import Rules
 from .dispatch import Client, Dispatch
@@ -21,6 +20,7 @@ from .ledger import Ledger, Stats
 from .notices import Notices
 from .senders import Job, Senders
 from .stream import Stream
+from .threads import acquire, allocate_lock
 
 # Records are taken in so many at a time, 1 or 2 ms of work, so that nobody who needs the books waits for long.
 SLICE: Final = 500
@@ -91,7 +91,8 @@ class Rounds:
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
         self.looked_at = clock()
         """When the inbox was last known to be empty: what is in it came later."""
-        self.renew_locks()
+        # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
+        self._books = allocate_lock()
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Rounds:
     def stats(self) -> Stats:
         """Return the counts of this moment."""
         # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
-        locked = self._books.acquire(timeout=1.0)
+        locked = acquire(self._books, 1.0)
         try:
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
         finally:
@@ -137,22 +138,6 @@ class Rounds:
         return self._ledger.last_error
 
     # -- the driver --------------------------------------------------------------------------------------------------
-
-    def renew_locks(self) -> None:
-        """Make what is waited for anew, of the kind that there is now; nobody may be waiting.
-
-        Looked up now, not when this module was imported: gevent may have put its own in their places since.
-        """
-        self._made_with: Any = _thread.allocate_lock
-        # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
-        self._books = _thread.allocate_lock()
-        self.inbox.renew_bell()
-        self.senders.renew()
-
-    @property
-    def locks_are_outdated(self) -> bool:
-        """True if gevent has made greenlets of threads since: to wait on the old locks would stop its loop."""
-        return self._made_with is not _thread.allocate_lock
 
     @property
     def is_settled(self) -> bool:

@@ -5,13 +5,12 @@ Owns: a few daemon threads that come with the work and go when there is none. Mu
 
 from __future__ import annotations
 
-import _thread
-import queue
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from .own_threads import own_thread
+from .threads import Empty, SimpleQueue, start_new_thread
 
 # Requests on their way at the same time, over all streams of a handler. Four make 20 requests a second at 200 ms each,
 # four streams' worth of the old quota, and leave six of botocore's ten connections to spare.
@@ -29,13 +28,9 @@ class Senders:
         self.inline = inline
         self._most = most
         self._busy = 0
-        self.renew()
-
-    def renew(self) -> None:
-        """Make anew what the threads wait on, of the kind that there is now; those that wait still will end."""
         # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
         self._threads: set[object] = set()
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
 
     @property
     def free(self) -> int:
@@ -57,11 +52,11 @@ class Senders:
             try:
                 # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
                 # handler may hold, and waits for the new thread.
-                _thread.start_new_thread(self._work, (thread, self._threads, self._jobs))
+                start_new_thread(self._work, (thread,))
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
                 self._threads.discard(thread)
-                with own_thread(), suppress(queue.Empty):
+                with own_thread(), suppress(Empty):
                     while True:
                         self._jobs.get_nowait()()
 
@@ -69,19 +64,18 @@ class Senders:
         """Say that a job's result has come in."""
         self._busy -= 1
 
-    def _work(self, thread: object, threads: set[object], jobs: queue.SimpleQueue[Job]) -> None:
+    def _work(self, thread: object) -> None:
         with own_thread():
             while True:
                 try:
-                    job = jobs.get(timeout=LINGER)
-                except queue.Empty:
-                    threads.discard(thread)
-                    if jobs.empty():
+                    job = self._jobs.get(timeout=LINGER)
+                except Empty:
+                    self._threads.discard(thread)
+                    if self._jobs.empty():
                         # A job put from here on finds one thread less, and starts another.
                         return
-                    threads.add(thread)
+                    self._threads.add(thread)
                     continue
-                # Ours once more: gevent changes what the ident of a thread is, even of one that runs. A job posts its
-                # own result, whatever happens; a thread that died of it would still be counted.
-                with own_thread(), suppress(BaseException):
+                # A job posts its own result, whatever happens; a thread that died of it would still be counted.
+                with suppress(BaseException):
                     job()

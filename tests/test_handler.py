@@ -12,7 +12,7 @@ from logging.handlers import QueueHandler, QueueListener
 
 import pytest
 
-from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler import CloudWatchLogsHandler, flusher, senders
 from cwlog_handler.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
@@ -769,12 +769,11 @@ def test_logging_does_not_take_the_handlers_lock(fake, logger, attach, monkeypat
 
 def test_the_constructor_starts_nothing_however_threads_and_clients_are_made(monkeypatch):
     """F37: threads of `_thread` are not in threading.active_count(); a missing profile fails before Session.client."""
-    import _thread
-
     import boto3.session
 
     monkeypatch.setattr(boto3.session, "Session", lambda *_, **__: pytest.fail("a session was made"))
-    monkeypatch.setattr(_thread, "start_new_thread", lambda *_: pytest.fail("a thread was started"))
+    for module in (flusher, senders):
+        monkeypatch.setattr(module, "start_new_thread", lambda *_: pytest.fail("a thread was started"))
     CloudWatchLogsHandler("g").close()
 
 
@@ -863,14 +862,14 @@ def test_ctrl_c_during_a_call_on_the_callers_thread_is_raised_and_wedges_nothing
 
 def test_where_no_thread_can_be_started_the_caller_delivers(fake, logger, attach, monkeypatch):
     """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
-    import _thread
 
     def start_new_thread(*_):
         raise RuntimeError("can't start new thread")
 
     handler = attach()
     with monkeypatch.context() as patched:
-        patched.setattr(_thread, "start_new_thread", start_new_thread)
+        for module in (flusher, senders):
+            patched.setattr(module, "start_new_thread", start_new_thread)
         logger.info("one")
         assert fake.messages("g", "s") == ["one"]
     logger.info("two")

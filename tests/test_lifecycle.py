@@ -12,7 +12,7 @@ def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent(monkey
     monkeypatch.setattr(lifecycle, "_watched", WeakSet())
     bucket = shared_bucket("https://x", "g", "forked", 5)
     with own_thread():
-        lifecycle._in_forked_child()
+        lifecycle.start_over()
         assert not is_own_thread()
     assert shared_bucket("https://x", "g", "forked", 5) is not bucket
 
@@ -31,5 +31,6 @@ def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeyp
 
     flushers = [Watched(), Watched()]
     monkeypatch.setattr(lifecycle, "_watched", WeakSet(flushers))
-    lifecycle._finish_all()
+    monkeypatch.setattr(lifecycle, "_has_finished", False)
+    lifecycle.finish_all()
     assert calls == ["deadline", "deadline", "finish", "finish"]

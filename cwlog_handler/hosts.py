@@ -1,0 +1,121 @@
+"""The kinds of processes in which no ``atexit`` runs, or no thread: what each asks for.
+
+Owns: multiprocessing and its like, Celery, uWSGI, and death by SIGTERM. Must not know: what a flusher does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, Final
+
+from . import lifecycle
+from .notices import Notices
+
+# Celery's own version of multiprocessing is billiard.
+_MULTIPROCESSING: Final = ("multiprocessing", "billiard")
+# Where a server written in C runs Python, its own signal handlers are not seen, and must not be replaced.
+_SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
+# Since then its threads are always enabled; before, only if it was asked for.
+_UWSGI_WITH_THREADS: Final = (2, 0, 31)
+# After all other finalizers of a child: they may log.
+_LAST_OF_ALL: Final = -100
+
+_known: set[ModuleType] = set()
+_finished_by: dict[ModuleType, int] = {}
+
+
+def look_around(notices: Notices) -> None:
+    """See to what the kind of process asks for; cheap, so that it may be called again and again."""
+    _join_multiprocessing()
+    signals = sys.modules.get("celery.signals")
+    if signals is not None and signals not in _known:
+        _known.add(signals)
+        # The children of its prefork pool end in os._exit, without billiard's finalizers.
+        signals.worker_process_shutdown.connect(lifecycle.finish_all, weak=False, dispatch_uid=__name__)
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is not None and uwsgi not in _known:
+        _known.add(uwsgi)
+        if not _has_threads(uwsgi):
+            notices.say(
+                "uwsgi", "uWSGI may run without threads, so that records are sent late: set enable-threads = true"
+            )
+
+
+def _join_multiprocessing() -> None:
+    """Have children finish: they end in ``os._exit``, without ``atexit``, but with finalizers."""
+    for package in _MULTIPROCESSING:
+        util, process = sys.modules.get(f"{package}.util"), sys.modules.get(f"{package}.process")
+        if util is None or process is None or not hasattr(process, "current_process"):
+            continue
+        if util not in _known:
+            _known.add(util)
+            # Finalizers that are there at a fork are forgotten in the child, and then this is called.
+            util.register_after_fork(util, _finish_in_child)
+        if getattr(process.current_process(), "_parent_pid", None) is not None:
+            _finish_in_child(util)
+
+
+def _finish_in_child(util: Any) -> None:
+    if _finished_by.get(util) != os.getpid():
+        _finished_by[util] = os.getpid()
+        util.Finalize(None, lifecycle.finish_all, exitpriority=_LAST_OF_ALL)
+
+
+def _has_threads(uwsgi: Any) -> bool:
+    if _is_set(uwsgi, "enable-threads", "threads"):
+        return True
+    version = uwsgi.version.decode() if isinstance(uwsgi.version, bytes) else uwsgi.version
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdecimal()) >= _UWSGI_WITH_THREADS
+
+
+def _is_set(uwsgi: Any, *options: str) -> bool:
+    return not {name.decode() if isinstance(name, bytes) else name for name in uwsgi.opt}.isdisjoint(options)
+
+
+def is_forked_behind_pythons_back() -> bool:
+    """True in the master of uWSGI, which forks its workers from C: a thread of ours would leave its locks to them.
+
+    Also where Python's own lock is one of these. With its option py-call-uwsgi-fork-hooks it forks as Python does.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if uwsgi is None or uwsgi.worker_id() or uwsgi.mule_id() or uwsgi.i_am_the_spooler():
+        return False
+    return not _is_set(uwsgi, "py-call-uwsgi-fork-hooks")
+
+
+def inherits_records() -> bool:
+    """True in the one worker that sends what its master, which has no thread, had logged before the fork."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    return uwsgi is not None and uwsgi.worker_id() == 1 and uwsgi.workers()[0]["respawn_count"] == 0
+
+
+def handle_sigterm() -> None:
+    """Have the process deliver before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
+
+    Only the main thread can see to it; elsewhere this does nothing.
+    """
+    if threading.main_thread().ident != threading.get_ident() or not _SERVERS_IN_C.isdisjoint(sys.modules):
+        return
+    if os.name == "posix" and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # In a subinterpreter it cannot be done.
+        with suppress(ValueError, OSError):
+            signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(*_: object) -> None:
+    # First, so that whoever is impatient and sends another is obeyed at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    lifecycle.deliver_all()
+    os.kill(os.getpid(), signal.SIGTERM)
+    # Still there: process 1 of a container does not die of it.
+    handle_sigterm()
+
+
+if hasattr(os, "register_at_fork"):
+    # By then multiprocessing is loaded, if it is what forks.
+    os.register_at_fork(before=_join_multiprocessing)

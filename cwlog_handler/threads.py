@@ -1,0 +1,36 @@
+"""What threads are made of: of one kind for the life of the process, native or gevent's.
+
+gevent may replace all of this in the standard library, before this package is imported or after. Then native threads
+and greenlets would wait for each other with locks of either kind, some of them for ever. So the names are bound here,
+once: patched before, all of ours are greenlets; patched later, they stay the threads that they were.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident, start_new_thread
+from queue import Empty, SimpleQueue
+from typing import Final
+
+__all__ = ["Empty", "LockType", "SimpleQueue", "acquire", "allocate_lock", "get_ident", "start_new_thread"]
+
+_sleep: Final = time.sleep
+# How often a greenlet looks whether a native lock is free, which cannot wake it.
+_POLL: Final = 0.01
+
+
+def acquire(lock: LockType, timeout: float) -> bool:
+    """Acquire a lock of ours within so many seconds; False if that was not enough.
+
+    A greenlet that waits for a native thread lets the others go on meanwhile.
+    """
+    timeout = min(max(0.0, timeout), TIMEOUT_MAX)
+    if time.sleep is _sleep:
+        return lock.acquire(timeout=timeout)
+    polls = 0
+    while not lock.acquire(blocking=False):
+        if polls * _POLL >= timeout:
+            return False
+        polls += 1
+        time.sleep(_POLL)
+    return True
