@@ -1,0 +1,130 @@
+"""Exit: however a program ends, all arrives when the endpoint is well; when it is not, one deadline and one line."""
+
+import signal
+import textwrap
+
+import pytest
+
+ENDINGS = {
+    "normal end": ("log.info('last')", 0),
+    "sys.exit": ("log.info('last'); sys.exit(3)", 3),
+    "unhandled exception": ("log.info('last'); raise RuntimeError", 1),
+    "ctrl-c": ("log.info('last'); os.kill(os.getpid(), signal.SIGINT); signal.pause()", -signal.SIGINT),
+    "sigterm handled": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4)); log.info('last'); "  # noqa: ISC004
+        "os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
+        4,
+    ),
+    "a closed handler": ("handler.close(); log.info('last')", 0),
+    "logging shut down": ("logging.shutdown(); log.info('last')", 0),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_whatever_way_a_program_ends_its_last_record_arrives(fake, run, name):
+    """F25, F26: the only record there is, and the end follows at once."""
+    source, status = ENDINGS[name]
+    returned, output = run(source)
+    assert fake.messages("g", "s") == ["last"], output
+    assert returned == status, output
+
+
+LATE = {
+    "a thread that still logs": (
+        "",
+        """
+        def work():
+            threading.main_thread().join()
+            say()
+        threading.Thread(target=work).start()
+        """,
+    ),
+    "an atexit callback that runs before ours": ("", "atexit.register(lambda: say())"),
+    "an atexit callback that runs after ours": ("import atexit, logging\natexit.register(lambda: say())", ""),
+    "an atexit callback that runs after logging's": ("import atexit\natexit.register(lambda: say())", ""),
+    "a finalizer of an object that lives": ("", "import weakref\nweakref.finalize(log, lambda: say())"),
+}
+
+
+@pytest.mark.parametrize("before", ["", "log.info('first'); handler.flush()"], ids=["first ever", "not the first"])
+@pytest.mark.parametrize("name", LATE)
+def test_records_logged_while_the_interpreter_ends_arrive(fake, run, name, before):
+    """F26: also the first ever, where 3.12.1 starts no thread any more."""
+    first, source = LATE[name]
+    say = "def say():\n    for n in range(3): log.info('last %d', n)\n"
+    returned, output = run(f"{say}{before}\n{textwrap.dedent(source)}", first=first)
+    assert [m for m in fake.messages("g", "s") if m != "first"] == ["last 0", "last 1", "last 2"], output
+    assert (returned, output) == (0, "")
+
+
+@pytest.mark.parametrize("before", ["", "log.info('first'); handler.flush()"])
+def test_a_finalizer_that_logs_while_modules_are_torn_down_is_delivered_or_told(fake, run, before):
+    """The interpreter imports nothing any more by then: the exit is not held up, and the loss is said."""
+    source = f"{before}\nclass Late:\n    def __del__(self): log.info('last')\nlate = Late()"
+    returned, output = run(source, close_timeout=3600)
+    assert returned == 0
+    delivered = "last" in fake.messages("g")
+    assert delivered != ("1 events not delivered at exit" in output), output
+
+
+def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):
+    """F25, F33: what comes in while the last of it is delivered has the deadline as its end."""
+    source = """
+    log.info("mine")
+    def work():
+        while True:
+            log.info("more")
+            time.sleep(0.0001)
+    threading.Thread(target=work, daemon=True).start()
+    """
+    returned, output = run(source, close_timeout=1, within=20)
+    assert returned == 0, output
+    assert "mine" in fake.messages("g", "s")
+
+
+DEATHS = {
+    "kill": ("", signal.SIGKILL, -signal.SIGKILL),
+    "sigterm by default": ("", signal.SIGTERM, -signal.SIGTERM),
+    "os._exit": ("signal.signal(signal.SIGUSR1, lambda *_: os._exit(5))", signal.SIGUSR1, 5),
+}
+
+
+@pytest.mark.parametrize("name", DEATHS)
+def test_an_unannounced_death_costs_only_what_is_younger_than_the_send_interval_and_a_request(fake, start, name):
+    """F28: what was logged earlier has arrived without anybody's doing, in order and once."""
+    source, number, status = DEATHS[name]
+    more = """
+    def work():
+        for n in range(1_000_000):
+            log.info("%d", n)
+            if n % 100 == 99: time.sleep(0.01)
+    threading.Thread(target=work).start()
+    while True: signal.pause()
+    """
+    program = start(f"{source}\n{textwrap.dedent(more)}", send_interval=0.2)
+    assert fake.wait_for(lambda: len(fake.messages("g", "s")) > 200)
+    program.signal(number)
+    assert program.wait() == status, program.output
+    got = fake.messages("g", "s")
+    assert got == [str(n) for n in range(len(got))]
+
+
+def test_a_quiet_programs_record_is_safe_from_a_kill_once_the_interval_is_over(fake, start):
+    """F28, F32: nobody logs after it, and nobody flushes."""
+    program = start("log.info('m'); signal.pause()")
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["m"])
+    program.signal(signal.SIGKILL)
+    assert program.wait() == -signal.SIGKILL
+    assert fake.messages("g", "s") == ["m"]
+
+
+def test_a_handler_made_while_the_interpreter_ends_delivers(fake, run):
+    """F26: our own exit hook has run by then."""
+    source = """
+    def late():
+        log.addHandler(CloudWatchLogsHandler("g", "late"))
+        log.info("last")
+    """
+    returned, output = run(source, first="import atexit\natexit.register(lambda: late())")
+    assert fake.messages("g", "late") == ["last"], output
+    assert returned == 0

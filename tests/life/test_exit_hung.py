@@ -1,0 +1,91 @@
+"""Exit when the endpoint is not well: one deadline, however much waits; then one line, with how many and why."""
+
+import signal
+
+import pytest
+
+from cwlog_handler.testing import faults
+
+
+def not_delivered(output):
+    return [line for line in output.splitlines() if "not delivered at exit" in line]
+
+
+def test_a_hung_endpoint_costs_one_deadline_and_one_line_however_many_streams(fake, run):
+    """F25: 120 s were measured elsewhere with two streams; then it says how many were lost, and why."""
+    fake.fail(faults.stall())
+    source = "for n in range(40): logging.getLogger(f'program.{n % 20}').info('%d', n)"
+    returned, output = run(source, stream="{logger_name}", close_timeout=1, within=15)
+    assert returned == 0
+    assert len(output.splitlines()) == 1
+    assert "40 events not delivered at exit: not finished within close_timeout=1 s" in output
+
+
+CAUSES = {
+    "refused": ("s", faults.access_denied(), "logs:PutLogEvents is not allowed"),
+    "unavailable": ("s", faults.server_error(), "ServiceUnavailable"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_the_line_at_exit_says_why(fake, run, name):
+    """F25."""
+    stream, fault, words = CAUSES[name]
+    fake.fail(fault)
+    returned, output = run("log.info('m')", stream=stream, close_timeout=1)
+    assert returned == 0
+    (line,) = not_delivered(output)
+    assert "1 events not delivered" in line
+    assert words in line
+
+
+def test_an_endpoint_that_nobody_listens_on_is_told_at_exit(run):
+    source = """
+    log.removeHandler(handler)
+    log.addHandler(CloudWatchLogsHandler("g", endpoint_url="http://127.0.0.1:9", close_timeout=1))
+    log.info("m")
+    """
+    returned, output = run(source)
+    assert returned == 0
+    (line,) = not_delivered(output)
+    assert "Could not connect" in line
+
+
+def test_handlers_wait_side_by_side_at_exit(fake, run):
+    """F25: five deadlines, but at the same time."""
+    fake.fail(faults.stall())
+    source = """
+    for n in range(4): log.addHandler(CloudWatchLogsHandler("g", f"s{n}", close_timeout=4))
+    log.info("m")
+    """
+    returned, output = run(source, close_timeout=4, within=15)
+    assert returned == 0
+    assert len(not_delivered(output)) == 5
+
+
+def test_loggings_own_shutdown_does_not_wait_again_for_a_hung_endpoint(fake, start):
+    """F25, F43: its flush and close come after our exit hook, which has waited already."""
+    fake.fail(faults.stall())
+    program = start("log.info('m')", close_timeout=5)
+    program.wait_for("1 events not delivered at exit")
+    assert program.wait(4) == 0
+
+
+@pytest.mark.parametrize("before", ["", "log.info('first')"], ids=["first ever", "not the first"])
+def test_records_logged_after_our_exit_hook_add_no_minutes_when_the_endpoint_hangs(fake, run, before):
+    """F25, F26: the deadline of the exit is theirs too, however many they are."""
+    fake.fail(faults.stall())
+    first = "import atexit, logging\nfor n in range(5): atexit.register(lambda n=n: log.info('late %d', n))"
+    returned, output = run(before, first=first, close_timeout=1, within=10)
+    assert returned == 0
+    assert len(not_delivered(output)) == 1
+
+
+def test_ctrl_c_while_the_exit_waits_for_a_hung_endpoint_ends_the_program(fake, start):
+    """F25: whoever is impatient is not made to wait a second time."""
+    fake.fail(faults.stall())
+    program = start("atexit.register(print, 'ending'); log.info('m')", close_timeout=3600)
+    program.wait_for("ending")
+    assert fake.wait_for(lambda: any(request.operation == "PutLogEvents" for request in fake.requests))
+    program.signal(signal.SIGINT)
+    program.wait(20)
