@@ -18,6 +18,7 @@ from .inbox import Emitted, Inbox, Ticket
 from .intake import Bounds, Intake
 from .ledger import Ledger, Stats
 from .notices import Notices
+from .own_threads import is_own_thread
 from .senders import Job, Senders
 from .stream import Stream
 from .threads import acquire, allocate_lock
@@ -125,7 +126,7 @@ class Rounds:
     def stats(self) -> Stats:
         """Return the counts of this moment."""
         # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
-        locked = acquire(self._books, 1.0)
+        locked = acquire(self._books, 0.0 if is_own_thread() else 1.0)
         try:
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
         finally:

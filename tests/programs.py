@@ -68,6 +68,11 @@ class Program:
         """Send a signal to the program, not to what it started."""
         self._process.send_signal(number)
 
+    @property
+    def is_running(self) -> bool:
+        """True until the program has ended."""
+        return self._process.poll() is None
+
     def wait(self, timeout: float = HANG_LIMIT) -> int:
         """Wait for the end of the program, and return its exit status."""
         status = self._process.wait(timeout)

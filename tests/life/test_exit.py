@@ -15,6 +15,10 @@ ENDINGS = {
         "os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
         4,
     ),
+    "sigterm that nobody handles": (
+        "log.info('last'); os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
+        -signal.SIGTERM,
+    ),
     "a closed handler": ("handler.close(); log.info('last')", 0),
     "logging shut down": ("logging.shutdown(); log.info('last')", 0),
 }
@@ -84,7 +88,6 @@ def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run)
 
 DEATHS = {
     "kill": ("", signal.SIGKILL, -signal.SIGKILL),
-    "sigterm by default": ("", signal.SIGTERM, -signal.SIGTERM),
     "os._exit": ("signal.signal(signal.SIGUSR1, lambda *_: os._exit(5))", signal.SIGUSR1, 5),
 }
 

@@ -1,0 +1,79 @@
+"""Death by SIGTERM, which takes a program that does not handle it before any exit hook."""
+
+import signal
+
+from cwlog_handler.testing import faults
+
+WAITS = "log.info('last'); print('ready'); time.sleep(60)"
+
+
+def test_who_handles_the_signal_is_left_alone(run):
+    source = """
+    def theirs(*_): print("theirs"); os._exit(7)
+    signal.signal(signal.SIGTERM, theirs)
+    log.addHandler(CloudWatchLogsHandler("g", "other"))
+    log.info("m")
+    assert signal.getsignal(signal.SIGTERM) is theirs
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert run(source) == (7, "theirs\n")
+
+
+def test_an_option_leaves_the_signal_alone_altogether(run):
+    source = """
+    log.info("m")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    """
+    assert run(source, flush_on_sigterm=False) == (0, "")
+
+
+def test_a_hung_endpoint_holds_death_up_for_one_deadline(fake, start):
+    """It is said how many were lost; and the process dies of the signal, as who sent it expects."""
+    fake.fail(faults.stall())
+    program = start(WAITS, close_timeout=1)
+    program.wait_for("ready")
+    program.signal(signal.SIGTERM)
+    assert program.wait(20) == -signal.SIGTERM
+    assert "1 events not delivered" in program.output
+
+
+def test_a_second_signal_is_obeyed_at_once(fake, start):
+    fake.fail(faults.stall())
+    program = start(WAITS, close_timeout=3600)
+    program.wait_for("ready")
+    assert fake.wait_for(lambda: any(request.operation == "PutLogEvents" for request in fake.requests))
+    program.signal(signal.SIGTERM)
+    # No event tells when the first has been taken; until it has, the second is the same signal still.
+    while program.is_running:
+        program.signal(signal.SIGTERM)
+        fake.wait_for(lambda: not program.is_running, timeout=0.1)
+    assert program.wait() == -signal.SIGTERM
+
+
+def test_process_1_of_a_container_does_not_die_of_it_and_goes_on_as_it_was(fake, run):
+    """The kernel drops the signal there; the program may be stopped in some other way, and logs until then."""
+    source = """
+    import types
+    import cwlog_handler.hosts as hosts
+    hosts.os = types.SimpleNamespace(**{**vars(os), "kill": lambda *_: None})
+    log.info("before")
+    signal.raise_signal(signal.SIGTERM)
+    log.info("after")
+    assert handler.flush(30)
+    signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    """
+    assert run(source) == (0, "")
+    assert fake.messages("g", "s") == ["before", "after"]
+
+
+def test_workers_of_a_pool_that_is_terminated_deliver(fake, run):
+    """``with Pool()`` ends its workers by SIGTERM."""
+    source = """
+    import multiprocessing
+    def work(n): log.info("%d", n)
+    if __name__ == "__main__":
+        with multiprocessing.get_context("fork").Pool(2) as pool: pool.map(work, range(20))
+    """
+    assert run(source, stream="{process_id}", send_interval=3600) == (0, "")
+    assert sorted(map(int, fake.messages("g"))) == list(range(20))
