@@ -70,8 +70,9 @@ class CloudWatchLogsHandler(logging.Handler):
         requests_per_second: Requests a second for one stream at most, over all handlers of the process; None: no limit.
         max_buffer_size: Bytes of memory for waiting records at most.
         max_buffer_count: Waiting records at most; None: only bytes count.
-        overflow: What happens when the buffer is full: "drop_oldest", "drop_newest", or "block" the caller.
-        block_timeout: With "block", seconds that a caller waits for room at most; then its record is dropped.
+        overflow: What happens when the buffer is full: "drop_oldest" or "drop_newest" of the least severe level that
+            there is, or "block" the caller. The stream tells later what it lost.
+        block_timeout: With "block", seconds that a caller waits for room at most; then as "drop_newest".
         close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
         flush_on_sigterm: Where nobody handles SIGTERM, so that the process would die at once, deliver what waits first,
             for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone.
