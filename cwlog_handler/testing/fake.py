@@ -46,7 +46,7 @@ class FakeCloudWatchLogs:
         ``requests_per_second``: puts per stream in any window of one second; None is no limit.
         ``max_event_bytes``: of one event, its 26 bytes included; 262_144 is the service before April 2025.
         ``clock``: the service's epoch seconds, which decide what is too old or too new. The default is real time even
-        where a test freezes ``time.time`` later; ``lambda: time.time()`` follows the freeze.
+        where freezegun freezes ``time.time`` later (time-machine freezes both); ``lambda: time.time()`` follows.
         """
         self._store = Store(clock)
         intake = Intake(self._store, sequence_tokens=sequence_tokens, max_event_bytes=max_event_bytes)
