@@ -1,4 +1,4 @@
-"""Our hooks in a boto3 client's events: to see a request start, and to keep the client's own retries out.
+"""Our hooks in a boto3 client's events: to see a request start, to give its body, to keep the client's retries out.
 
 Owns: which thread is in a call of ours. Must not know: what is called, and what comes of it. Others may use the same
 client at the same time: their calls are left alone.
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.client import BaseClient
 
 from .threads import get_ident
 
-# By thread, for those in a call of ours: what to call when the request starts. Module-wide, as several handlers may
-# share a client, which is hooked once. Not threading.local: greenlets of gevent's would share it if it patched later.
-_ours: dict[int, Callable[[], None] | None] = {}
+
+@dataclass(slots=True)
+class _OurCall:
+    on_start: Callable[[], None] | None
+    body: bytes | None
+
+
+# By thread, for those in a call of ours. Module-wide, as several handlers may share a client, which is hooked once. Not
+# threading.local: greenlets of gevent's would share it if it patched later.
+_ours: dict[int, _OurCall] = {}
 
 
 def can_hook(client: Any) -> bool:
@@ -28,6 +36,7 @@ def install(client: Any) -> None:
     """Hook into a client, once however often it is asked for; a mock is left as it is."""
     if can_hook(client):
         events: Any = client.meta.events
+        events.register("before-call.cloudwatch-logs.PutLogEvents", _give_body, unique_id="cwlog-handler-body")
         events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
         events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
 
@@ -38,21 +47,29 @@ def waits_on_its_own(client: Any) -> bool:
 
 
 @contextmanager
-def our_call(on_start: Callable[[], None] | None = None) -> Iterator[None]:
-    """Mark the call made inside as ours: made once, ``on_start`` being called when PutLogEvents goes to HTTP."""
+def our_call(on_start: Callable[[], None] | None = None, body: bytes | None = None) -> Iterator[None]:
+    """Mark the call made inside as ours, made once.
+
+    ``on_start`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised.
+    """
     ident = get_ident()
-    _ours[ident] = on_start
+    _ours[ident] = _OurCall(on_start, body)
     try:
         yield
     finally:
         _ours.pop(ident, None)
 
 
+def _give_body(params: dict[str, Any], **_: Any) -> None:
+    call = _ours.get(get_ident())
+    if call is not None and call.body is not None:
+        params["body"] = call.body
+
+
 def _starts(**_: Any) -> None:
-    ident = get_ident()
-    on_start = _ours.get(ident)
-    if on_start is not None:
-        _ours[ident] = None
+    call = _ours.get(get_ident())
+    if call is not None and call.on_start is not None:
+        on_start, call.on_start = call.on_start, None
         on_start()
 
 
