@@ -106,7 +106,7 @@ class Dispatch:
 
     def hasten_all(self, now: float) -> list[Stream]:
         """Send all that waits as soon as may be; return the streams with something that is not settled."""
-        busy = [stream for stream in self.streams.values() if not stream.is_idle]
+        busy = [stream for stream in self.streams.values() if not stream.is_forgettable]
         for stream in busy:
             stream.hasten(now)
             self.plan(stream, now)

@@ -165,6 +165,7 @@ class Rounds:
                 self._intake.take_in(min(todo, SLICE), arrived, now)
             todo -= SLICE
         with self._books:
+            self._intake.tell_losses(now)
             if tickets:
                 busy = self._dispatch.hasten_all(now)
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]

@@ -123,7 +123,9 @@ class Stream:
         return self._backlog.count_of(level)
 
     def is_settled_up_to(self, number: int) -> bool:
-        """True if no event with this number or a lower one waits or is on its way."""
+        """True if no event with this number or a lower one waits or is on its way, nor what tells of its loss."""
+        if self._loss is not None and self._loss.last_number <= number:
+            return False
         batches = [*self._again, self._sent.batch] if self._sent is not None else self._again
         if any(batch.first_number <= number for batch in batches):
             return False

@@ -183,6 +183,28 @@ def test_a_stream_that_lost_all_it_had_tells_it_when_there_is_room():
     assert [message[:29] for message in program.client.messages("late")] == ["cwlog_handler: 1 record lost "]
 
 
+def test_a_flush_waits_for_what_tells_of_losses_too():
+    """Else a program that flushes and is frozen, or killed, would never tell."""
+    program = Program(max_count=2, overflow="drop_newest")
+    program.log("a", "b", stream="early")
+    program.log("c", stream="late")
+    ticket = program.rounds.ask_for_word()
+    while not ticket.wait(0.0):
+        ticket.abandoned = False
+        program.rounds.step()
+    assert len(program.client.messages("late")) == 1
+    assert program.rounds.is_settled
+
+
+def test_a_record_that_never_had_room_is_told_of_without_another_to_follow():
+    program = Program(max_bytes=4096)
+    program.log("x" * 5000)
+    ticket = program.rounds.ask_for_word()
+    program.work()
+    assert ticket.wait(0.0)
+    assert [message[:29] for message in program.client.messages()] == ["cwlog_handler: 1 record lost "]
+
+
 def test_where_no_round_gets_a_turn_callers_keep_the_bounds_themselves():
     """A gevent loop that never yields, or eight threads against one flusher."""
     program = Program(max_bytes=100_000)

@@ -112,14 +112,16 @@ def test_events_that_come_while_a_token_is_awaited_join_the_batch():
     assert texts(next_send(stream, 0.5)[0]) == ["b", "c"]
 
 
-def test_what_an_overflow_dropped_is_settled():
-    """Else a flush that waits for it would wait for ever."""
+def test_what_an_overflow_dropped_is_settled_once_it_was_told():
+    """Else a flush that waits for it would wait for ever, or not for what tells of it."""
     stream, _ = a_stream()
     only = event()
     stream.add(only, 20, 0.0)
     assert not stream.is_settled_up_to(only.number)
     assert stream.is_settled_up_to(only.number - 1)
     stream.drop(20, newest=False)
+    assert not stream.is_settled_up_to(only.number)
+    assert stream.loss_to_tell()
     assert stream.is_settled_up_to(only.number)
 
 
