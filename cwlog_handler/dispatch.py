@@ -87,6 +87,7 @@ class Dispatch:
         self._endpoint: str | None = None
         self._connecting = False
         self._connect_at = 0.0
+        self._connect_failures = 0
         self._connect_backoff = Backoff(jitter, SLOW_LANE_MOST)
         self._swept_at = clock()
 
@@ -224,6 +225,7 @@ class Dispatch:
         match connection:
             case outcomes.Connected(endpoint):
                 self._endpoint = endpoint
+                self._connect_failures = 0
                 self._connect_backoff.worked()
                 return
             case outcomes.Refused(code, advice):
@@ -231,5 +233,7 @@ class Dispatch:
                 self._notices.say(code, advice)
             case outcomes.Unavailable(cause):
                 self._ledger.last_error = cause
-                self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")
+                self._connect_failures += 1
+                if self._connect_failures >= WORTH_A_LINE:
+                    self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")
         self._connect_at = now + self._connect_backoff.failed()
