@@ -27,7 +27,7 @@ from .own_threads import is_own_thread, own_thread
 from .rounds import Rounds
 from .threads import acquire, allocate_lock, get_ident, start_new_thread
 
-Driver = Literal["thread", "caller", "outside"]
+Driver = Literal["thread", "caller"]
 
 # Not time.monotonic where it can be helped: freezegun freezes that, and every wait here would be endless.
 monotonic: Callable[[], float] = (
@@ -41,8 +41,8 @@ LAST_MOMENT: Final = 1.0
 class Flusher:
     """Everything behind the handler: takes formatted records from any thread and sees them to the service.
 
-    ``driver`` says who does the rounds: a daemon "thread" that the first record starts; each "caller", for its own
-    record; or nobody here, but a simulation "outside" that calls `step` on a clock of its own.
+    ``driver`` says who does the rounds: a daemon "thread" that the first record starts, or each "caller", for its own
+    record.
     """
 
     rounds: Rounds
@@ -78,7 +78,7 @@ class Flusher:
             client,
             notices,
             wake=self._wake,
-            inline=driver != "thread",
+            inline=driver == "caller",
             always_rings=driver == "caller",
             log_group_name=log_group_name,
             rules=rules,
@@ -92,8 +92,7 @@ class Flusher:
             jitter=jitter,
         )
         self.start_over()
-        if driver != "outside":
-            lifecycle.watch(self)
+        lifecycle.watch(self)
         self._flushes_on_sigterm = flush_on_sigterm
         if flush_on_sigterm:
             hosts.handle_sigterm()
@@ -197,8 +196,7 @@ class Flusher:
 
     def _wake(self) -> None:
         """See to it that somebody drives."""
-        if self._who_drives != "outside":
-            hosts.look_around(self._notices)
+        hosts.look_around(self._notices)
         if self._threadless:
             delivered = not self._has_given_up and self.drive(self._patience_ends())
             if not delivered and self._give_up_at is not None and not is_own_thread():
@@ -225,7 +223,7 @@ class Flusher:
         # Whoever interrupts the frame that starts one, before it is there, must not take it for started, and starts one
         # too: that one waits until the other ends.
         is_there = self._has_thread and self._starter != get_ident()
-        return self._who_drives == "thread" and not is_there and not hosts.is_forked_behind_pythons_back()
+        return not is_there and not hosts.is_forked_behind_pythons_back()
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""

@@ -4,7 +4,6 @@ The oracle: every record whose `put` returned is delivered once, or counted by r
 the order hold; once the faults stop, all that is left is delivered.
 """
 
-import itertools
 import time
 
 import pytest
@@ -12,12 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler import outcomes
-from cwlog_handler.batches import Rules
-from cwlog_handler.flusher import Flusher
-from cwlog_handler.intake import Bounds
-from cwlog_handler.notices import Notices
 
 from .conftest import balanced
+from .simulation import an_endpoint, simulated
 
 FAULTS = [
     outcomes.Throttled("ThrottlingException"),
@@ -34,15 +30,9 @@ FAULTS = [
 class Service:
     """Does what it was told for the next requests, then accepts all."""
 
-    numbers = itertools.count()
-
     def __init__(self, clock):
-        # An endpoint of its own, so that no token bucket is shared with the run before.
-        self.endpoint = f"virtual-{next(self.numbers)}"
+        self.endpoint = an_endpoint()
         self.clock, self.faults, self.stored, self.starts = clock, [], {}, {}
-
-    def start_over(self):
-        pass
 
     def connect(self):
         if self.faults and isinstance(self.faults[0], outcomes.Unavailable):
@@ -77,20 +67,16 @@ STEPS = st.lists(
 def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):  # noqa: C901
     now = 1000.0
     service = Service(lambda: now)
-    flusher = Flusher(
+    rounds = simulated(
         service,
-        Notices(lambda: now),
-        log_group_name="g",
-        rules=Rules(100, 4),
-        bounds=Bounds(10**6, max_count, overflow, 0.0),
-        max_event_bytes=60,
-        oversize="split",
-        send_interval=1.0,
+        lambda: now,
+        max_bytes=10**6,
+        max_count=max_count,
+        overflow=overflow,
+        batch_bytes=100,
+        batch_events=4,
+        event_bytes=60,
         requests_per_second=2,
-        close_timeout=1.0,
-        flush_level=40,
-        driver="outside",
-        clock=lambda: now,
         jitter=random.random,
     )
     created, texts = time.time(), {}
@@ -99,21 +85,21 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
             stream, length, level = value
             text = f"{len(texts)}:".ljust(length, "x") if length else ""
             texts[len(texts)] = text
-            flusher.put(created, text, stream, level)
+            rounds.put(created, text, stream, level, may_wait=True)
         elif action == "wait":
             now += value
         else:
             service.faults.append(value)
-        flusher.rounds.step()
-        assert balanced(flusher.stats())
-        assert max_count is None or flusher.stats().pending <= max_count
+        rounds.step()
+        assert balanced(rounds.stats())
+        assert max_count is None or rounds.stats().pending <= max_count
     service.faults.clear()
     for _ in range(2000):
-        if not flusher.stats().pending:
+        if not rounds.stats().pending:
             break
-        next_at = flusher.rounds.step()
+        next_at = rounds.step()
         now = max(now, next_at) if next_at is not None else now + 1.0
-    stats = flusher.stats()
+    stats = rounds.stats()
     assert stats.pending == stats.pending_bytes == 0
     assert balanced(stats)
     for stream, events in service.stored.items():

@@ -37,7 +37,7 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, driver="thread", clock=monotonic):
+def a_flusher(client):
     return Flusher(
         client,
         Notices(monotonic),
@@ -50,8 +50,6 @@ def a_flusher(client, driver="thread", clock=monotonic):
         requests_per_second=None,
         close_timeout=0.1,
         flush_level=40,
-        driver=driver,
-        clock=clock,
         jitter=lambda: 1.0,
     )
 
@@ -66,35 +64,3 @@ def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
     flusher.put(time.time(), "m", "fine", 20)
     client.wait_for_calls(4)
     assert client.calls == ["denied"] * 3 + ["fine"]
-
-
-def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
-    """The least likely of all: memory that ends at one record."""
-
-    class Huge(str):
-        def encode(self):
-            raise MemoryError
-
-    client = Client()
-    flusher = a_flusher(client, driver="outside")
-    for text in ("a", Huge("b"), "c"):
-        flusher.put(time.time(), text, "s", 40)
-    flusher.rounds.step()
-    stats = flusher.stats()
-    assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})
-    assert "MemoryError" in stats.last_error
-
-
-def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
-    """F38: 10,000 names that come and go must not stay in memory."""
-    now = 1000.0
-    client = Client()
-    flusher = a_flusher(client, driver="outside", clock=lambda: now)
-    for name in ("fine", "denied"):
-        flusher.put(time.time(), "m", name, 40)
-    for _ in range(5):
-        flusher.rounds.step()
-    assert client.calls == ["fine", "denied"]
-    now += 3600.0
-    flusher.rounds.step()
-    assert set(flusher.rounds._dispatch.streams) == {"denied"}

@@ -93,7 +93,7 @@ def test_even_the_unluckiest_die_makes_no_storm(unlimited, capsys):
 
 def test_an_hour_of_outage_is_noticed_to_be_over_within_the_longest_back_off(unlimited, capsys):
     """F48: no retry is the last one; at the bound of ten seconds, an hour is some 360 requests."""
-    world = World(unlimited, jitter=lambda: 1.0, max_events=10_000)
+    world = World(unlimited, jitter=lambda: 1.0, batch_events=10_000)
     spell = through_a_spell(world, unlimited, faults.connection_refused(), seconds=3600, latency=0.0, per_second=1)
     starts = [call.started for call in world.calls if spell.began <= call.started < spell.ended]
     assert len(starts) <= len(STARTS) + 3600 / MOST_BACKOFF

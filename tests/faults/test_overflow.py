@@ -53,12 +53,12 @@ DOWN = outcomes.Unavailable("down", ambiguous=False)
 def a_world(overflow, bound, room):
     """A world with room for so many records, each as long as the others, whose service is down."""
     if bound == "count":
-        world = World(max_events=4, max_count=room, overflow=overflow)
+        world = World(batch_events=4, max_count=room, overflow=overflow)
     else:
         probe = World()
         probe.log(text_of(0))
         probe.run()
-        world = World(max_events=4, max_bytes=room * probe.stats.pending_bytes, overflow=overflow)
+        world = World(batch_events=4, max_bytes=room * probe.stats.pending_bytes, overflow=overflow)
     world.service.fault = DOWN
     return world
 
@@ -125,7 +125,7 @@ def test_an_outage_costs_the_records_that_the_policy_says_and_the_stream_tells_i
 )
 def test_through_many_outages_each_stream_tells_all_that_it_lost(overflow, steps):
     """F39: no loss is told twice, none is left out, and what tells it is not lost in the next outage."""
-    world = World(max_events=4, max_count=6, overflow=overflow)
+    world = World(batch_events=4, max_count=6, overflow=overflow)
     logged = {"a": [], "b": []}
     for action, value, stream in steps:
         if action == "log":

@@ -56,7 +56,7 @@ def test_half_a_minute_of_refusal_costs_six_requests_at_the_slowest(unlimited, c
 def test_a_refusal_for_an_hour_costs_a_request_a_minute_and_one_line_a_minute(unlimited, capsys):
     """F21: slow lane, and then quiet."""
     unlimited.create("g", "s")
-    world = World(unlimited, jitter=lambda: 1.0, max_events=10_000)
+    world = World(unlimited, jitter=lambda: 1.0, batch_events=10_000)
     spell = through_a_spell(world, unlimited, faults.access_denied(), seconds=3600, per_second=1, latency=0.0)
     starts = [call.started for call in world.calls if spell.began <= call.started < spell.ended]
     assert len(starts) <= len(STARTS) + 1 + 3600 / MOST_BACKOFF

@@ -1,24 +1,21 @@
-"""A world on a clock of its own: the real handler, flusher and client, a strict fake behind a real boto3 client.
+"""A world on a clock of its own: simulated rounds that talk to a strict fake through the handler's own client.
 
-No thread and no waiting: half a minute of outage takes some milliseconds, and the instant of each request is exact.
+Half a minute of outage takes some milliseconds.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 from botocore.config import Config
 
-from cwlog_handler import CloudWatchLogsHandler, outcomes
-from cwlog_handler.batches import Rules
+from cwlog_handler import outcomes
 from cwlog_handler.client import Client
-from cwlog_handler.flusher import Flusher
-from cwlog_handler.intake import Bounds
-from cwlog_handler.notices import Notices
+from cwlog_handler.events import timestamp_ms
+
+from ..simulation import Service, an_endpoint, simulated
 
 # Records are stamped half a day before now, so that hours may pass here without any coming from the future.
 HALF_A_DAY = 12 * 3600.0
@@ -27,7 +24,7 @@ ENDLESS = 200_000
 
 
 class Call(NamedTuple):
-    """One PutLogEvents request as the flusher made it."""
+    """One PutLogEvents request as it was made."""
 
     stream: str
     started: float
@@ -36,92 +33,34 @@ class Call(NamedTuple):
     outcome: outcomes.Outcome
 
 
-class Service:
-    """A service that takes all, or answers with ``fault``: where thousands of worlds need no boto3 client each."""
-
-    def __init__(self):
-        self.fault: outcomes.Outcome | None = None
-        self.stored: dict[str, list[tuple[int, str]]] = {}
-
-    def connect(self):
-        return outcomes.Connected("service")
-
-    def start_over(self):
-        pass
-
-    def put(self, stream_name, events, token, on_start):
-        on_start()
-        if self.fault is not None:
-            return self.fault
-        self.stored.setdefault(stream_name, []).extend((event.timestamp, event.message) for event in events)
-        return outcomes.Accepted(None)
-
-    def events(self, stream):
-        """What a stream holds, (timestamp, message), as the service shows it: by timestamp, then by arrival."""
-        return sorted(self.stored.get(stream, ()), key=lambda event: event[0])
-
-    def messages(self, stream):
-        return [message for _, message in self.events(stream)]
-
-
 class World:
-    """A handler whose time passes only in `log`, `run` and `drain`. ``latency`` is what each request takes, seconds.
+    """Rounds whose time passes only in `log`, `run` and `drain`. ``latency`` is what each request takes, seconds.
 
-    It logs to a strict fake through a real client, or to a `Service` of its own.
+    They log to a strict fake, or to a `Service` of their own.
     """
 
-    numbers = itertools.count()
-
-    def __init__(
-        self,
-        fake=None,
-        *,
-        jitter: Callable[[], float] = lambda: 0.5,
-        max_events=10,
-        max_bytes=64 * 2**20,
-        max_count=None,
-        overflow="drop_oldest",
-        send_interval=1.0,
-        requests_per_second=5.0,
-    ):
+    def __init__(self, fake=None, *, batch_events=10, requests_per_second=5.0, jitter=lambda: 0.5, **options):
         self.now = 1000.0
         self.latency = 0.02
         self.calls: list[Call] = []
         self._epoch = time.time() - HALF_A_DAY - self.now
-        # An endpoint of its own, so that no token bucket is shared with the world before.
-        self._endpoint = f"world-{next(self.numbers)}"
+        self._endpoint = an_endpoint()
         self.service = Service()
         self._client = self.service if fake is None else a_client(fake)
-        self.flusher = Flusher(
+        self._rounds = simulated(
             self,
-            Notices(self.clock),
-            log_group_name="g",
-            rules=Rules(1_048_576, max_events),
-            bounds=Bounds(max_bytes, max_count, overflow, 0.0),
-            max_event_bytes=1_048_576,
-            oversize="split",
-            send_interval=send_interval,
+            lambda: self.now,
+            batch_events=batch_events,
             requests_per_second=requests_per_second,
-            close_timeout=1.0,
-            flush_level=logging.ERROR,
-            driver="outside",
-            clock=self.clock,
             jitter=jitter,
+            **options,
         )
-        self.handler = CloudWatchLogsHandler("g", "{logger_name}", boto3_client=object())
-        self.handler._flusher = self.flusher
-
-    def clock(self):
-        return self.now
 
     @property
     def stats(self):
-        return self.handler.stats
+        return self._rounds.stats()
 
-    # -- what the flusher sees of the client -----------------------------------------------------------------------
-
-    def start_over(self):
-        self._client.start_over()
+    # -- what the rounds see of the client -------------------------------------------------------------------------
 
     def connect(self):
         connection = self._client.connect()
@@ -141,25 +80,24 @@ class World:
         """Log a record, a millisecond after the one before; return its timestamp as the service will have it."""
         self.now += 0.001
         created = self._epoch + self.now
-        attributes = {"msg": text, "levelno": level, "levelname": logging.getLevelName(level), "name": stream}
-        self.handler.handle(logging.makeLogRecord({**attributes, "created": created}))
-        return int(created * 1000 + 0.0005)
+        self._rounds.put(created, text, stream, level, may_wait=True)
+        return timestamp_ms(created)
 
     def run(self, seconds=0.0):
-        """Let time pass, and the flusher do what is due meanwhile."""
+        """Let time pass, and do what is due meanwhile."""
         until = self.now + seconds
         for _ in range(ENDLESS):
-            next_at = self.flusher.rounds.step()
+            next_at = self._rounds.step()
             if next_at is None or next_at > until:
                 self.now = max(self.now, until)
                 return
             self.now = max(self.now, next_at)
-        raise AssertionError("the flusher finds no rest")
+        raise AssertionError("there is no end of it")
 
     def drain(self):
         """Let time pass until nothing is pending."""
         for _ in range(ENDLESS):
-            next_at = self.flusher.rounds.step()
+            next_at = self._rounds.step()
             if not self.stats.pending:
                 return
             assert next_at is not None, "records are pending, and nothing is planned"

@@ -1,0 +1,86 @@
+"""Rounds on a clock of the test's own, and a service without a network: no thread, no waiting, every instant exact."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+
+from cwlog_handler import outcomes
+from cwlog_handler.batches import Rules
+from cwlog_handler.intake import Bounds
+from cwlog_handler.notices import Notices
+from cwlog_handler.rounds import Rounds
+
+_numbers = itertools.count()
+
+
+def simulated(
+    client,
+    clock,
+    *,
+    max_bytes=10**9,
+    max_count=None,
+    overflow="drop_oldest",
+    batch_bytes=1_048_576,
+    batch_events=10_000,
+    event_bytes=1_048_576,
+    **options,
+) -> Rounds:
+    """Rounds that nobody drives but the test, by calling `step`; whoever asks for room does not wait for it."""
+    return Rounds(
+        client,
+        Notices(clock),
+        wake=lambda: None,
+        inline=True,
+        always_rings=False,
+        log_group_name="g",
+        rules=Rules(batch_bytes, batch_events),
+        bounds=Bounds(max_bytes, max_count, overflow, 0.0),
+        max_event_bytes=event_bytes,
+        oversize="split",
+        clock=clock,
+        **{
+            "send_interval": 1.0,
+            "requests_per_second": None,
+            "flush_level": logging.ERROR,
+            "jitter": lambda: 1.0,
+            **options,
+        },
+    )
+
+
+def an_endpoint():
+    """An endpoint of its own, so that no token bucket is shared with the simulation before."""
+    return f"simulated-{next(_numbers)}"
+
+
+class Service:
+    """A client of a service that takes all, or answers with ``fault``, or to a stream with its own in ``faults``."""
+
+    def __init__(self):
+        self.fault: outcomes.Outcome | None = None
+        self.faults: dict[str, outcomes.Outcome] = {}
+        self._stored: dict[str, list[tuple[int, str]]] = {}
+        self._endpoint = an_endpoint()
+
+    def connect(self):
+        return outcomes.Connected(self._endpoint)
+
+    def put(self, stream_name, events, token, on_start):
+        on_start()
+        fault = self.faults.get(stream_name, self.fault)
+        if fault is not None:
+            return fault
+        self._stored.setdefault(stream_name, []).extend((event.timestamp, event.message) for event in events)
+        return outcomes.Accepted(None)
+
+    def events(self, stream="s"):
+        """What a stream holds, (timestamp, message), as the service shows it: by timestamp, then by arrival."""
+        return sorted(self._stored.get(stream, ()), key=lambda event: event[0])
+
+    def messages(self, stream="s"):
+        return [message for _, message in self.events(stream)]
+
+    def forget(self):
+        """Hold nothing any more."""
+        self._stored.clear()
