@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import time
 from typing import Any
 
 from cwlog_handler import CloudWatchLogsHandler
@@ -34,17 +35,21 @@ class Witness(CloudWatchLogsHandler):
         return verdict
 
 
+def settle(timeout: float) -> None:
+    """Flush all handlers, while nobody else logs, and check what `flush` says."""
+    deadline = time.monotonic() + timeout
+    for handler in known:
+        patience = max(0.0, deadline - time.monotonic())
+        settled = handler.flush(patience)
+        pending = handler.stats.pending
+        # Without patience it need not notice that nothing is there.
+        if settled != (pending == 0) and (settled or patience > 1.0):
+            diary.wrong(f"handler {handler.serial}: flush returned {settled} with {pending} pending")
+
+
 def report(ending: str) -> None:
     """Write down the statistics of all handlers that are remembered."""
-    stats = {handler.serial: _plain(handler) for handler in list(known)}
-    diary.report(stats, ending)
-
-
-def _plain(handler: Witness) -> dict[str, Any]:
-    stats = handler.stats
-    plain = dataclasses.asdict(stats)
-    plain["loss_notices"] = getattr(stats, "loss_notices", 0)
-    return plain
+    diary.report({handler.serial: dataclasses.asdict(handler.stats) for handler in list(known)}, ending)
 
 
 class Watch:
