@@ -16,6 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Longer than anything takes on a busy machine; only a hang is stopped by it.
 HANG_LIMIT = 60.0
+# All that AWS's libraries are told by the environment: keys that open nothing, and where nobody's configuration is.
+AWS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/nonexistent",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
 
 
 class Program:
@@ -92,9 +103,10 @@ class Program:
 
 def environment(url: str | None = None, **more: str) -> dict[str, str]:
     """The environment of a program that finds this checkout, keys that open nothing, and the endpoint at ``url``."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     endpoint = {} if url is None else {"AWS_ENDPOINT_URL": url}
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **endpoint, **more}
+    return {**others, **AWS, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **endpoint, **more}
 
 
 @contextmanager

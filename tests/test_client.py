@@ -105,15 +105,9 @@ def subject(fake):
 
 
 @pytest.fixture
-def environment(monkeypatch, tmp_path):
-    """An environment with keys and nothing else of the user's; set what a test needs."""
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+def environment(monkeypatch):
+    """The environment without a region; set what a test needs."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
     return monkeypatch
 
 

@@ -44,16 +44,6 @@ def run(snippet):
 
 
 @pytest.fixture
-def aws(monkeypatch):
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LOGS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture
 def loggers_as_they_were():
     """dictConfig and the snippets change the root logger and "shop": afterwards they are what they were."""
     before = [(logger, logger.handlers[:], logger.level) for logger in (logging.getLogger(), logging.getLogger("shop"))]
@@ -70,12 +60,12 @@ PYTHON = blocks("python")
 
 
 @pytest.mark.parametrize("snippet", [s for s in PYTHON if "cwlog_handler.testing" in s])
-def test_snippets_for_tests_run_as_they_stand(snippet, aws, loggers_as_they_were):
+def test_snippets_for_tests_run_as_they_stand(snippet, loggers_as_they_were):
     run(snippet)
 
 
 @pytest.mark.parametrize("snippet", [s for s in PYTHON if "cwlog_handler.testing" not in s])
-def test_snippets_for_programs_deliver_what_they_log(snippet, aws, loggers_as_they_were):
+def test_snippets_for_programs_deliver_what_they_log(snippet, loggers_as_they_were):
     with mock_aws():
         run(snippet)
         logger = next(logger for logger in (logging.getLogger("shop"), logging.getLogger()) if logger.handlers)

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs
+from tests.programs import AWS
 
 
 def serve(pipe: Connection) -> None:
@@ -54,7 +55,7 @@ def run(name: str, pipe: Connection, url: str, messages: list[str]) -> None:
 
 def main() -> None:
     """Run both bursts."""
-    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
+    os.environ.update(AWS)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=serve, args=(theirs,))

@@ -22,7 +22,7 @@ from pathlib import Path
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..programs import environment, free_port
+from ..programs import environment, free_port, python
 
 BUFFER_BYTES = 16 * 2**20
 # What a record looks like; the number makes each text an object of its own, as a formatter's result is.
@@ -88,9 +88,8 @@ def run(kind, records, url, overflow="drop_oldest"):
 
 def in_a_process(kind, records, url, overflow="drop_oldest"):
     """Do the same in a process of its own, whose memory nobody has used before."""
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    command = [sys.executable, "-m", "tests.faults.memory", "--one", kind, str(records), url, overflow]
-    done = subprocess.run(command, env=environment(**keys), stdout=subprocess.PIPE, text=True, check=True, timeout=3600)
+    command = python("-m", "tests.faults.memory", "--one", kind, str(records), url, overflow)
+    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True, timeout=3600)
     return json.loads(done.stdout)
 
 

@@ -119,14 +119,6 @@ def tally(sent: set[str], requests: Iterable[Request]) -> tuple[int, int]:
 def _environment(scenario: Scenario, handler: str, directory: str, journal: Path) -> dict[str, str]:
     options = {"log_group_name": GROUP, "log_stream_name": "{process_id}", "send_interval": 1, **scenario.options}
     return {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        # Nobody's own configuration is found, and nothing leaves this machine.
-        "AWS_CONFIG_FILE": str(Path(directory, "none")),
-        "AWS_SHARED_CREDENTIALS_FILE": str(Path(directory, "none")),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
         # gunicorn puts a socket there.
         "XDG_RUNTIME_DIR": directory,
         "SCENARIO_HANDLER": json.dumps({"class": HANDLERS[handler], **options}),
