@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.programs import python, started
+from ..programs import python, started
 
 # Said of every fork in a process with threads, which is what these tests are about.
 QUIET = "ignore:This process:DeprecationWarning"
@@ -20,6 +20,13 @@ log = logging.getLogger("program")
 log.setLevel(logging.DEBUG)
 log.addHandler(handler)
 """
+
+# What a record may wait for on its caller's thread.
+MODES = {
+    "default": {},
+    "without queues": {"use_queues": False},
+    "blocking": {"overflow": "block", "max_buffer_count": 1, "block_timeout": 20.0},
+}
 
 
 @pytest.fixture
@@ -50,3 +57,13 @@ def run(start):
         return program.wait(within), program.output
 
     return run
+
+
+def arrived(fake):
+    """All messages but the process id in front of each, sorted; each process has a stream of its own, and all of it."""
+    found = []
+    for stream in fake.streams("g"):
+        said = [message.split(" ", 1) for message in fake.messages("g", stream)]
+        assert {pid for pid, _ in said} == {stream.rpartition("/")[2]}
+        found += [text for _, text in said]
+    return sorted(found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .test_reentrancy import MODES
+from .conftest import MODES
 
 # A record at every line of ours that runs on the calling thread, as a signal handler or a garbage collection would.
 # No real signal hits each of them: a trace function does.

@@ -2,7 +2,9 @@
 
 import pytest
 
-from .test_fork import DEFAULT_STREAM, arrived
+from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME
+
+from .conftest import arrived
 
 METHODS = ("fork", "spawn", "forkserver")
 PRELUDE = """
@@ -36,7 +38,7 @@ def run_children(run):
 
     def run_children(main, method="fork", more=""):
         start = f'if __name__ == "__main__":\n    context = multiprocessing.get_context({method!r})\n'
-        return run(f"{PRELUDE}{more}\n{start}{main}\n    say('parent')", stream=DEFAULT_STREAM)
+        return run(f"{PRELUDE}{more}\n{start}{main}\n    say('parent')", stream=DEFAULT_LOG_STREAM_NAME)
 
     return run_children
 

@@ -4,18 +4,9 @@ import textwrap
 
 import pytest
 
-# Each record says who logged it, so that a record in another process's stream is seen.
-DEFAULT_STREAM = "{machine_name}/{program_name}/{process_id}"
+from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME
 
-
-def arrived(fake):
-    """All messages but the process id in front, sorted; each process has a stream of its own, and all of it."""
-    found = []
-    for stream in fake.streams("g"):
-        said = [message.split(" ", 1) for message in fake.messages("g", stream)]
-        assert {pid for pid, _ in said} == {stream.rpartition("/")[2]}
-        found += [text for _, text in said]
-    return sorted(found)
+from .conftest import arrived
 
 
 @pytest.fixture
@@ -35,7 +26,7 @@ def reap(*pids):
     for pid in pids:
         assert os.waitpid(pid, 0)[1] == 0
 """
-        return run(prelude + textwrap.dedent(source), **{"stream": DEFAULT_STREAM, **options})
+        return run(prelude + textwrap.dedent(source), **{"stream": DEFAULT_LOG_STREAM_NAME, **options})
 
     return run_forking
 

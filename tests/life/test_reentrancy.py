@@ -6,11 +6,7 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-MODES = {
-    "default": {},
-    "without queues": {"use_queues": False},
-    "blocking": {"overflow": "block", "max_buffer_count": 1, "block_timeout": 20.0},
-}
+from .conftest import MODES
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.programs import free_port, script, started, wait_until_it_listens
-from tests.runtimes.witness import APPS, Shop, Witness
+from ..programs import free_port, script, started, wait_until_it_listens
+from .witness import APPS, Shop, Witness
 
 
 @pytest.fixture

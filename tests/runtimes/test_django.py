@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from tests.programs import python, started
-from tests.runtimes.witness import APPS, arrived, in_any_order, unexpected
+from ..programs import python, started
+from .witness import APPS, arrived, in_any_order, unexpected
 
 pytest.importorskip("django", reason="Django is not installed")
 

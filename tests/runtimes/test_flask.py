@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from tests.programs import python
-from tests.runtimes.witness import arrived, in_any_order, unexpected
+from ..programs import python
+from .witness import arrived, in_any_order, unexpected
 
 pytest.importorskip("flask", reason="Flask is not installed")
 

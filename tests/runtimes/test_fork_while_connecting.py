@@ -1,6 +1,6 @@
 """A server's master logs for the first time and forks its workers at once, while its own thread makes the client."""
 
-from tests.programs import python, started
+from ..programs import python, started
 
 PROGRAM = """
 import logging, os, sys, threading, time

@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from cwlog_handler.testing import faults
-from tests.runtimes.witness import arrived, in_any_order, unexpected
+
+from .witness import arrived, in_any_order, unexpected
 
 
 @pytest.mark.parametrize("configured_by", ["application", "server"])

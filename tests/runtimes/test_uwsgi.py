@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import script
-from tests.runtimes.witness import arrived
+from ..programs import script
+from .witness import arrived
 
 UWSGI = script("uwsgi") if Path(script("uwsgi")).exists() else shutil.which("uwsgi")
 

@@ -10,7 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from cwlog_handler.testing import FakeCloudWatchLogs
-from tests.programs import HANG_LIMIT, ROOT, Program
+
+from ..programs import HANG_LIMIT, ROOT, Program
 
 APPS = Path(__file__).parent / "apps"
 # Less than a request to the endpoint may take before it is given up: whoever answers in time did not wait for that.
