@@ -97,7 +97,7 @@ def cut_on_span(events: list[Event]) -> list[list[Event]]:
 class Backlog:
     """The events of one stream that wait for their first request, in a lane for each level of severity.
 
-    Not thread-safe: the flusher owns it.
+    Not thread-safe.
     """
 
     def __init__(self, rules: Rules) -> None:

@@ -1,7 +1,8 @@
 """Whose turn it is: all streams of one handler, asked when something can have changed, and their calls.
 
 Owns: the streams, the agenda, the connection, what is told to the operator about failures. Must not know: threads
-(jobs are handed to `senders`), the inbox, the meaning of an outcome to a stream. Only the flusher's driver calls it.
+(jobs are handed to `senders`), the inbox, the meaning of an outcome to a stream. The books of `rounds` are held by
+whoever calls it, but not while a job runs.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from .own_threads import is_our_own
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
-# The least that makes sense: one largest event, counted with its overhead.
+# The least that makes sense: a dozen short records. Less is a wrong unit rather than a wish.
 MIN_BUFFER_BYTES: Final = 4096
 # logging.shutdown() calls flush() and then close(): a close this soon after a flush in vain does not wait again.
 FLUSHED_JUST_NOW: Final = 1.0
@@ -38,7 +38,7 @@ class CloudWatchLogsHandler(logging.Handler):
 
     Records are formatted on the calling thread, queued, and sent by a daemon thread that the first record starts. The
     constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
-    (unless ``overflow="block"`` or ``use_queues=False`` ask for it), takes no lock, and is safe in signal handlers.
+    (unless ``overflow="block"`` or ``use_queues=False`` ask for it) or for a lock, and is safe in signal handlers.
     Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
     stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
 

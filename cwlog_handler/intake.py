@@ -1,7 +1,7 @@
 """Taking records in: what callers handed over becomes events in their streams, within bounds.
 
 Owns: the events' numbers, the bounds on what waits, who has to go when there is no room, and that a stream tells what
-it lost. Must not know: threads, who drives, requests. Called with the flusher's books held.
+it lost. Must not know: threads, who drives, requests. Called with the books of `rounds` held.
 """
 
 from __future__ import annotations
@@ -78,14 +78,13 @@ class Intake:
         """True if a caller that asked to be blocked need not wait with so many bytes. Any thread: an estimate."""
         return not self._is_over(self._inbox.size_bytes + size + RECORD_COST_BYTES, len(self._inbox) + 1)
 
-    def take_in(self, most: int, arrived: float, now: float) -> int:
-        """Take in the records that came first, ``most`` at most; return how many there were.
+    def take_in(self, most: int, arrived: float, now: float) -> None:
+        """Take in the records that came first, ``most`` at most.
 
         ``arrived`` is the earliest instant at which they can have come: their send interval counts from there.
         """
         lost_before = self._ledger.dropped["overflow"]
-        items = self._inbox.take(most)
-        for item in items:
+        for item in self._inbox.take(most):
             entered = self._ledger.emitted
             try:
                 self._take_in_record(item, arrived, now)
@@ -96,7 +95,6 @@ class Intake:
                     self._ledger.turn_away("error")
         if lost := self._ledger.dropped["overflow"] - lost_before:
             self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {lost} records dropped")
-        return len(items)
 
     def tell_losses(self, now: float) -> None:
         """Let each stream that flows again tell what an overflow cost it, as far as there is room for that."""

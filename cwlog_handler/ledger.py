@@ -62,7 +62,7 @@ class Stats:
 
 @dataclass
 class Ledger:
-    """The running counts. Only the thread that drives the flusher writes to it, under the flusher's lock."""
+    """The running counts. Whoever writes to it holds the books (see `rounds`): one thread at a time."""
 
     emitted: int = 0
     delivered: int = 0

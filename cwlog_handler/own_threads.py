@@ -44,7 +44,7 @@ def is_own_thread() -> bool:
 def is_our_own(record: logging.LogRecord) -> bool:
     """True for what the AWS client logs while we call it."""
     # The record's thread, not the current one: a QueueListener may bring our own records back on another.
-    # And the current one: where gevent patched late, records have idents of its own.
+    # And the current one: where gevent patched late, records carry its idents, not those of threads.
     if _idents.isdisjoint((record.thread, get_ident())) or record.process not in (None, os.getpid()):
         return False
     return record.name.partition(".")[0] in AWS_CLIENT_LOGGERS or record.name == WARNINGS_LOGGER

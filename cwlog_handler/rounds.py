@@ -1,4 +1,4 @@
-"""One round of the work: take in, ask, send off, settle; never waits and never calls.
+"""One round of the work: take in, ask, send off, settle; it does not wait, and calls are the business of `senders`.
 
 Owns: the inbox, the streams, the books and who waits for what to be settled. Must not know: who drives, what thread it
 is on, the interpreter's end. A simulation drives it by calling `step` on a clock of its own.

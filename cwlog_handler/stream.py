@@ -2,7 +2,7 @@
 
 Owns: which batch goes next, when, with which sequence token, and what an outcome means for it. Must not know: threads,
 what a clock is, botocore, stderr. One request of a stream is on its way at a time, so its batches are settled in the
-order in which their events arrived. Not thread-safe: the flusher owns it.
+order in which their events arrived. Not thread-safe: the books of `rounds` are held by whoever calls it.
 """
 
 from __future__ import annotations
