@@ -188,8 +188,8 @@ class Flusher:
             why = self.rounds.last_error or f"not finished within close_timeout={self._close_timeout:g} s"
             self._notices.say("exit", f"log group {self._group!r}: {left} events not delivered at exit: {why}")
 
-    def finish_within_timeout(self) -> float:
-        """Return the deadline for `finish` if it begins now."""
+    def deadline_from_now(self) -> float:
+        """Return when what begins now, and has `close_timeout` for it, must be over."""
         return self._clock() + self._close_timeout
 
     # -- driving ---------------------------------------------------------------------------------------------------

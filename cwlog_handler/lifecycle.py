@@ -20,8 +20,8 @@ class Watched(Protocol):
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, or with what nobody has looked at yet, in a forked child."""
 
-    def finish_within_timeout(self) -> float:
-        """Return the deadline of a finish that begins now."""
+    def deadline_from_now(self) -> float:
+        """Return when what begins now, and has `close_timeout` for it, must be over."""
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
@@ -76,7 +76,7 @@ def watch(flusher: Watched) -> None:
     """Look after a flusher for as long as it lives."""
     _watched.add(flusher)
     if _has_finished:
-        flusher.finish(flusher.finish_within_timeout())
+        flusher.finish(flusher.deadline_from_now())
 
 
 def finish_all(*_: object, **__: object) -> None:
@@ -95,7 +95,7 @@ def deliver_all() -> None:
 
 def _deadlines() -> list[tuple[Watched, float]]:
     # All of them first, so that several handlers wait side by side and not one after another.
-    return [(flusher, flusher.finish_within_timeout()) for flusher in list(_watched)]
+    return [(flusher, flusher.deadline_from_now()) for flusher in list(_watched)]
 
 
 def start_over(keeps_records: bool = False) -> None:

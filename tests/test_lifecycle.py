@@ -22,7 +22,7 @@ def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeyp
     calls = []
 
     class Watched:
-        def finish_within_timeout(self):
+        def deadline_from_now(self):
             calls.append("deadline")
             return 0.0
 
