@@ -3,7 +3,7 @@
 Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
 
 A signal handler, a ``__del__`` or a garbage collection may log while any line here runs, in the same thread. So only
-primitives that may be re-entered are used: ``deque.append`` and ``SimpleQueue.put``. (``queue.Queue``, ``Condition``
+primitives that may be re-entered are used: ``deque.append`` and a lock's ``release``. (``queue.Queue``, ``Condition``
 and ``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from .threads import Empty, SimpleQueue, acquire, allocate_lock
+from .threads import acquire, allocate_lock
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
@@ -24,7 +24,7 @@ WAKE_BYTES: Final = 256 * 1024
 # What a record costs in the queue beyond its characters: tuple (96), float (32), head of the text (49, and 8 lost in
 # rounding up), place in the deque (8).
 RECORD_COST_BYTES: Final = 193
-# SimpleQueue.get takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
+# A lock takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
 LONGEST_SLEEP: Final = 3600.0
 # How often a caller that waits for room looks again.
 ROOM_POLL: Final = 0.01
@@ -55,7 +55,7 @@ class Ticket:
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; False if time ran out first."""
-        # Not SimpleQueue.get: on Python 3.10 that waits for ever if its time is over when it looks a second time.
+        # Not SimpleQueue.get, for the reason given in `Inbox`.
         done = acquire(self._done, timeout)
         self.abandoned = not done
         return done
@@ -67,10 +67,10 @@ class Inbox:
     def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
         self._items: deque[Emitted] = deque()
         self._tickets: deque[Ticket] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        # On Python 3.10 a first look with a short time-out may last for ever; a second one does not.
-        with suppress(Empty):
-            self._bell.get_nowait()
+        # Locked: nobody has rung. Not a SimpleQueue: up to Python 3.12 its `get` waits for ever if its time is over
+        # when it looks a second time, as after a signal handler that takes longer.
+        self._bell = allocate_lock()
+        self._bell.acquire()
         self._wake = wake
         self._clock = clock
         # An estimate: ``+=`` may lose an update, as threads switch. Each `take` sets it right.
@@ -103,7 +103,8 @@ class Inbox:
     def ring_bell(self) -> None:
         """Wake whoever sleeps in `wait`."""
         self._set_alarm(self.size_bytes + WAKE_BYTES)
-        self._bell.put(None)
+        with suppress(RuntimeError):  # it has been rung already
+            self._bell.release()
 
     def _set_alarm(self, size_bytes: int) -> None:
         self.alarm_bytes = -1 if self.always_rings else size_bytes
@@ -118,11 +119,11 @@ class Inbox:
         self._set_alarm(-1 if idle else WAKE_BYTES)
         if idle and not self.is_empty:
             return
-        with suppress(Empty):
-            if timeout > 0:
-                self._bell.get(timeout=min(timeout, LONGEST_SLEEP))
-            while True:
-                self._bell.get_nowait()
+        if timeout > 0:
+            self._bell.acquire(timeout=min(timeout, LONGEST_SLEEP))
+        # eventlet's lock counts: let several rings be one.
+        while self._bell.acquire(blocking=False):
+            pass
 
     @property
     def is_empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""A flush that is not to wait does not, whatever happens at that instant."""
+"""A flush that is not to wait does not, and a wait ends when its time is over, whatever happens at that instant."""
 
 from .programs import python, started
 
@@ -23,5 +23,26 @@ def test_a_wait_of_no_time_ends():
     the time is negative then, which its lock takes for no limit. A queue that somebody looked into before is safe.
     """
     with started(python("-c", PROGRAM)) as program:
+        program.wait_for("over", timeout=30.0)
+        assert program.wait() == 0
+
+
+INTERRUPTED = """
+import signal, time
+from cwlog_handler.inbox import Inbox
+
+signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.4))
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+Inbox(wake=lambda: None, clock=time.monotonic).wait(0.3)
+print("over")
+"""
+
+
+def test_a_wait_ends_although_a_signal_handler_took_longer():
+    """F25: where the main thread delivers, without queues and at exit, it would wait for ever.
+
+    Up to Python 3.12 ``SimpleQueue().get(timeout=0.3)`` does: what is left of the time is negative after the handler.
+    """
+    with started(python("-c", INTERRUPTED)) as program:
         program.wait_for("over", timeout=30.0)
         assert program.wait() == 0
