@@ -99,7 +99,7 @@ class Flusher:
 
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
-        kept = self.rounds.inbox.take(len(self.rounds.inbox)) if keeps_records else []
+        kept = self.rounds.inbox.take_all() if keeps_records else []
         self.pid = os.getpid()
         self._client.start_over()
         self.rounds = self._make_rounds()
@@ -242,7 +242,8 @@ class Flusher:
             finally:
                 self._has_thread = False
                 self.rounds.inbox.alarm_bytes = -1
-        if not self.rounds.inbox.is_empty:
+        # Not only what waits in the inbox: a caller may have helped, and have taken it in already.
+        if not self.rounds.is_settled:
             self._wake()
 
     def _run_once(self) -> bool:

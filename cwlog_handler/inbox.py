@@ -40,6 +40,11 @@ class Emitted(NamedTuple):
     is_surplus: bool = False
     """The caller waited for room in vain."""
 
+    @property
+    def size_bytes(self) -> int:
+        """About what it costs here."""
+        return len(self.text) + RECORD_COST_BYTES
+
 
 class Ticket:
     """Somebody waits until all that was put in before this is settled."""
@@ -62,7 +67,7 @@ class Ticket:
 
 
 class Inbox:
-    """Records that wait for the flusher. Any thread may `put`; one thread at a time may `take`."""
+    """Records that wait for the flusher. Any thread may `put`; one thread at a time may take out."""
 
     def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
         self._items: deque[Emitted] = deque()
@@ -73,7 +78,7 @@ class Inbox:
         self._bell.acquire()
         self._wake = wake
         self._clock = clock
-        # An estimate: ``+=`` may lose an update, as threads switch. Each `take` sets it right.
+        # An estimate: ``+=`` may lose an update, as threads switch. `estimate` sets it right.
         self.size_bytes = 0
         # True where no thread sleeps: each caller sees to its own record.
         self.always_rings = always_rings
@@ -86,7 +91,7 @@ class Inbox:
     def put(self, item: Emitted, urgent: bool = False) -> None:
         """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
         self._items.append(item)
-        self.size_bytes += len(item.text) + RECORD_COST_BYTES
+        self.size_bytes += item.size_bytes
         if urgent or self.size_bytes > self.alarm_bytes:
             self.ring()
 
@@ -134,15 +139,25 @@ class Inbox:
         """Take out the tickets; each was put in no earlier than the records it asks for."""
         return [self._tickets.popleft() for _ in range(len(self._tickets))]
 
-    def take(self, most: int) -> list[Emitted]:
-        """Take out the records that came first, in order. One thread at a time."""
-        pop = self._items.popleft
-        items = [pop() for _ in range(min(most, len(self._items)))]
-        if items:
-            taken_bytes = sum([len(item.text) for item in items]) + RECORD_COST_BYTES * len(items)
-            # What is left is taken to be like what was taken: counting down would keep every lost update for ever.
-            self.size_bytes = len(self._items) * taken_bytes // len(items)
-        return items
+    @property
+    def first(self) -> Emitted:
+        """The record that came first; there must be one. One thread at a time, as for `remove_first` and `take_all`."""
+        return self._items[0]
+
+    def remove_first(self) -> None:
+        """Take out the record that came first."""
+        self._items.popleft()
+
+    def estimate(self, removed: int, removed_bytes: int) -> None:
+        """Set right what is estimated: what is left is taken to be like what was removed just now.
+
+        Counting down would keep every lost update for ever.
+        """
+        self.size_bytes = len(self._items) * removed_bytes // removed
+
+    def take_all(self) -> list[Emitted]:
+        """Take out all records, in order."""
+        return [self._items.popleft() for _ in range(len(self._items))]
 
     def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
         """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""

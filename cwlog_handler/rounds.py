@@ -116,6 +116,8 @@ class Rounds:
                 self._intake.take_in(HELPING, self.looked_at, self._clock())
             finally:
                 self._books.release()
+            # The flusher, about to sleep for long, would find the inbox empty, and not know of the new dates.
+            self.inbox.ring_bell()
 
     def ask_for_word(self) -> Ticket:
         """Return a ticket to wait with until all that was put in before is settled."""
@@ -143,7 +145,8 @@ class Rounds:
     @property
     def is_settled(self) -> bool:
         """True if nothing is pending or waits to be looked at."""
-        return self._ledger.pending == 0 and self.inbox.is_empty
+        # In this order: a record is pending before it leaves the inbox.
+        return self.inbox.is_empty and self._ledger.pending == 0
 
     def hasten_all(self) -> None:
         """Send all that waits as soon as may be."""

@@ -1,5 +1,6 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
+import threading
 import time
 
 import pytest
@@ -150,7 +151,7 @@ def test_a_flush_waits_for_what_tells_of_losses_too():
     while not ticket.wait(0.0):
         ticket.abandoned = False
         program.rounds.step()
-    assert len(program.client.messages("late")) == 1
+    assert len(program.service.messages("late")) == 1
     assert program.rounds.is_settled
 
 
@@ -160,7 +161,7 @@ def test_a_record_that_never_had_room_is_told_of_without_another_to_follow():
     ticket = program.rounds.ask_for_word()
     program.work()
     assert ticket.wait(0.0)
-    assert [message[:29] for message in program.client.messages()] == ["cwlog_handler: 1 record lost "]
+    assert [message[:29] for message in program.service.messages()] == ["cwlog_handler: 1 record lost "]
 
 
 def test_where_no_round_gets_a_turn_callers_keep_the_bounds_themselves():
@@ -183,6 +184,57 @@ def test_a_caller_does_not_help_while_somebody_has_the_books():
         assert len(program.rounds.inbox) == 50
     program.log("x")
     assert len(program.rounds.inbox) < 50
+
+
+class Probed(str):
+    """A text that does something while it is taken in."""
+
+    def __new__(cls, text, act):
+        probed = super().__new__(cls, text)
+        probed.act = act
+        return probed
+
+    def encode(self, *arguments):
+        self.act()
+        return super().encode(*arguments)
+
+
+def test_a_record_that_a_caller_is_taking_in_is_not_settled():
+    """F33: the thread would end, or a caller that delivers go away, and nobody see to it any more."""
+    program, settled = Program(max_bytes=8_192), []
+    program.log(Probed("x" * 4_000, lambda: settled.append(program.rounds.is_settled)))
+    assert settled == [False]
+
+
+def test_a_flusher_about_to_sleep_learns_of_what_a_caller_took_in():
+    """F32: it would sleep until the next record comes, however long that is."""
+    program = Program(max_bytes=8_192)
+    program.work()
+    program.rounds.inbox.wait(0)
+    program.log("x" * 4_000)
+    assert program.rounds.inbox.is_empty
+    sleeper = threading.Thread(target=program.rounds.inbox.wait, args=(600, True), daemon=True)
+    sleeper.start()
+    sleeper.join(20)
+    assert not sleeper.is_alive()
+
+
+def test_ctrl_c_while_a_caller_helps_loses_nothing():
+    """F39: others' records were in its hands, neither waiting nor counted."""
+    blows = [KeyboardInterrupt]
+
+    def blow():
+        if blows:
+            raise blows.pop()
+
+    program = Program(max_bytes=8_192)
+    program.log("a", "b")
+    with pytest.raises(KeyboardInterrupt):
+        program.log(Probed("x" * 4_000, blow))
+    program.log("c")
+    assert program.rounds.stats().emitted == 4
+    program.work(5)
+    assert program.service.messages() == ["a", "b", "x" * 4_000, "c"]
 
 
 def test_with_block_a_record_that_waited_in_vain_goes_unless_a_lesser_one_can():
