@@ -34,16 +34,10 @@ WORTH_A_LINE: Final = 3
 
 
 class Client(Protocol):
-    """What is needed of `client.Client`; simulations bring their own."""
+    """What is needed of `client.Client` here; simulations bring their own."""
 
     def connect(self) -> outcomes.Connection:
         """Make the boto3 client; say which endpoint it talks to."""
-
-    def start_over(self) -> None:
-        """Forget the boto3 client: the process was forked."""
-
-    def hurry(self, seconds: float) -> None:
-        """Give up on a call after so many seconds from now on: the process ends."""
 
     def put(
         self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]

@@ -8,26 +8,19 @@ in a round (`rounds`). The driver is the flusher's own daemon thread, or a calle
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Final, Literal
+from typing import Final, Protocol
 
 from . import hosts, lifecycle
-from .batches import Rules
-from .dispatch import Client
-from .events import Oversize
-from .intake import Bounds
 from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
 from .rounds import Rounds
 from .threads import acquire, allocate_lock, get_ident, start_new_thread
-
-Driver = Literal["thread", "caller"]
 
 # Not time.monotonic where it can be helped: freezegun freezes that, and every wait here would be endless.
 monotonic: Callable[[], float] = (
@@ -38,11 +31,28 @@ monotonic: Callable[[], float] = (
 LAST_MOMENT: Final = 1.0
 
 
+class Client(Protocol):
+    """What is needed of `client.Client` here."""
+
+    def start_over(self) -> None:
+        """Forget the boto3 client: the process was forked."""
+
+    def hurry(self, seconds: float) -> None:
+        """Give up on a call after so many seconds from now on: the process ends."""
+
+
+class MakeRounds(Protocol):
+    """Makes the rounds of a process, for a flusher that tells how they come to be driven."""
+
+    def __call__(self, *, wake: Callable[[], None], inline: bool) -> Rounds:
+        """``wake`` is called when there is work; ``inline``: whoever calls for it does the work, calls included."""
+
+
 class Flusher:
     """Everything behind the handler: takes formatted records from any thread and sees them to the service.
 
-    ``driver`` says who does the rounds: a daemon "thread" that the first record starts, or each "caller", for its own
-    record.
+    The rounds are driven by a daemon thread that the first record starts; or, with ``use_thread=False``, by each caller
+    for its own record.
     """
 
     rounds: Rounds
@@ -51,49 +61,24 @@ class Flusher:
         self,
         client: Client,
         notices: Notices,
+        make_rounds: MakeRounds,
         *,
         log_group_name: str,
-        rules: Rules,
-        bounds: Bounds,
-        max_event_bytes: int,
-        oversize: Oversize,
         send_interval: float,
-        requests_per_second: float | None,
         close_timeout: float,
-        flush_level: int,
         flush_on_sigterm: bool = False,
-        driver: Driver = "thread",
-        clock: Callable[[], float] = monotonic,
-        jitter: Callable[[], float] = random.random,
+        use_thread: bool = True,
     ) -> None:
         self._client = client
         self._notices = notices
+        self._make_rounds = make_rounds
         self._group = log_group_name
         self._send_interval = send_interval
         self._close_timeout = close_timeout
-        self._who_drives: Driver = driver
-        self._clock = clock
-        self._make_rounds = partial(
-            Rounds,
-            client,
-            notices,
-            wake=self._wake,
-            inline=driver == "caller",
-            always_rings=driver == "caller",
-            log_group_name=log_group_name,
-            rules=rules,
-            bounds=bounds,
-            max_event_bytes=max_event_bytes,
-            oversize=oversize,
-            send_interval=send_interval,
-            requests_per_second=requests_per_second,
-            flush_level=flush_level,
-            clock=clock,
-            jitter=jitter,
-        )
+        self._flushes_on_sigterm = flush_on_sigterm
+        self._uses_thread = use_thread
         self.start_over()
         lifecycle.watch(self)
-        self._flushes_on_sigterm = flush_on_sigterm
         if flush_on_sigterm:
             hosts.handle_sigterm()
 
@@ -102,13 +87,13 @@ class Flusher:
         kept = self.rounds.inbox.take_all() if keeps_records else []
         self.pid = os.getpid()
         self._client.start_over()
-        self.rounds = self._make_rounds()
+        self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)
         # Held by whoever drives.
-        self._driver = allocate_lock()
+        self._driving = allocate_lock()
         self._has_thread = False
         self._starter: int | None = None
         self._retired = False
-        self._threadless = self._who_drives == "caller"
+        self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
         for record in kept:
@@ -134,11 +119,11 @@ class Flusher:
             return False
         self.notice_fork()
         if timeout is None:
-            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
+            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - monotonic()
             if timeout <= 0 < self._close_timeout:
                 return self.rounds.is_settled
         if self._threadless or hosts.is_forked_behind_pythons_back():
-            return self.drive(self._clock() + timeout)
+            return self.drive(monotonic() + timeout)
         if not self._has_thread and self.rounds.inbox.is_empty:
             return True
         ticket = self.rounds.ask_for_word()
@@ -166,19 +151,17 @@ class Flusher:
                 # What comes later goes the same way, without a try: it would cost as long again as a request may take.
                 # So it is when somebody is impatient and sends Ctrl-C.
                 self._has_given_up = True
-                self._give_up_at = deadline = min(deadline, self._clock())
+                self._give_up_at = deadline = min(deadline, monotonic())
             self.retire()
-            if acquire(self._driver, deadline - self._clock()):
-                self._driver.release()
+            if acquire(self._driving, deadline - monotonic()):
+                self._driving.release()
             self._threadless = True
-            self.rounds.senders.inline = True
-            self.rounds.inbox.always_rings = True
-            self.rounds.inbox.alarm_bytes = -1
-            self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
+            self.rounds.go_inline()
+            self._client.hurry(max(LAST_MOMENT, deadline - monotonic()))
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
-        if self.flush(max(0.0, deadline - self._clock())):
+        if self.flush(max(0.0, deadline - monotonic())):
             return True
         self._say_what_is_left()
         return False
@@ -190,7 +173,7 @@ class Flusher:
 
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return self._clock() + self._close_timeout
+        return monotonic() + self._close_timeout
 
     # -- driving ---------------------------------------------------------------------------------------------------
 
@@ -227,15 +210,15 @@ class Flusher:
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
-        now = self._clock()
+        now = monotonic()
         if sys.is_finalizing():
             # Modules are being torn down: what does not work within a moment never will.
             return now + LAST_MOMENT
         return self._give_up_at or now + self._close_timeout
 
     def _run(self) -> None:
-        driver = self._driver
-        with own_thread(), driver:
+        driving = self._driving
+        with own_thread(), driving:
             try:
                 while self._run_once():
                     pass
@@ -252,12 +235,12 @@ class Flusher:
         next_at = self._guarded_step()
         if self._retired and rounds.is_settled:
             return False
-        timeout = inf if next_at is None else max(0.0, next_at - self._clock())
+        timeout = inf if next_at is None else max(0.0, next_at - monotonic())
         # A stream in back-off may have the only date, far away: another's record must not wait for it.
         idle = timeout > self._send_interval
         rounds.inbox.wait(timeout, idle)
         if idle:
-            rounds.looked_at = self._clock()
+            rounds.looked_at = monotonic()
         return True
 
     def drive(self, deadline: float) -> bool:
@@ -268,14 +251,14 @@ class Flusher:
         the deadline comes is not cut short.
         """
         while not is_own_thread():
-            driver = self._driver
+            driving = self._driving
             with own_thread():
-                if not acquire(driver, deadline - self._clock()):
+                if not acquire(driving, deadline - monotonic()):
                     return False
                 try:
                     settled = self._drive(deadline)
                 finally:
-                    driver.release()
+                    driving.release()
             # A signal handler may have logged after the last look, and left its record to the round that was over.
             if not settled or self.rounds.inbox.is_empty:
                 return settled
@@ -287,7 +270,7 @@ class Flusher:
             next_at = self._guarded_step()
             if self.rounds.is_settled:
                 return True
-            now = self._clock()
+            now = monotonic()
             if now >= deadline:
                 return False
             self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
@@ -297,4 +280,4 @@ class Flusher:
             return self.rounds.step()
         except Exception as error:  # a bug of ours must not end the only thread that delivers
             self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
-            return self._clock() + 1.0
+            return monotonic() + 1.0

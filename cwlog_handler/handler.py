@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import random
 import sys
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 from . import formatting, limits, options
@@ -24,6 +26,7 @@ from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME, StreamName
 from .notices import Notices
 from .own_threads import is_our_own
+from .rounds import Rounds
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -146,7 +149,9 @@ class CloudWatchLogsHandler(logging.Handler):
             # Where the caller makes the call, it takes no longer than the caller waits, give or take.
             patience=READ_TIMEOUT if use_queues else max(LAST_MOMENT, self.close_timeout),
         )
-        self._flusher = Flusher(
+        seconds_between = options.seconds("send_interval", send_interval)
+        make_rounds = partial(
+            Rounds,
             client,
             notices,
             log_group_name=log_group_name,
@@ -160,12 +165,21 @@ class CloudWatchLogsHandler(logging.Handler):
             # An event larger than a batch may be could never go out.
             max_event_bytes=min(event_bytes, batch_bytes),
             oversize=options.one_of("oversize", oversize, OVERSIZE),
-            send_interval=options.seconds("send_interval", send_interval),
+            send_interval=seconds_between,
             requests_per_second=options.rate("requests_per_second", requests_per_second),
-            close_timeout=self.close_timeout,
             flush_level=self.flush_level,
+            clock=monotonic,
+            jitter=random.random,
+        )
+        self._flusher = Flusher(
+            client,
+            notices,
+            make_rounds,
+            log_group_name=log_group_name,
+            send_interval=seconds_between,
+            close_timeout=self.close_timeout,
             flush_on_sigterm=flush_on_sigterm,
-            driver="thread" if use_queues else "caller",
+            use_thread=use_queues,
         )
         self._flushed_in_vain_at = float("-inf")
         self._process_name: tuple[int, str] | None = None

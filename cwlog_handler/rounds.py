@@ -45,7 +45,6 @@ class Rounds:
         *,
         wake: Callable[[], None],
         inline: bool,
-        always_rings: bool,
         log_group_name: str,
         rules: Rules,
         bounds: Bounds,
@@ -57,7 +56,7 @@ class Rounds:
         clock: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
-        self.inbox = Inbox(wake, clock, always_rings)
+        self.inbox = Inbox(wake, clock, always_rings=inline)
         self.senders = Senders(inline=inline)
         self._clock = clock
         self._bounds = bounds
@@ -141,6 +140,12 @@ class Rounds:
         return self._ledger.last_error
 
     # -- the driver --------------------------------------------------------------------------------------------------
+
+    def go_inline(self) -> None:
+        """From now on whoever calls for work does it, calls included."""
+        self.senders.inline = True
+        self.inbox.always_rings = True
+        self.inbox.alarm_bytes = -1
 
     @property
     def is_settled(self) -> bool:

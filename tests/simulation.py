@@ -32,7 +32,6 @@ def simulated(
         Notices(clock),
         wake=lambda: None,
         inline=True,
-        always_rings=False,
         log_group_name="g",
         rules=Rules(batch_bytes, batch_events),
         bounds=Bounds(max_bytes, max_count, overflow, 0.0),

@@ -2,19 +2,21 @@
 
 import threading
 import time
+from functools import partial
 
 from cwlog_handler import outcomes
 from cwlog_handler.batches import Rules
 from cwlog_handler.flusher import Flusher, monotonic
 from cwlog_handler.intake import Bounds
 from cwlog_handler.notices import Notices
+from cwlog_handler.rounds import Rounds
 
 
 class Client:
-    """Refuses the stream "denied", takes all others; notes the order of the calls."""
+    """Refuses streams that are ``denied``, takes all others; notes the order of the calls."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.denied = [], {"denied"}
         self.changed = threading.Condition()
 
     def start_over(self):
@@ -30,7 +32,7 @@ class Client:
         with self.changed:
             self.calls.append(stream_name)
             self.changed.notify_all()
-        return outcomes.Refused("No", "mend it") if stream_name == "denied" else outcomes.Accepted(None)
+        return outcomes.Refused("No", "mend it") if stream_name in self.denied else outcomes.Accepted(None)
 
     def wait_for_calls(self, count):
         with self.changed:
@@ -38,7 +40,8 @@ class Client:
 
 
 def a_flusher(client):
-    return Flusher(
+    make_rounds = partial(
+        Rounds,
         client,
         Notices(monotonic),
         log_group_name="g",
@@ -48,10 +51,11 @@ def a_flusher(client):
         oversize="split",
         send_interval=0.05,
         requests_per_second=None,
-        close_timeout=0.1,
         flush_level=40,
+        clock=monotonic,
         jitter=lambda: 1.0,
     )
+    return Flusher(client, Notices(monotonic), make_rounds, log_group_name="g", send_interval=0.05, close_timeout=0.1)
 
 
 def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
@@ -64,3 +68,5 @@ def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
     flusher.put(time.time(), "m", "fine", 20)
     client.wait_for_calls(4)
     assert client.calls == ["denied"] * 3 + ["fine"]
+    client.denied.clear()
+    assert flusher.flush(60)

@@ -248,6 +248,21 @@ def test_with_block_a_record_that_waited_in_vain_goes_unless_a_lesser_one_can():
     assert program.rounds.stats().dropped_by_reason == {"overflow": 2}
 
 
+def test_a_client_that_cannot_be_made_is_told_at_the_third_try(capsys):
+    """Single failures are everyday, as with requests."""
+    program = Program()
+    answers = [outcomes.Unavailable("no metadata", ambiguous=False)] * 3
+    connect = program.service.connect
+    program.service.connect = lambda: answers.pop() if answers else connect()
+    program.log("m")
+    while len(answers) > 1:
+        program.work(1)
+    assert capsys.readouterr().err == ""
+    program.work(60)
+    assert "no client, trying on: no metadata" in capsys.readouterr().err
+    assert program.service.messages() == ["m"]
+
+
 @pytest.mark.parametrize("names", [["one"], [f"s{number}" for number in range(100)]])
 def test_looking_for_victims_costs_no_more_with_more_streams(names):
     """One look at all streams for about as many victims as there are streams, whoever has most."""
