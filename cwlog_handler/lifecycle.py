@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 from . import own_threads, pacing
-from .threads import acquire, allocate_lock
+from .threads import acquire, allocate_lock, get_ident
 
 
 class Watched(Protocol):
@@ -49,7 +49,7 @@ class _NoFork:
     def start_over(self) -> None:
         """Be free: at first, and in the child of a fork."""
         self._lock = allocate_lock()
-        self._fork_has_it = False
+        self._forks_on: int | None = None
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -60,12 +60,14 @@ class _NoFork:
     def before_fork(self) -> None:
         """Wait until nobody is at it, but not for ever."""
         # On a thread of ours it may be this very thread.
-        self._fork_has_it = not own_threads.is_own_thread() and acquire(self._lock, _FORK_WAITS)
+        if not own_threads.is_own_thread() and acquire(self._lock, _FORK_WAITS):
+            # Others may fork at the same time, and wait here in vain: it is not theirs to release, nor to forget.
+            self._forks_on = get_ident()
 
     def after_fork(self) -> None:
         """Go on, in the parent."""
-        if self._fork_has_it:
-            self._fork_has_it = False
+        if self._forks_on == get_ident():
+            self._forks_on = None
             self._lock.release()
 
 
