@@ -124,7 +124,7 @@ class Flusher:
                 return self.rounds.is_settled
         if self._threadless or hosts.is_forked_behind_pythons_back():
             return self.drive(monotonic() + timeout)
-        if not self._has_thread and self.rounds.inbox.is_empty:
+        if not self._has_thread and self.rounds.is_settled:
             return True
         ticket = self.rounds.ask_for_word()
         return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
@@ -196,8 +196,11 @@ class Flusher:
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, and try again with the next record.
                 self._has_thread = False
+                self.rounds.inbox.always_rings = True
                 self.rounds.inbox.alarm_bytes = -1
                 self.drive(self._patience_ends())
+            else:
+                self.rounds.inbox.always_rings = self._threadless
             finally:
                 self._starter = None
 

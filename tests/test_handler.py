@@ -877,6 +877,24 @@ def test_where_no_thread_can_be_started_the_caller_delivers(fake, logger, attach
     assert fake.messages("g", "s") == ["one", "two"]
 
 
+def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(fake, logger, attach, monkeypatch):
+    """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
+
+    def start_new_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    fake.fail(faults.throttle())
+    handler = attach(close_timeout=0.3)
+    with monkeypatch.context() as patched:
+        for module in (flusher, senders):
+            patched.setattr(module, "start_new_thread", start_new_thread)
+        logger.info("one")
+    assert not handler.flush(0)
+    fake.clear_faults()
+    logger.info("two")
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["one", "two"], timeout=30)
+
+
 def test_a_caller_that_blocks_comes_back_although_the_clock_is_frozen(fake, logger, attach):
     """F34: freezegun freezes time.monotonic, too."""
     freezegun = pytest.importorskip("freezegun")
