@@ -180,20 +180,21 @@ class Dispatch:
             self._ring()
 
     def _settle(self, stream: Stream, outcome: outcomes.Outcome, now: float) -> None:
+        invalid = self._ledger.rejected["invalid"]
         stream.settle(outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
             self._endpoint = None
-        self._tell(stream, outcome)
+        self._tell(stream, outcome, is_rejected=self._ledger.rejected["invalid"] > invalid)
         self.plan(stream, now)
 
-    def _tell(self, stream: Stream, outcome: outcomes.Outcome) -> None:
+    def _tell(self, stream: Stream, outcome: outcomes.Outcome, is_rejected: bool) -> None:
         where = f"log group {self._group!r}, stream {stream.name!r}"
         match outcome:
             case outcomes.Refused(code, advice):
                 self._notices.say(code, f"{advice} ({self._ledger.pending} events wait and are kept)")
             case outcomes.Unavailable(cause) if stream.failures >= WORTH_A_LINE:
                 self._notices.say("unavailable", f"{where}: no delivery, trying on: {cause}")
-            case outcomes.Invalid(message) if stream.is_idle:
+            case outcomes.Invalid(message) if is_rejected:
                 self._notices.say("invalid", f"{where}: the service refused an event: {message}")
 
     def _connect(self, now: float) -> tuple[list[Job], float | None]:

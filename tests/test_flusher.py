@@ -70,3 +70,19 @@ def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
     assert client.calls == ["denied"] * 3 + ["fine"]
     client.denied.clear()
     assert flusher.flush(60)
+
+
+def test_an_event_that_the_service_refuses_is_told_whatever_else_waits(capsys):
+    """F15, F39: its neighbours go out after it, and with them went the line on stderr."""
+
+    class Picky(Client):
+        def put(self, stream_name, events, token, on_start):
+            bad = any(event.message == "bad" for event in events)
+            return outcomes.Invalid("no such thing") if bad else outcomes.Accepted(None)
+
+    flusher = a_flusher(Picky())
+    for text in ("bad", "good"):
+        flusher.put(time.time(), text, "s", 20)
+    assert flusher.flush(20)
+    assert flusher.stats().rejected_by_reason == {"invalid": 1}
+    assert "the service refused an event: no such thing" in capsys.readouterr().err
