@@ -184,7 +184,15 @@ class Rounds:
         # Outside the lock: without threads the call is made right here and may take long, or be broken off by Ctrl-C.
         while self._jobs:
             self.senders.run(self._jobs.popleft())
-        return now if jobs and self.senders.inline else next_at
+        if not (jobs and self.senders.inline):
+            return next_at
+        # A caller whose time is over by now does no further round: what it has waited for is not to count as pending.
+        with self._books:
+            later = self._clock()
+            self._dispatch.collect(later)
+            self._intake.tell_losses(later)
+            self._finish_tickets()
+        return now
 
     def _finish_tickets(self) -> None:
         waiting = []

@@ -86,3 +86,19 @@ def test_an_event_that_the_service_refuses_is_told_whatever_else_waits(capsys):
     assert flusher.flush(20)
     assert flusher.stats().rejected_by_reason == {"invalid": 1}
     assert "the service refused an event: no such thing" in capsys.readouterr().err
+
+
+def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_returns(capsys):
+    """F25: what was delivered was told as lost, where a process ends after it."""
+    now = [1000.0]
+
+    class Slow(Client):
+        def put(self, stream_name, events, token, on_start):
+            now[0] += 60.0
+            return outcomes.Accepted(None)
+
+    flusher = a_flusher(Slow(), driver="caller", clock=lambda: now[0])
+    flusher.put(time.time(), "m", "s", 20)
+    assert flusher.stats().delivered == 1
+    flusher.finish(now[0])
+    assert "not delivered" not in capsys.readouterr().err
