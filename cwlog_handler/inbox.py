@@ -165,7 +165,10 @@ class Inbox:
             return True
         # Looked up late: gevent may have replaced sleep since this module was imported.
         give_up = self._clock() + timeout
-        self.ring()
+        # What fills the buffer may still wait for company, as long as the caller for room; nobody waits for the ticket.
+        hurry = Ticket()
+        hurry.abandoned = True
+        self.put_ticket(hurry)
         while not has_room():
             left = give_up - self._clock()
             if left <= 0:

@@ -895,6 +895,15 @@ def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(fake,
     assert fake.wait_for(lambda: fake.messages("g", "s") == ["one", "two"], timeout=30)
 
 
+def test_what_fills_the_buffer_does_not_wait_for_company_while_a_caller_waits_for_room(fake, logger, attach):
+    """F39: the interval outlasted the caller's patience, and records were lost although the service was well."""
+    handler = attach(max_buffer_count=10, overflow="block", send_interval=3600, block_timeout=20)
+    for number in range(15):
+        logger.info("%d", number)
+    assert handler.flush(30)
+    assert fake.messages("g", "s") == [str(number) for number in range(15)]
+
+
 def test_a_caller_that_blocks_comes_back_although_the_clock_is_frozen(fake, logger, attach):
     """F34: freezegun freezes time.monotonic, too."""
     freezegun = pytest.importorskip("freezegun")
