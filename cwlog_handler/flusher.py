@@ -68,6 +68,7 @@ class Flusher:
         close_timeout: float,
         flush_on_sigterm: bool = False,
         use_thread: bool = True,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = client
         self._notices = notices
@@ -77,6 +78,7 @@ class Flusher:
         self._close_timeout = close_timeout
         self._flushes_on_sigterm = flush_on_sigterm
         self._uses_thread = use_thread
+        self._clock = clock
         self.start_over()
         lifecycle.watch(self)
         if flush_on_sigterm:
@@ -119,11 +121,11 @@ class Flusher:
             return False
         self.notice_fork()
         if timeout is None:
-            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - monotonic()
+            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
             if timeout <= 0 < self._close_timeout:
                 return self.rounds.is_settled
         if self._threadless or hosts.is_forked_behind_pythons_back():
-            return self.drive(monotonic() + timeout)
+            return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
         ticket = self.rounds.ask_for_word()
@@ -151,17 +153,17 @@ class Flusher:
                 # What comes later goes the same way, without a try: it would cost as long again as a request may take.
                 # So it is when somebody is impatient and sends Ctrl-C.
                 self._has_given_up = True
-                self._give_up_at = deadline = min(deadline, monotonic())
+                self._give_up_at = deadline = min(deadline, self._clock())
             self.retire()
-            if acquire(self._driving, deadline - monotonic()):
+            if acquire(self._driving, deadline - self._clock()):
                 self._driving.release()
             self._threadless = True
             self.rounds.go_inline()
-            self._client.hurry(max(LAST_MOMENT, deadline - monotonic()))
+            self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
-        if self.flush(max(0.0, deadline - monotonic())):
+        if self.flush(max(0.0, deadline - self._clock())):
             return True
         self._say_what_is_left()
         return False
@@ -173,7 +175,7 @@ class Flusher:
 
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return monotonic() + self._close_timeout
+        return self._clock() + self._close_timeout
 
     # -- driving ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +215,7 @@ class Flusher:
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
-        now = monotonic()
+        now = self._clock()
         if sys.is_finalizing():
             # Modules are being torn down: what does not work within a moment never will.
             return now + LAST_MOMENT
@@ -238,12 +240,12 @@ class Flusher:
         next_at = self._guarded_step()
         if self._retired and rounds.is_settled:
             return False
-        timeout = inf if next_at is None else max(0.0, next_at - monotonic())
+        timeout = inf if next_at is None else max(0.0, next_at - self._clock())
         # A stream in back-off may have the only date, far away: another's record must not wait for it.
         idle = timeout > self._send_interval
         rounds.inbox.wait(timeout, idle)
         if idle:
-            rounds.looked_at = monotonic()
+            rounds.looked_at = self._clock()
         return True
 
     def drive(self, deadline: float) -> bool:
@@ -256,7 +258,7 @@ class Flusher:
         while not is_own_thread():
             driving = self._driving
             with own_thread():
-                if not acquire(driving, deadline - monotonic()):
+                if not acquire(driving, deadline - self._clock()):
                     return False
                 try:
                     settled = self._drive(deadline)
@@ -273,7 +275,7 @@ class Flusher:
             next_at = self._guarded_step()
             if self.rounds.is_settled:
                 return True
-            now = monotonic()
+            now = self._clock()
             if now >= deadline:
                 return False
             self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
@@ -283,4 +285,4 @@ class Flusher:
             return self.rounds.step()
         except Exception as error:  # a bug of ours must not end the only thread that delivers
             self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
-            return monotonic() + 1.0
+            return self._clock() + 1.0

@@ -39,7 +39,7 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client):
+def a_flusher(client, clock=monotonic, use_thread=True):
     make_rounds = partial(
         Rounds,
         client,
@@ -52,10 +52,19 @@ def a_flusher(client):
         send_interval=0.05,
         requests_per_second=None,
         flush_level=40,
-        clock=monotonic,
+        clock=clock,
         jitter=lambda: 1.0,
     )
-    return Flusher(client, Notices(monotonic), make_rounds, log_group_name="g", send_interval=0.05, close_timeout=0.1)
+    return Flusher(
+        client,
+        Notices(clock),
+        make_rounds,
+        log_group_name="g",
+        send_interval=0.05,
+        close_timeout=0.1,
+        use_thread=use_thread,
+        clock=clock,
+    )
 
 
 def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
@@ -97,7 +106,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
             now[0] += 60.0
             return outcomes.Accepted(None)
 
-    flusher = a_flusher(Slow(), driver="caller", clock=lambda: now[0])
+    flusher = a_flusher(Slow(), clock=lambda: now[0], use_thread=False)
     flusher.put(time.time(), "m", "s", 20)
     assert flusher.stats().delivered == 1
     flusher.finish(now[0])
