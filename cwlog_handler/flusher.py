@@ -117,7 +117,7 @@ class Flusher:
 
         None is ``close_timeout``, or what is left of it once the interpreter ends: one deadline for all.
         """
-        if is_own_thread():
+        if is_own_thread() or self.is_interrupted:
             return False
         self.notice_fork()
         if timeout is None:
@@ -130,6 +130,11 @@ class Flusher:
             return True
         ticket = self.rounds.ask_for_word()
         return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+        return self.rounds.has_interrupted_help
 
     def stats(self) -> Stats:
         """Return the counts of this moment."""

@@ -25,6 +25,9 @@ _UWSGI_WITH_THREADS: Final = (2, 0, 31)
 # After all other finalizers of a child: they may log.
 _LAST_OF_ALL: Final = -100
 
+# Longer than a caller is at the books.
+_A_MOMENT: Final = 0.01
+
 _known: set[ModuleType] = set()
 _finished_by: dict[ModuleType, int] = {}
 
@@ -108,6 +111,11 @@ def handle_sigterm() -> None:
 
 
 def _on_sigterm(*_: object) -> None:
+    if lifecycle.is_interrupted():
+        again = threading.Timer(_A_MOMENT, os.kill, (os.getpid(), signal.SIGTERM))
+        again.daemon = True
+        again.start()
+        return
     # First, so that whoever is impatient and sends another is obeyed at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     lifecycle.deliver_all()

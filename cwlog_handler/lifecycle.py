@@ -17,6 +17,10 @@ from .threads import acquire, allocate_lock, get_ident
 class Watched(Protocol):
     """What is needed of a flusher here."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, or with what nobody has looked at yet, in a forked child."""
 
@@ -87,6 +91,11 @@ def finish_all(*_: object, **__: object) -> None:
     _has_finished = True
     for flusher, deadline in _deadlines():
         flusher.finish(deadline)
+
+
+def is_interrupted() -> bool:
+    """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+    return any(flusher.is_interrupted for flusher in list(_watched))
 
 
 def deliver_all() -> None:

@@ -21,7 +21,7 @@ from .notices import Notices
 from .own_threads import is_own_thread
 from .senders import Job, Senders
 from .stream import Stream
-from .threads import acquire, allocate_lock
+from .threads import acquire, allocate_lock, get_ident
 
 # Records are taken in so many at a time, 1 or 2 ms of work, so that nobody who needs the books waits for long.
 SLICE: Final = 500
@@ -93,6 +93,8 @@ class Rounds:
         """When the inbox was last known to be empty: what is in it came later."""
         # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
         self._books = allocate_lock()
+        # The caller who holds them, taking records in.
+        self._helper: int | None = None
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
@@ -111,12 +113,19 @@ class Rounds:
         # Without waiting: a round is under way, or another caller helps, or a frame of this very thread does, which a
         # signal handler interrupted.
         if self._books.acquire(blocking=False):
+            self._helper = get_ident()
             try:
                 self._intake.take_in(HELPING, self.looked_at, self._clock())
             finally:
+                self._helper = None
                 self._books.release()
             # The flusher, about to sleep for long, would find the inbox empty, and not know of the new dates.
             self.inbox.ring_bell()
+
+    @property
+    def has_interrupted_help(self) -> bool:
+        """True in a signal handler, or a finalizer, below which this very thread holds the books: it must not wait."""
+        return self._helper == get_ident()
 
     def ask_for_word(self) -> Ticket:
         """Return a ticket to wait with until all that was put in before is settled."""
@@ -127,7 +136,7 @@ class Rounds:
     def stats(self) -> Stats:
         """Return the counts of this moment."""
         # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
-        locked = acquire(self._books, 0.0 if is_own_thread() else 1.0)
+        locked = acquire(self._books, 0.0 if is_own_thread() or self.has_interrupted_help else 1.0)
         try:
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
         finally:

@@ -77,3 +77,32 @@ def test_workers_of_a_pool_that_is_terminated_deliver(fake, run):
     """
     assert run(source, stream="{process_id}", send_interval=3600) == (0, "")
     assert sorted(map(int, fake.messages("g"))) == list(range(20))
+
+
+def test_where_it_interrupts_a_caller_at_the_books_it_waits_for_that_and_delivers(fake, run):
+    """F29: the frame below the signal handler holds what the flusher needs, and goes on only after it."""
+    source = """
+    class Killing(str):
+        def encode(self, *more):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().encode(*more)
+    handler._flusher.put(time.time(), Killing("x" * 4000), "s", logging.INFO)
+    signal.pause()
+    """
+    assert run(source, max_buffer_size=8192, close_timeout=20) == (-signal.SIGTERM, "")
+    assert fake.messages("g", "s") == ["x" * 4000]
+
+
+def test_a_signal_handler_that_flushes_while_a_caller_is_at_the_books_does_not_wait(fake, run):
+    source = """
+    answers = []
+    signal.signal(signal.SIGUSR1, lambda *_: answers.append((handler.flush(3600), handler.stats.emitted)))
+    class Interrupting(str):
+        def encode(self, *more):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return super().encode(*more)
+    handler._flusher.put(time.time(), Interrupting("x" * 4000), "s", logging.INFO)
+    assert [flushed for flushed, _ in answers] == [False]
+    """
+    assert run(source, max_buffer_size=8192) == (0, "")
+    assert fake.messages("g", "s") == ["x" * 4000]
