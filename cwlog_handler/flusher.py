@@ -76,7 +76,6 @@ class Flusher:
         self._group = log_group_name
         self._send_interval = send_interval
         self._close_timeout = close_timeout
-        self._flushes_on_sigterm = flush_on_sigterm
         self._uses_thread = use_thread
         self._clock = clock
         self.start_over()
@@ -194,9 +193,6 @@ class Flusher:
                 self._say_what_is_left()
         elif self._wants_thread:
             self._has_thread, self._starter = True, get_ident()
-            if self._flushes_on_sigterm:
-                # A child may have set the signal back since.
-                hosts.handle_sigterm()
             try:
                 # Not threading.Thread, for the reason given in `senders`.
                 start_new_thread(self._run, ())

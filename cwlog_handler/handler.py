@@ -78,7 +78,8 @@ class CloudWatchLogsHandler(logging.Handler):
         block_timeout: With "block", seconds that a caller waits for room at most; then as "drop_newest".
         close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
         flush_on_sigterm: Where nobody handles SIGTERM, so that the process would die at once, deliver what waits first,
-            for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone.
+            for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone, as it is
+            in forked children and in workers of a multiprocessing.Pool anyway.
         use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
             scripts; after ``close_timeout`` it waits no more, but for a call that is being made.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.

@@ -28,6 +28,7 @@ _LAST_OF_ALL: Final = -100
 # Longer than a caller is at the books.
 _A_MOMENT: Final = 0.01
 
+_is_forked = False
 _known: set[ModuleType] = set()
 _finished_by: dict[ModuleType, int] = {}
 
@@ -100,14 +101,31 @@ def inherits_records() -> bool:
 def handle_sigterm() -> None:
     """Have the process deliver before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
 
-    Only the main thread can see to it; elsewhere this does nothing.
+    Only the main thread can see to it; elsewhere this does nothing. Python runs a signal handler when the main thread
+    next runs Python code, and a signal that comes just before a system call waits for the end of that. So workers that
+    somebody ends by SIGTERM and then waits for, for ever, are left to die at once: forked ones, and those of a Pool.
     """
     if threading.main_thread().ident != threading.get_ident() or not _SERVERS_IN_C.isdisjoint(sys.modules):
+        return
+    if _is_forked or _is_pool_worker():
         return
     if os.name == "posix" and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # In a subinterpreter it cannot be done.
         with suppress(ValueError, OSError):
             signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _is_pool_worker() -> bool:
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and "PoolWorker" in process.current_process().name
+
+
+def _die_at_once_when_forked() -> None:
+    global _is_forked
+    _is_forked = True
+    if signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        # A thread that forked is the main thread of the child.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _on_sigterm(*_: object) -> None:
@@ -126,4 +144,4 @@ def _on_sigterm(*_: object) -> None:
 
 if hasattr(os, "register_at_fork"):
     # By then multiprocessing is loaded, if it is what forks.
-    os.register_at_fork(before=_join_multiprocessing)
+    os.register_at_fork(before=_join_multiprocessing, after_in_child=_die_at_once_when_forked)

@@ -2,9 +2,12 @@
 
 import signal
 
+import pytest
+
 from cwlog_handler.testing import faults
 
-WAITS = "log.info('last'); print('ready'); time.sleep(60)"
+# Python sees a signal between two of them, at the latest.
+WAITS = "log.info('last'); print('ready')\nfor _ in range(600): time.sleep(0.1)"
 
 
 def test_who_handles_the_signal_is_left_alone(run):
@@ -67,16 +70,26 @@ def test_process_1_of_a_container_does_not_die_of_it_and_goes_on_as_it_was(fake,
     assert fake.messages("g", "s") == ["before", "after"]
 
 
-def test_workers_of_a_pool_that_is_terminated_deliver(fake, run):
-    """``with Pool()`` ends its workers by SIGTERM."""
-    source = """
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_pool_are_left_to_die_at_once(run, method):
+    """``with Pool()`` sends SIGTERM and waits for their end: one that was just about to wait would not see it."""
+    source = f"""
     import multiprocessing
-    def work(n): log.info("%d", n)
+    def work(n): log.info("m"); return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if __name__ == "__main__":
-        with multiprocessing.get_context("fork").Pool(2) as pool: pool.map(work, range(20))
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        with multiprocessing.get_context({method!r}).Pool(2) as pool: assert all(pool.map(work, range(4)))
     """
-    assert run(source, stream="{process_id}", send_interval=3600) == (0, "")
-    assert sorted(map(int, fake.messages("g"))) == list(range(20))
+    assert run(source, stream="{process_id}") == (0, "")
+
+
+def test_a_forked_child_is_left_to_die_at_once(run):
+    source = """
+    pid = os.fork()
+    if not pid: log.info("m"); os._exit(0 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    """
+    assert run(source, stream="{process_id}") == (0, "")
 
 
 def test_where_it_interrupts_a_caller_at_the_books_it_waits_for_that_and_delivers(fake, run):
