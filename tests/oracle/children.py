@@ -37,7 +37,7 @@ def multiprocessing_child(name: str, directory: str, seed: int, handler: dict[st
     from multiprocessing.util import Finalize
 
     # Children end without atexit; what has a lower priority runs later than the handler's own.
-    Finalize(None, witness.report, args=("multiprocessing",), exitpriority=-100)
+    Finalize(None, witness.report, args=("multiprocessing",), exitpriority=-1000)
     if handler is not None:
         logger = logging.getLogger("oracle")
         logger.setLevel(logging.DEBUG)
