@@ -170,7 +170,8 @@ class CloudWatchLogsHandler(logging.Handler):
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
             clock=monotonic,
-            jitter=random.random,
+            # Not the module's own generator, whose numbers are the program's; nor one with a state that forks share.
+            jitter=random.SystemRandom().random,
         )
         self._flusher = Flusher(
             client,

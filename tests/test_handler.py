@@ -5,6 +5,7 @@ import json
 import logging
 import logging.config
 import queue
+import random
 import signal
 import threading
 import time
@@ -739,11 +740,13 @@ def test_what_is_not_to_be_created_is_not(fake, logger, attach, option, there, c
     """create_log_group and create_log_stream reach the client: switched off, no such call succeeds and it is told."""
     if there:
         fake.create("g")
-    attach(close_timeout=0.0, **{option: False})
+    handler = attach(close_timeout=0.0, **{option: False})
     logger.error("m")
     assert fake.wait_for(lambda: option in capsys.readouterr().err)
     assert "CreateLogGroup" not in {r.operation for r in fake.requests}
     assert fake.messages("g") == [] if there else "g" not in fake.groups
+    fake.create("g", "s")
+    assert handler.flush(60)
 
 
 def test_logging_does_not_take_the_handlers_lock(fake, logger, attach, monkeypatch):
@@ -966,3 +969,14 @@ def test_an_outage_that_overflowed_the_buffer_is_told_in_the_stream_before_the_p
     assert rest == [str(number) for number in range(11, 20)]
     assert handler.stats.loss_notices == 1
     assert balanced(handler.stats)
+
+
+def test_the_programs_random_numbers_are_left_alone(fake, logger, attach):
+    """A program that seeds them counts on what comes next, whatever our back-off draws."""
+    fake.fail(faults.server_error(503), times=2)
+    handler = attach()
+    before = random.getstate()
+    logger.error("m")
+    assert handler.flush(60)
+    assert random.getstate() == before
+    assert handler.stats.retries >= 2
