@@ -162,10 +162,9 @@ def account(life: Life, history: History, output: str) -> Iterator[str]:
 def told(lives: list[Life], history: History) -> Iterator[str]:
     """What handlers tell in a stream about their losses is in their books, and nothing but that is in them."""
     books = [stats for life in lives for stats in (life.stats or {}).values()]
-    if any(stats["pending"] for stats in books):
-        # A process that gave up at its end reports, and its thread may tell of a loss in the moment that it still has.
-        return
     notices = sum(stats["loss_notices"] for stats in books)
+    # A handler that gave up at the end has reported, and its thread may tell of a loss in the moment that it still has.
+    notices += sum(stats["pending"] > 0 for stats in books)
     if len(history.notices) > notices:
         yield f"{len(history.notices)} notices of losses were stored, {notices} counted"
     gone = sum(sum(stats[which].values()) for stats in books for which in ("dropped_by_reason", "rejected_by_reason"))
