@@ -12,7 +12,7 @@ import contextlib
 import encodings.idna  # noqa: F401
 import ssl
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import boto3.session
@@ -21,7 +21,7 @@ from botocore.config import Config
 
 from . import advice, errors, hooks, payload
 from .advice import Call
-from .events import Event
+from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
@@ -104,9 +104,7 @@ class Client:
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
-    def put(
-        self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
-    ) -> Outcome:
+    def put(self, stream_name: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> Outcome:
         """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
 
         ``on_start`` is called when the request goes to the network; not at all if it fails before that.
@@ -115,7 +113,7 @@ class Client:
         if not isinstance(connected, Connected):
             return connected
         try:
-            outcome = self._put(stream_name, events, token, on_start)
+            outcome = self._put(stream_name, batch, token, on_start)
         except Exception as error:
             if errors.code_of(error) == errors.RESOURCE_NOT_FOUND:
                 outcome = self._create(stream_name)
@@ -148,22 +146,22 @@ class Client:
             self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
         return client
 
-    def _put(self, stream: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]) -> Outcome:
+    def _put(self, stream: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> Outcome:
         request: dict[str, Any] = {"logGroupName": self._log_group, "logStreamName": stream}
         if token is not None:
             request["sequenceToken"] = token
         body = None
         if self._users_client is None:
-            body = payload.put_log_events(self._log_group, stream, events, token)
+            body = payload.put_log_events(self._log_group, stream, batch.columns, token)
         elif not hooks.can_hook(self._boto3):
             on_start()
         # With a body of our own botocore looks at one event for form's sake. A client that was passed in may have hooks
         # of its owner's, which are to see what they would see of any call.
-        shown = events if body is None else events[:1]
+        shown = batch.columns if body is None else batch.columns.part(0, 1)
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
         with hooks.our_call(on_start, body):
             answer = self._boto3.put_log_events(**request)
-        return _answered(answer, len(events))
+        return _answered(answer, len(batch))
 
     def _create(self, stream: str) -> Outcome:
         """Create the stream, and its group if that is missing too."""

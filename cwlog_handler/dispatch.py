@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Final, Protocol
 
 from . import lifecycle, outcomes
-from .batches import Rules
-from .events import Event
+from .batches import Batch, Rules
 from .ledger import Ledger
 from .notices import Notices
 from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
@@ -39,9 +38,7 @@ class Client(Protocol):
     def connect(self) -> outcomes.Connection:
         """Make the boto3 client; say which endpoint it talks to."""
 
-    def put(
-        self, stream_name: str, events: Sequence[Event], token: str | None, on_start: Callable[[], None]
-    ) -> outcomes.Outcome:
+    def put(self, stream_name: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> outcomes.Outcome:
         """Make one request; ``on_start`` is called when it goes out."""
 
 
@@ -169,7 +166,7 @@ class Dispatch:
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
-            outcome = self._client.put(stream.name, send.batch.events, send.token, on_start)
+            outcome = self._client.put(stream.name, send.batch, send.token, on_start)
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:

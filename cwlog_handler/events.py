@@ -14,6 +14,8 @@ OVERSIZE: Final = ("split", "truncate", "drop")
 
 # A code point is at most four bytes in UTF-8: the smallest room in which cutting always makes progress.
 MIN_TEXT_BYTES: Final = 4
+# Nearer than that is no time that the service takes, and this is one that 64 bits hold.
+_FAR_MS: Final = 2**62
 TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
 
 
@@ -23,7 +25,7 @@ class Event(NamedTuple):
     timestamp: int
     """Milliseconds since the epoch."""
     data: bytes
-    """The message in UTF-8: what the service counts, and of all forms the one whose memory is known beforehand."""
+    """The message in UTF-8, as the service counts it."""
     number: int = 0
     """Numbered in order of arrival: of two events with one timestamp the lower number comes first."""
 
@@ -39,19 +41,20 @@ class Event(NamedTuple):
 
 
 class NotAnEvent(Exception):
-    """The text cannot become an event; ``reason`` is the ledger's word for why."""
+    """The text cannot become an event; ``reason`` is the ledger's word for why, ``error`` what was raised, if it was."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, error: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.error = error
 
 
 def timestamp_ms(created: float) -> int:
-    """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down.
+    """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down; at most what 64 bits hold.
 
     Half a microsecond is added because 1.7e9 seconds times 1,000 lands just below the whole number as often as on it.
     """
-    return int(created * 1000 + 0.0005)
+    return max(-_FAR_MS, min(int(created * 1000 + 0.0005), _FAR_MS))
 
 
 def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int = 0) -> list[Event]:

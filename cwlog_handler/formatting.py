@@ -39,8 +39,6 @@ def default_text(record: logging.LogRecord, json_default: Callable[[Any], Any]) 
     A mapping carries the record's extras too. Raises what ``record.getMessage()`` raises; JSON itself never fails.
     """
     message = record.msg
-    if type(message) is str and not (record.exc_info or record.exc_text or record.stack_info):
-        return record.getMessage()
     if isinstance(message, (Mapping, list)):
         return _json_text(_document(record, message), json_default)
     return _with_trace(record.getMessage(), record)

@@ -25,7 +25,7 @@ from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME, StreamName
 from .notices import Notices
-from .own_threads import is_our_own
+from .own_threads import MAYBE_OUR_OWN, is_our_own
 from .rounds import Rounds
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
@@ -86,6 +86,9 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
+    # A subclass may have a filter of its own, without any in its list.
+    _filters_itself = False
+
     def __init__(
         self,
         log_group_name: str,
@@ -126,6 +129,7 @@ class CloudWatchLogsHandler(logging.Handler):
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = use_queues
         self._stream_name = StreamName(log_stream_name)
+        self._names_records = not self._stream_name.per_process
         self._json_default = options.json_default(json_serialize_default)
         batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
         event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
@@ -172,6 +176,7 @@ class CloudWatchLogsHandler(logging.Handler):
             clock=monotonic,
             # Not the module's own generator, whose numbers are the program's; nor one with a state that forks share.
             jitter=random.SystemRandom().random,
+            own_stream_name=partial(_process_stream, self._stream_name),
         )
         self._flusher = Flusher(
             client,
@@ -184,27 +189,41 @@ class CloudWatchLogsHandler(logging.Handler):
             use_thread=use_queues,
         )
         self._flushed_in_vain_at = float("-inf")
-        self._process_name: tuple[int, str] | None = None
         super().__init__(level)
         # Collected without close(): the thread ends when it has delivered what is left.
         weakref.finalize(self, self._flusher.retire).atexit = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._filters_itself = cls.filter is not logging.Filterer.filter
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Filter and emit a record, without the lock that `logging.Handler.handle` takes.
 
         The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
         """
-        if is_our_own(record):
-            return False
         try:
-            verdict: bool | logging.LogRecord = self.filter(record)
-        except Exception:
-            # Said as for a formatter that raises, and nothing lost for it.
-            self.handleError(record)
+            # The name first: it costs a third of the whole answer.
+            if record.name.startswith(MAYBE_OUR_OWN) and is_our_own(record):
+                return False
+        except AttributeError:
+            # A record made by hand may have no name.
+            pass
+        if self.filters or self._filters_itself:
+            try:
+                verdict: bool | logging.LogRecord = self.filter(record)
+            except Exception:
+                # Said as for a formatter that raises, and nothing lost for it.
+                self.handleError(record)
+                verdict = True
+            if not verdict:
+                return verdict
+            if isinstance(verdict, logging.LogRecord):
+                # Since Python 3.12 a filter may return another record.
+                record = verdict
+        else:
             verdict = True
-        if verdict:
-            # Since Python 3.12 a filter may return another record.
-            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
+        self.emit(record)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -218,14 +237,15 @@ class CloudWatchLogsHandler(logging.Handler):
                 # Said as every handler says it, and delivered all the same: with what there is.
                 text = formatting.fallback_text(record, error)
                 self.handleError(record)
-            if record.process != self._flusher.pid:
+            flusher = self._flusher
+            if record.process != flusher.pid:
                 # It may come from another process, too.
-                self._flusher.notice_fork()
+                flusher.notice_fork()
             level = record.levelno
             if type(level) is not int:
                 # A record made by hand may have none.
                 level = logging.NOTSET
-            self._flusher.put(record.created, text, self._name_for(record), level)
+            flusher.put(record.created, text, self._render_name(record) if self._names_records else None, level)
         except Exception:
             self.handleError(record)
 
@@ -233,23 +253,15 @@ class CloudWatchLogsHandler(logging.Handler):
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
         if self.formatter is not None:
             return self.formatter.format(record)
+        if type(record.msg) is str and not (record.exc_info or record.exc_text or record.stack_info):
+            # Nearly all are of this kind: no further call is made for them.
+            return record.getMessage()
         return formatting.default_text(record, self._json_default)
-
-    def _name_for(self, record: logging.LogRecord) -> str:
-        if not self._stream_name.per_process:
-            return self._render_name(record)
-        pid = os.getpid()
-        known = self._process_name
-        if known is None or known[0] != pid:
-            known = self._process_name = (pid, self._render_name(record))
-        return known[1]
 
     def _render_name(self, record: logging.LogRecord) -> str:
         return self._stream_name.render(
             {
-                "machine_name": platform.node(),
-                "program_name": sys.argv[0] if getattr(sys, "argv", None) else "",
-                "process_id": os.getpid(),
+                **_process_fields(),
                 "thread_name": record.threadName,
                 "logger_name": record.name,
                 "level_name": record.levelname,
@@ -292,6 +304,15 @@ class CloudWatchLogsHandler(logging.Handler):
     def __repr__(self) -> str:
         level = logging.getLevelName(self.level)
         return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level})>"
+
+
+def _process_stream(name: StreamName) -> str:
+    return name.render(_process_fields())
+
+
+def _process_fields() -> dict[str, object]:
+    program = sys.argv[0] if getattr(sys, "argv", None) else ""
+    return {"machine_name": platform.node(), "program_name": program, "process_id": os.getpid()}
 
 
 def _utc(created: float) -> datetime:

@@ -13,8 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from itertools import repeat, starmap
+from typing import Final
 
+from .conversion import Record
 from .threads import acquire, allocate_lock
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
@@ -28,22 +30,6 @@ RECORD_COST_BYTES: Final = 193
 LONGEST_SLEEP: Final = 3600.0
 # How often a caller that waits for room looks again.
 ROOM_POLL: Final = 0.01
-
-
-class Emitted(NamedTuple):
-    """A formatted record on its way to the flusher."""
-
-    created: float
-    text: str
-    stream_name: str
-    level: int
-    is_surplus: bool = False
-    """The caller waited for room in vain."""
-
-    @property
-    def size_bytes(self) -> int:
-        """About what it costs here."""
-        return len(self.text) + RECORD_COST_BYTES
 
 
 class Ticket:
@@ -69,31 +55,34 @@ class Ticket:
 class Inbox:
     """Records that wait for the flusher. Any thread may `put`; one thread at a time may take out."""
 
-    def __init__(self, wake: Callable[[], None], clock: Callable[[], float], always_rings: bool = False) -> None:
-        self._items: deque[Emitted] = deque()
+    def __init__(
+        self, wake: Callable[[], None], clock: Callable[[], float], most_bytes: int, always_rings: bool = False
+    ) -> None:
+        self._items: deque[Record] = deque()
         self._tickets: deque[Ticket] = deque()
         # Locked: nobody has rung. Not a SimpleQueue: up to Python 3.12 its `get` waits for ever if its time is over
         # when it looks a second time, as after a signal handler that takes longer.
         self._bell = allocate_lock()
         self._bell.acquire()
         self._wake = wake
+        self._most_bytes = most_bytes
         self._clock = clock
-        # An estimate: ``+=`` may lose an update, as threads switch. `estimate` sets it right.
+        # An estimate: ``+=`` may lose an update, as threads switch. `remove_first` sets it right.
         self.size_bytes = 0
         # True where no thread sleeps: each caller sees to its own record.
         self.always_rings = always_rings
-        # Above this the caller must do more than append. Below zero: the flusher sleeps (or never ran), so always.
+        # Above this the caller must do more than append: never above ``most_bytes``, where each is to do something.
+        # Below zero: the flusher sleeps (or never ran), so always.
         self.alarm_bytes = -1
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Emitted, urgent: bool = False) -> None:
-        """Hand a record over; wakes the flusher if it sleeps, if much waits, or if the record is urgent."""
-        self._items.append(item)
-        self.size_bytes += item.size_bytes
-        if urgent or self.size_bytes > self.alarm_bytes:
-            self.ring()
+    def put(self, record: Record) -> bool:
+        """Hand a record over; True if so much waits, or the flusher so deeply sleeps, that the caller must `ring`."""
+        self._items.append(record)
+        self.size_bytes = size_bytes = self.size_bytes + len(record[1]) + RECORD_COST_BYTES
+        return size_bytes > self.alarm_bytes
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Ask for word when all that is here now is settled."""
@@ -112,7 +101,7 @@ class Inbox:
             self._bell.release()
 
     def _set_alarm(self, size_bytes: int) -> None:
-        self.alarm_bytes = -1 if self.always_rings else size_bytes
+        self.alarm_bytes = -1 if self.always_rings else min(size_bytes, self._most_bytes)
 
     def wait(self, timeout: float, idle: bool = False) -> None:
         """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls it.
@@ -139,23 +128,30 @@ class Inbox:
         """Take out the tickets; each was put in no earlier than the records it asks for."""
         return [self._tickets.popleft() for _ in range(len(self._tickets))]
 
-    @property
-    def first(self) -> Emitted:
-        """The record that came first; there must be one. One thread at a time, as for `remove_first` and `take_all`."""
-        return self._items[0]
+    def first(self, most: int, about_bytes: int) -> list[Record]:
+        """Look at the records that came first, ``most`` at most, and not much more than so many bytes.
 
-    def remove_first(self) -> None:
-        """Take out the record that came first."""
-        self._items.popleft()
-
-    def estimate(self, removed: int, removed_bytes: int) -> None:
-        """Set right what is estimated: what is left is taken to be like what was removed just now.
-
-        Counting down would keep every lost update for ever.
+        One thread at a time, as for `remove_first` and `take_all`.
         """
-        self.size_bytes = len(self._items) * removed_bytes // removed
+        items = self._items
+        count = min(most, len(items))
+        if count > 1 and self.size_bytes > about_bytes:
+            count = min(count, max(1, len(items) * about_bytes // self.size_bytes))
+        # By place, as others add at the other end meanwhile.
+        return [items[place] for place in range(count)]
 
-    def take_all(self) -> list[Emitted]:
+    def remove_first(self, records: list[Record]) -> None:
+        """Take out the records that came first, all at once for a signal handler that comes in between.
+
+        What is left is taken to be like them: counting down would keep every lost update for ever.
+        """
+        count = len(records)
+        deque(starmap(self._items.popleft, repeat((), count)), maxlen=0)
+        left = len(self._items)
+        removed_bytes = sum([len(record[1]) for record in records]) + RECORD_COST_BYTES * count
+        self.size_bytes = left * removed_bytes // count if left else 0
+
+    def take_all(self) -> list[Record]:
         """Take out all records, in order."""
         return [self._items.popleft() for _ in range(len(self._items))]
 

@@ -6,14 +6,17 @@ it lost. Must not know: threads, who drives, requests. Called with the books of 
 
 from __future__ import annotations
 
-import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal
 
+from .columns import Events
+from .conversion import Kind, Record, convert
 from .dispatch import Dispatch
-from .events import NotAnEvent, Oversize, make_events
-from .inbox import RECORD_COST_BYTES, Emitted, Inbox
+from .events import Oversize, make_events
+from .inbox import RECORD_COST_BYTES, Inbox
 from .ledger import EVENT_COST_BYTES, Ledger
 from .notices import Notices
 from .stream import Stream
@@ -22,7 +25,9 @@ Overflow = Literal["drop_oldest", "drop_newest", "block"]
 OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")
 
 # What tells of a loss must not be the next to be lost.
-NOTICE_LEVEL: Final = logging.CRITICAL
+NOTICE_LEVEL: Final = inf
+# Taken in at a time, in bytes as in the inbox: no call of C code on so much takes a millisecond.
+SLICE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Intake:
         max_event_bytes: int,
         oversize: Oversize,
         flush_level: int,
+        own_stream_name: Callable[[], str],
     ) -> None:
         self._inbox = inbox
         self._dispatch = dispatch
@@ -64,12 +70,17 @@ class Intake:
         self._max_event_bytes = max_event_bytes
         self._oversize: Oversize = oversize
         self._flush_level = flush_level
+        self._make_own_stream_name = own_stream_name
+        self._own_stream_name: str | None = None
         self._drops_newest = bounds.overflow != "drop_oldest"
+        # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
+        self._converted: deque[tuple[Kind, Events]] = deque()
+        self._records: list[Record] = []
         self.last_number = 0
         """The number of the event that came last."""
         # Who has to go next, and how many more before looking at all streams again.
         self._victims: deque[Stream] = deque()
-        self._victim_level = 0
+        self._victim_level = 0.0
         self._drops_left = 0
         # Streams that lost something which they have not told yet.
         self._lossy: dict[Stream, None] = {}
@@ -78,32 +89,24 @@ class Intake:
         """True if a caller that asked to be blocked need not wait with so many bytes. Any thread: an estimate."""
         return not self._is_over(self._inbox.size_bytes + size + RECORD_COST_BYTES, len(self._inbox) + 1)
 
-    def take_in(self, most: int, arrived: float, now: float) -> None:
-        """Take in the records that came first, ``most`` at most.
+    def take_in(self, most: int, arrived: float, now: float) -> int:
+        """Take in the records that came first, ``most`` at most; return how many it were.
 
         ``arrived`` is the earliest instant at which they can have come: their send interval counts from there.
         """
         lost_before = self._ledger.dropped["overflow"]
-        count, taken_bytes = min(most, len(self._inbox)), 0
-        for _ in range(count):
-            item, entered = self._inbox.first, self._ledger.emitted
-            taken_bytes += item.size_bytes
-            try:
-                self._take_in_record(item, arrived, now)
-            except Exception as error:
-                # Nothing is known to raise here but MemoryError; one record must not take the others along uncounted.
-                self._ledger.last_error = f"{type(error).__name__}: {error}"
-                if self._ledger.emitted == entered:
-                    self._ledger.turn_away("error")
-            finally:
-                # Last, so that nobody ever finds it neither here nor there; and Ctrl-C, where the thread is one of the
-                # program's own, leaves here what is not in the books.
-                if self._ledger.emitted != entered:
-                    self._inbox.remove_first()
-        if count:
-            self._inbox.estimate(count, taken_bytes)
+        if not self._records:
+            self._convert(self._inbox.first(most, SLICE_BYTES))
+        while self._converted:
+            self._enter(*self._converted[0], arrived, now)
+            self._converted.popleft()
+        # Last, so that nobody ever finds them neither here nor there.
+        records, self._records = self._records, []
+        if records:
+            self._inbox.remove_first(records)
         if lost := self._ledger.dropped["overflow"] - lost_before:
             self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {lost} records dropped")
+        return len(records)
 
     def tell_losses(self, now: float) -> None:
         """Let each stream that flows again tell what an overflow cost it, as far as there is room for that."""
@@ -116,30 +119,41 @@ class Intake:
             del self._lossy[stream]
             self._ledger.loss_notices += 1
             (event,) = make_events(loss.last_ms / 1000, loss.text, self._max_event_bytes, "truncate", loss.last_number)
-            stream.add(event, NOTICE_LEVEL, now)
+            stream.insert(Events.of([event]), NOTICE_LEVEL, now)
             # At once: a flush that asked for what was logged before waits for this too.
             stream.hasten(now)
             self._dispatch.plan(stream, now)
 
-    def _take_in_record(self, item: Emitted, arrived: float, now: float) -> None:
-        try:
-            events = make_events(item.created, item.text, self._max_event_bytes, self._oversize, self.last_number + 1)
-        except NotAnEvent as refusal:
-            self._ledger.turn_away(refusal.reason)
+    def _convert(self, records: list[Record]) -> None:
+        if not records:
             return
-        stream = self._dispatch.stream(item.stream_name)
-        if item.level < self._victim_level:
+        converted = convert(records, self.last_number + 1, self._max_event_bytes, self._oversize)
+        self._converted.extend(converted.events.items())
+        self._records = records
+        self.last_number = converted.last_number
+        for reason, count in converted.refused.items():
+            self._ledger.turn_away(reason, count)
+        self._ledger.last_error = converted.error or self._ledger.last_error
+
+    def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> None:
+        stream = self._dispatch.stream(self._stream_name(kind))
+        if kind.level < self._victim_level:
             self._drops_left = 0
+        stream.add(events, kind.level, arrived)
         # A caller that waits for room had it, but for a moment in which others found the same room.
-        drops = item.is_surplus or self._bounds.overflow != "block"
-        for event in events:
-            self.last_number = event.number
-            stream.add(event, item.level, arrived)
-            while drops and self._is_over() and self._make_room(stream, item.level):
+        if kind.is_surplus or self._bounds.overflow != "block":
+            while self._is_over() and self._make_room(stream, kind.level):
                 pass
-        if item.level >= self._flush_level:
+        if kind.level >= self._flush_level:
             stream.hasten(now)
         self._dispatch.plan(stream, now)
+
+    def _stream_name(self, kind: Kind) -> str:
+        if kind.stream_name is not None:
+            return kind.stream_name
+        if self._own_stream_name is None:
+            self._own_stream_name = self._make_own_stream_name()
+        return self._own_stream_name
 
     def _is_over(self, more_bytes: int = 0, more: int = 0) -> bool:
         bounds, ledger = self._bounds, self._ledger
@@ -147,7 +161,7 @@ class Intake:
             return True
         return ledger.pending_bytes + more_bytes > bounds.max_bytes
 
-    def _make_room(self, arrived_in: Stream, level: int) -> bool:
+    def _make_room(self, arrived_in: Stream, level: float) -> bool:
         """Drop one event of the least severe level; False if all that waits is in requests already."""
         while self._victims and not self._victims[0].count_of(self._victim_level):
             self._victims.popleft()
@@ -168,7 +182,7 @@ class Intake:
         """Find the least severe level and the streams with most of it: one that is stuck must not cost the others."""
         streams = self._dispatch.streams.values()
         lowest = [level for stream in streams if (level := stream.lowest_level) is not None]
-        self._victim_level = min(lowest, default=0)
+        self._victim_level = min(lowest, default=0.0)
         most = max(stream.count_of(self._victim_level) for stream in streams)
         # In turn from all that have half as much or more; and as many as there are streams, so that looking at all of
         # them costs each victim no more than looking at one.

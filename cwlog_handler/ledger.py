@@ -6,15 +6,13 @@ Owns: the counts and the snapshot that users read. Must not know: why anything w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .events import Event
-
-# What an event costs in memory beyond its text in UTF-8: the Event (80), its two numbers (64), the head of the bytes
-# (33, and 8 lost in rounding up), its place in a queue (8); less the service's 26, which are in size_bytes already.
-EVENT_COST_BYTES: Final = 193 - 26
+# What an event costs in memory beyond its text in UTF-8: its columns (21, see `columns`) and the room that these grow
+# into; less the service's 26, which are in size_bytes already.
+EVENT_COST_BYTES: Final = 34 - 26
 
 
 @dataclass(frozen=True)
@@ -78,36 +76,36 @@ class Ledger:
     loss_notices: int = 0
     last_error: str | None = None
 
-    def enter(self, event: Event) -> None:
-        """Count an event in: it is pending from now on."""
-        self.emitted += 1
-        self.pending += 1
-        self.pending_bytes += event.size_bytes + EVENT_COST_BYTES
+    def enter(self, count: int, size_bytes: int) -> None:
+        """Count so many events in, with their size as the service counts it: they are pending from now on."""
+        self.emitted += count
+        self.pending += count
+        self.pending_bytes += size_bytes + EVENT_COST_BYTES * count
 
-    def turn_away(self, reason: str) -> None:
-        """Count a record that never became a pending event."""
-        self.emitted += 1
-        self.dropped[reason] += 1
+    def turn_away(self, reason: str, count: int = 1) -> None:
+        """Count records that never became a pending event."""
+        self.emitted += count
+        self.dropped[reason] += count
 
-    def drop(self, events: Sequence[Event], reason: str) -> None:
+    def drop(self, count: int, size_bytes: int, reason: str) -> None:
         """Count pending events out that will not be sent."""
-        self._leave(events)
-        self.dropped[reason] += len(events)
+        self._leave(count, size_bytes)
+        self.dropped[reason] += count
 
-    def reject(self, events: Sequence[Event], reason: str) -> None:
+    def reject(self, count: int, size_bytes: int, reason: str) -> None:
         """Count pending events out that the service refused."""
-        self._leave(events)
-        self.rejected[reason] += len(events)
+        self._leave(count, size_bytes)
+        self.rejected[reason] += count
 
-    def deliver(self, events: Sequence[Event]) -> None:
+    def deliver(self, count: int, size_bytes: int) -> None:
         """Count pending events out that the service acknowledged."""
-        self._leave(events)
-        self.delivered += len(events)
-        self.delivered_bytes += sum(event.size_bytes for event in events)
+        self._leave(count, size_bytes)
+        self.delivered += count
+        self.delivered_bytes += size_bytes
 
-    def _leave(self, events: Sequence[Event]) -> None:
-        self.pending -= len(events)
-        self.pending_bytes -= sum(event.size_bytes for event in events) + EVENT_COST_BYTES * len(events)
+    def _leave(self, count: int, size_bytes: int) -> None:
+        self.pending -= count
+        self.pending_bytes -= size_bytes + EVENT_COST_BYTES * count
 
     def snapshot(self, waiting: int, waiting_bytes: int) -> Stats:
         """Return the counts with ``waiting`` records that were emitted but not looked at yet."""

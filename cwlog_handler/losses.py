@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from .events import Event
+from .columns import Gone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -25,11 +25,11 @@ class Loss:
     """The number of the one that had come last, whose place among the others is free now."""
 
     @classmethod
-    def of(cls, event: Event) -> Loss:
+    def of(cls, event: Gone) -> Loss:
         """Begin with one event."""
         return cls(1, event.timestamp, event.timestamp, event.number)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Gone) -> None:
         """Count one more."""
         self.count += 1
         self.first_ms = min(self.first_ms, event.timestamp)

@@ -19,6 +19,9 @@ AWS_CLIENT_LOGGERS: Final = frozenset({"botocore", "boto3", "urllib3", "s3transf
 # Where its warnings go if ``logging.captureWarnings`` is on.
 WARNINGS_LOGGER: Final = "py.warnings"
 
+# No record whose logger's name begins otherwise is `is_our_own`.
+MAYBE_OUR_OWN: Final = (*AWS_CLIENT_LOGGERS, WARNINGS_LOGGER)
+
 _idents: set[int] = set()
 
 

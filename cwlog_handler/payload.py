@@ -9,17 +9,15 @@ Must not know: how the request gets into botocore (`hooks`), what comes of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from json.encoder import encode_basestring
 
-from .events import Event
+from .columns import Events
 
 
-def put_log_events(log_group: str, stream: str, events: Sequence[Event], token: str | None) -> bytes:
+def put_log_events(log_group: str, stream: str, events: Events, token: str | None) -> bytes:
     """Return the body of the request: plain UTF-8, where ASCII with escapes takes up to six bytes for a character."""
     head = {"logGroupName": log_group, "logStreamName": stream}
     if token is not None:
         head["sequenceToken"] = token
-    # The text of each event is escaped by C code, one by one: other threads may have their turn between two.
-    escaped = [f'{{"timestamp":{event.timestamp},"message":{encode_basestring(event.message)}}}' for event in events]
-    return f'{json.dumps(head)[:-1]},"logEvents":[{",".join(escaped)}]}}'.encode()
+    pairs = zip(events.timestamps, events.escaped_texts(), strict=True)
+    logged = [f'{{"timestamp":{timestamp},"message":"{text}"}}' for timestamp, text in pairs]
+    return f'{json.dumps(head)[:-1]},"logEvents":[{",".join(logged)}]}}'.encode()

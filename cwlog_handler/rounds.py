@@ -14,7 +14,7 @@ from typing import Final
 from .batches import Rules
 from .dispatch import Client, Dispatch
 from .events import Oversize
-from .inbox import Emitted, Inbox, Ticket
+from .inbox import Inbox, Ticket
 from .intake import Bounds, Intake
 from .ledger import Ledger, Stats
 from .notices import Notices
@@ -55,13 +55,14 @@ class Rounds:
         flush_level: int,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        own_stream_name: Callable[[], str],
     ) -> None:
-        self.inbox = Inbox(wake, clock, always_rings=inline)
+        self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
+        self.inbox = Inbox(wake, clock, self._much_bytes, always_rings=inline)
         self.senders = Senders(inline=inline)
         self._clock = clock
         self._bounds = bounds
         self._flush_level = flush_level
-        self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
         self._ledger = Ledger()
         self._dispatch = Dispatch(
             client,
@@ -86,7 +87,11 @@ class Rounds:
             max_event_bytes=max_event_bytes,
             oversize=oversize,
             flush_level=flush_level,
+            own_stream_name=own_stream_name,
         )
+        self.put = self._put_where_there_is_room if bounds.overflow == "block" else self._put
+        """Takes a record over: when it was made, its text, its stream (None: the process's), its level. Does not wait,
+        but for room where ``overflow="block"`` asks for it."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
         self.looked_at = clock()
@@ -98,10 +103,18 @@ class Rounds:
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
-    def put(self, created: float, text: str, stream_name: str, level: int, may_wait: bool) -> None:
-        """Take a record over. Never waits, except for room where ``overflow="block"`` asks for it."""
-        is_surplus = self._bounds.overflow == "block" and may_wait and not self._wait_for_room(text)
-        self.inbox.put(Emitted(created, text, stream_name, level, is_surplus), level >= self._flush_level)
+    def _put(self, created: float, text: str, stream_name: str | None, level: int) -> None:
+        if self.inbox.put((created, text, stream_name, level, False)) or level >= self._flush_level:
+            self._attend()
+
+    def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
+        # Threads of ours would wait for themselves.
+        is_surplus = not is_own_thread() and not self._wait_for_room(text)
+        if self.inbox.put((created, text, stream_name, level, is_surplus)) or level >= self._flush_level:
+            self._attend()
+
+    def _attend(self) -> None:
+        self.inbox.ring()
         if self.inbox.size_bytes > self._much_bytes:
             self._help()
 
@@ -179,8 +192,7 @@ class Rounds:
             self._intake.tell_losses(now)
         while todo > 0:
             with self._books:
-                self._intake.take_in(min(todo, SLICE), arrived, now)
-            todo -= SLICE
+                todo -= self._intake.take_in(min(todo, SLICE), arrived, now) or todo
         with self._books:
             self._intake.tell_losses(now)
             if tickets:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from math import inf
 
 from . import outcomes
-from .batches import Backlog, Batch, Rules
-from .events import Event
+from .backlog import Backlog
+from .batches import Batch, Rules
+from .columns import Events
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, TokenBucket
@@ -73,12 +74,20 @@ class Stream:
         self._loss: Loss | None = None
         self._flows = False
 
-    def add(self, event: Event, level: int, now: float) -> None:
-        """Take an event over; it is sent when its batch is full, or the send interval is over."""
+    def add(self, events: Events, level: float, now: float) -> None:
+        """Take events over; they are sent when their batch is full, or the send interval is over."""
+        self._enter(events, now)
+        self._backlog.append(events, level)
+
+    def insert(self, event: Events, level: float, now: float) -> None:
+        """Take one event over that goes before those with a higher number."""
+        self._enter(event, now)
+        self._backlog.insert(event, level)
+
+    def _enter(self, events: Events, now: float) -> None:
         if self._backlog.is_empty:
             self._due = now + self._interval.seconds
-        self._backlog.append(event, level)
-        self._ledger.enter(event)
+        self._ledger.enter(len(events), events.size_bytes)
         self.last_used = now
 
     def hasten(self, now: float) -> None:
@@ -86,10 +95,10 @@ class Stream:
         if not self._backlog.is_empty:
             self._due = now
 
-    def drop(self, level: int, newest: bool) -> None:
+    def drop(self, level: float, newest: bool) -> None:
         """Drop the event of a level that has waited longest, or came last, for want of room, and take note of it."""
         event = self._backlog.drop(level, newest)
-        self._ledger.drop((event,), "overflow")
+        self._ledger.drop(1, event.size_bytes, "overflow")
         if self._loss is not None:
             self._loss.add(event)
         else:
@@ -114,11 +123,11 @@ class Stream:
         return self.is_idle and self._loss is None
 
     @property
-    def lowest_level(self) -> int | None:
+    def lowest_level(self) -> float | None:
         """The least severe level of which an event could be dropped here; None if none could."""
         return self._backlog.lowest_level
 
-    def count_of(self, level: int) -> int:
+    def count_of(self, level: float) -> int:
         """How many events of a level could be dropped here."""
         return self._backlog.count_of(level)
 
@@ -156,8 +165,9 @@ class Stream:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while batch := self._again.popleft() if self._again else self._backlog.take():
             aged = batch.within(now_ms, self._rules)
-            self._ledger.drop(aged.too_old, "too_old")
-            self._ledger.drop(aged.too_new, "too_new")
+            for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
+                if outside is not None:
+                    self._ledger.drop(len(outside), outside.size_bytes, reason)
             if aged.batch is not None:
                 break
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
@@ -174,7 +184,7 @@ class Stream:
                 self._accepted(batch, outcome)
             case outcomes.AlreadyAccepted(token):
                 self._token = token
-                self._ledger.deliver(batch.events)
+                self._ledger.deliver(len(batch), batch.size_bytes)
                 self._flows = True
                 self._worked()
             case outcomes.Invalid(message):
@@ -187,11 +197,11 @@ class Stream:
     def _accepted(self, batch: Batch, answer: outcomes.Accepted) -> None:
         self._token = answer.token
         too_old, expired = answer.too_old, answer.too_old + answer.expired
-        end = len(batch.events) - answer.too_new
-        self._ledger.reject(batch.events[:too_old], "too_old")
-        self._ledger.reject(batch.events[too_old:expired], "expired")
-        self._ledger.reject(batch.events[end:], "too_new")
-        self._ledger.deliver(batch.events[expired:end])
+        end = len(batch) - answer.too_new
+        lost = ((0, too_old, "too_old"), (too_old, expired, "expired"), (end, len(batch), "too_new"))
+        for first, last, reason in lost:
+            self._ledger.reject(last - first, batch.size_of(first, last), reason)
+        self._ledger.deliver(end - expired, batch.size_of(expired, end))
         if self._maybe_stored:
             self._ledger.possibly_duplicated += end - expired
         self._flows = True
@@ -208,8 +218,8 @@ class Stream:
     def _invalid(self, batch: Batch, message: str) -> None:
         """Bisect: the good events go out, each once, and the bad one ends up alone."""
         self._ledger.last_error = message
-        if len(batch.events) == 1:
-            self._ledger.reject(batch.events, "invalid")
+        if len(batch) == 1:
+            self._ledger.reject(1, batch.size_bytes, "invalid")
         else:
             self._ledger.retries += 1
             self._again.extendleft(reversed(batch.halves()))

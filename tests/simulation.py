@@ -43,6 +43,7 @@ def simulated(
             "requests_per_second": None,
             "flush_level": logging.ERROR,
             "jitter": lambda: 1.0,
+            "own_stream_name": lambda: "s",
             **options,
         },
     )

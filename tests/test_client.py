@@ -16,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from cwlog_handler import client as client_module
 from cwlog_handler import errors
+from cwlog_handler.batches import Batch
 from cwlog_handler.client import Client
 from cwlog_handler.events import Event
 from cwlog_handler.outcomes import (
@@ -96,7 +97,7 @@ class Subject:
         self.started += 1
 
     def put(self, *events, token=None, stream="s"):
-        return self.client.put(stream, events or (event(),), token, self.start)
+        return self.client.put(stream, Batch.of(events or [event()]), token, self.start)
 
 
 @pytest.fixture
@@ -403,7 +404,7 @@ def test_the_start_is_told_once_when_the_request_goes_out(ready):
     note = lambda name: lambda **_: order.append(name)  # noqa: E731
     boto3_client.meta.events.register("before-sign.cloudwatch-logs", note("signed"))
     boto3_client.meta.events.register_last("before-send.cloudwatch-logs", note("sent"))
-    Subject(boto3_client).client.put("s", [event()], None, lambda: order.append("started"))
+    Subject(boto3_client).client.put("s", Batch.of([event()]), None, lambda: order.append("started"))
     assert order == ["signed", "started", "sent"]
 
 

@@ -85,7 +85,7 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
             stream, length, level = value
             text = f"{len(texts)}:".ljust(length, "x") if length else ""
             texts[len(texts)] = text
-            rounds.put(created, text, stream, level, may_wait=True)
+            rounds.put(created, text, stream, level)
         elif action == "wait":
             now += value
         else:

@@ -54,6 +54,7 @@ def a_flusher(client, clock=monotonic, use_thread=True):
         flush_level=40,
         clock=clock,
         jitter=lambda: 1.0,
+        own_stream_name=lambda: "s",
     )
     return Flusher(
         client,

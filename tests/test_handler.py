@@ -632,11 +632,12 @@ def test_no_request_is_larger_than_the_options_allow(fake, logger, attach, optio
 def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, attach, monkeypatch, flush_level):
     """F22: `flush_level` itself is urgent, what is below is not."""
     handler = attach(flush_level=flush_level)
-    urgent = []
-    monkeypatch.setattr(handler._flusher.rounds.inbox, "put", lambda _, is_urgent: urgent.append(is_urgent))
+    inbox, rung = handler._flusher.rounds.inbox, []
+    inbox.alarm_bytes = 10**9
     for level in (logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        monkeypatch.setattr(inbox, "ring", lambda level=level: rung.append(level))
         logger.log(level, "m")
-    assert urgent == [False, False, True, True]
+    assert rung == [logging.ERROR, logging.CRITICAL]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 3600.0])

@@ -25,7 +25,7 @@ class Program:
     def log(self, *texts, level=INFO, stream="s"):
         for text in texts:
             self.created += 0.001
-            self.rounds.put(self.created, text, stream, level, may_wait=True)
+            self.rounds.put(self.created, text, stream, level)
 
     def work(self, seconds=0.0):
         """Do rounds until nothing is to be done within so many seconds."""
@@ -187,7 +187,7 @@ def test_a_caller_does_not_help_while_somebody_has_the_books():
 
 
 class Probed(str):
-    """A text that does something while it is taken in."""
+    """A text that does something while it is taken in; not ASCII, which is never encoded on its own."""
 
     def __new__(cls, text, act):
         probed = super().__new__(cls, text)
@@ -202,7 +202,7 @@ class Probed(str):
 def test_a_record_that_a_caller_is_taking_in_is_not_settled():
     """F33: the thread would end, or a caller that delivers go away, and nobody see to it any more."""
     program, settled = Program(max_bytes=8_192), []
-    program.log(Probed("x" * 4_000, lambda: settled.append(program.rounds.is_settled)))
+    program.log(Probed("é" * 4_000, lambda: settled.append(program.rounds.is_settled)))
     assert settled == [False]
 
 
@@ -230,11 +230,11 @@ def test_ctrl_c_while_a_caller_helps_loses_nothing():
     program = Program(max_bytes=8_192)
     program.log("a", "b")
     with pytest.raises(KeyboardInterrupt):
-        program.log(Probed("x" * 4_000, blow))
+        program.log(Probed("é" * 4_000, blow))
     program.log("c")
     assert program.rounds.stats().emitted == 4
     program.work(5)
-    assert program.service.messages() == ["a", "b", "x" * 4_000, "c"]
+    assert program.service.messages() == ["a", "b", "é" * 4_000, "c"]
 
 
 def test_with_block_a_record_that_waited_in_vain_goes_unless_a_lesser_one_can():
@@ -287,7 +287,7 @@ def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
             raise MemoryError
 
     program = Program()
-    program.log("a", Huge("b"), "c")
+    program.log("a", Huge("é"), "c")
     program.work()
     stats = program.rounds.stats()
     assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})

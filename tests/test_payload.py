@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlog_handler import CloudWatchLogsHandler, hooks
+from cwlog_handler.columns import Events
 from cwlog_handler.events import Event
 from cwlog_handler.payload import put_log_events
 
@@ -17,7 +18,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 @given(st.lists(st.tuples(st.integers(0, 2**43), TEXTS), min_size=1), TEXTS, st.none() | st.text("0123456789"))
 def test_the_body_says_what_was_meant_whatever_the_text(made, stream, token):
-    events = [Event(timestamp, text.encode()) for timestamp, text in made]
+    events = Events.of([Event(timestamp, text.encode()) for timestamp, text in made])
     body = json.loads(put_log_events("g", stream, events, token))
     assert body.pop("sequenceToken", None) == token
     assert body == {
@@ -29,7 +30,7 @@ def test_the_body_says_what_was_meant_whatever_the_text(made, stream, token):
 
 def test_text_of_the_world_goes_out_as_utf_8():
     """F23: escaped as ASCII it would be two to six times as long."""
-    assert "日本".encode() in put_log_events("g", "s", [Event(0, "日本".encode())], None)
+    assert "日本".encode() in put_log_events("g", "s", Events.of([Event(0, "日本".encode())]), None)
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -68,7 +69,7 @@ def test_another_call_of_the_same_client_at_the_same_time_is_its_own(fake):
     fake.create("g", "s")
     now = int(time.time() * 1000)
     request = {"logGroupName": "g", "logStreamName": "s", "logEvents": [{"timestamp": now, "message": "theirs"}]}
-    with hooks.our_call(body=put_log_events("g", "s", [Event(now, b"ours")], None)):
+    with hooks.our_call(body=put_log_events("g", "s", Events.of([Event(now, b"ours")]), None)):
         client.put_log_events(**request)
     client.put_log_events(**request)
     assert fake.messages("g", "s") == ["ours", "theirs"]
@@ -81,5 +82,5 @@ def test_botocore_serialises_the_same_content():
     request = {"logGroupName": "g", "logStreamName": "s", "sequenceToken": "7", "logEvents": made}
     operation = client.meta.service_model.operation_model("PutLogEvents")
     theirs = client._serializer.serialize_to_request(request, operation)["body"]
-    ours = put_log_events("g", "s", [Event(e["timestamp"], e["message"].encode()) for e in made], "7")
+    ours = put_log_events("g", "s", Events.of([Event(e["timestamp"], e["message"].encode()) for e in made]), "7")
     assert json.loads(ours) == json.loads(theirs)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler.batches import Rules
+from cwlog_handler.columns import Events
 from cwlog_handler.events import Event
 from cwlog_handler.ledger import Ledger
 from cwlog_handler.outcomes import (
@@ -45,7 +46,7 @@ _numbers = itertools.count(1)
 
 
 def event(message="x", timestamp=NOW_MS):
-    return Event(timestamp, message.encode(), next(_numbers))
+    return Events.of([Event(timestamp, message.encode(), next(_numbers))])
 
 
 def next_send(stream, now):
@@ -66,7 +67,7 @@ def settle(stream, outcome, now):
 
 
 def texts(send):
-    return [e.message for e in send.batch.events]
+    return [e.message for e in send.batch]
 
 
 def balanced(ledger):
@@ -116,26 +117,28 @@ def test_what_an_overflow_dropped_is_settled_once_it_was_told():
     """Else a flush that waits for it would wait for ever, or not for what tells of it."""
     stream, _ = a_stream()
     only = event()
+    number = only.numbers[0]
     stream.add(only, 20, 0.0)
-    assert not stream.is_settled_up_to(only.number)
-    assert stream.is_settled_up_to(only.number - 1)
+    assert not stream.is_settled_up_to(number)
+    assert stream.is_settled_up_to(number - 1)
     stream.drop(20, newest=False)
-    assert not stream.is_settled_up_to(only.number)
+    assert not stream.is_settled_up_to(number)
     assert stream.loss_to_tell()
-    assert stream.is_settled_up_to(only.number)
+    assert stream.is_settled_up_to(number)
 
 
 def test_an_event_is_not_settled_while_it_is_on_its_way_or_waits_to_go_again():
     stream, _ = a_stream()
     only = event()
+    number = only.numbers[0]
     stream.add(only, 20, 0.0)
     _, now = next_send(stream, 0.0)
-    assert not stream.is_settled_up_to(only.number)
+    assert not stream.is_settled_up_to(number)
     settle(stream, Throttled("t"), now)
-    assert not stream.is_settled_up_to(only.number)
+    assert not stream.is_settled_up_to(number)
     _, now = next_send(stream, now)
     settle(stream, Accepted(None), now)
-    assert stream.is_settled_up_to(only.number)
+    assert stream.is_settled_up_to(number)
 
 
 def test_a_loss_is_told_once_and_not_before_the_stream_flows_again():
@@ -312,7 +315,7 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
         if waiting is None and isinstance(decision := stream.decide(now, NOW_MS), Send):
             waiting = decision
             starts.append(now)
-            events = decision.batch.events
+            events = list(decision.batch)
             assert 0 < len(events) <= max_events
             assert decision.batch.size_bytes <= 90
             assert events[-1].timestamp - events[0].timestamp <= 24 * HOUR_MS
@@ -321,7 +324,7 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
     def answer(outcome):
         nonlocal waiting
         if isinstance(outcome, Accepted | AlreadyAccepted):
-            stored.extend(waiting.batch.events)
+            stored.extend(waiting.batch)
         settle(stream, outcome, now)
         waiting = None
 

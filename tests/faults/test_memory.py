@@ -13,7 +13,7 @@ from .memory import BUFFER_BYTES, MIB, in_a_process
 LEEWAY = 1.3
 BOTO3_BYTES = 6 * MIB
 # Records enough to fill the buffer more than once.
-RECORDS = {"20 bytes": 200_000, "120 bytes": 120_000, "1 KB": 40_000, "emoji mixed": 120_000}
+RECORDS = {"20 bytes": 450_000, "120 bytes": 200_000, "1 KB": 40_000, "emoji mixed": 200_000}
 
 
 @pytest.mark.parametrize("kind", RECORDS)

@@ -80,7 +80,7 @@ class World:
         """Log a record, a millisecond after the one before; return its timestamp as the service will have it."""
         self.now += 0.001
         created = self._epoch + self.now
-        self._rounds.put(created, text, stream, level, may_wait=True)
+        self._rounds.put(created, text, stream, level)
         return timestamp_ms(created)
 
     def run(self, seconds=0.0):

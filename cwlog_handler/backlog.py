@@ -1,0 +1,197 @@
+"""The events of one stream that wait: packed into batches as tightly as the limits allow.
+
+Owns: bytes and count of a batch; which waiting event an overflow takes. Must not know: clocks, threads, logging, boto3,
+retries.
+
+Events are packed in order of arrival and put in chronological order when a batch is closed. The sort is stable, so
+events of the same millisecond keep their order of arrival, within a batch and from batch to batch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterator
+from itertools import accumulate, chain
+from typing import Final
+
+from .batches import Batch, Rules, cut_on_span
+from .columns import Events, Gone
+from .limits import EVENT_OVERHEAD_BYTES
+
+# Columns that wait are filled up to so many bytes of text: what few events cost beyond their text is shared by many,
+# and yet the first of them can be taken out at little cost.
+COLUMN_BYTES: Final = 16 * 1024
+
+
+class Lane:
+    """The events of one level that wait, in order of arrival. Not thread-safe."""
+
+    __slots__ = ("_columns", "count")
+
+    def __init__(self) -> None:
+        # None is ever empty.
+        self._columns: deque[Events] = deque()
+        self.count = 0
+
+    @property
+    def first_number(self) -> int:
+        """The number of the event that arrived first; there must be one."""
+        return self._columns[0].numbers[0]
+
+    def append(self, events: Events) -> None:
+        """Add events that came after all others."""
+        self.count += len(events)
+        last = self._columns[-1] if self._columns else None
+        if last is not None and len(last.texts) + len(events.texts) <= COLUMN_BYTES:
+            last.extend(events)
+        else:
+            self._columns.append(events)
+
+    def insert(self, event: Events) -> None:
+        """Add one event in the place that its number says."""
+        self.count += 1
+        behind = []
+        while self._columns and self._columns[-1].numbers[-1] > event.numbers[0]:
+            behind.append(self._columns.pop())
+        if behind:
+            place = bisect_left(behind[-1].numbers, event.numbers[0])
+            if place:
+                self._columns.append(behind[-1].take_first(place))
+        self._columns.append(event)
+        self._columns.extend(reversed(behind))
+
+    def pop(self, newest: bool) -> Gone:
+        """Take out the event that came last, or first."""
+        self.count -= 1
+        column = self._columns[-1 if newest else 0]
+        gone = column.pop_last() if newest else column.pop_first()
+        if not column:
+            self._columns.remove(column)
+        return gone
+
+    def first(self, rules: Rules) -> Iterator[Events]:
+        """Look at the events that came first: as many as one batch can hold at least, if there are."""
+        count = size = 0
+        for column in self._columns:
+            if count >= rules.max_events or size > rules.max_bytes:
+                return
+            yield column
+            count += len(column)
+            size += column.size_bytes
+
+    def take_up_to(self, number: int) -> list[Events]:
+        """Take out the events with this number or a lower one."""
+        taken = []
+        while self._columns and self._columns[0].numbers[-1] <= number:
+            taken.append(self._columns.popleft())
+        if self._columns and (count := bisect_right(self._columns[0].numbers, number)):
+            taken.append(self._columns[0].take_first(count))
+        self.count -= sum(map(len, taken))
+        return taken
+
+
+class Backlog:
+    """The events of one stream that wait for their first request, in a lane for each level of severity.
+
+    Not thread-safe.
+    """
+
+    __slots__ = ("_bytes", "_closed", "_count", "_lanes", "_rules")
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        # No lane is ever empty.
+        self._lanes: dict[float, Lane] = {}
+        self._count = 0
+        self._bytes = 0
+        self._closed: deque[Batch] = deque()
+
+    @property
+    def has_full_batch(self) -> bool:
+        """True if a batch is ready that no further event could join."""
+        # No event is smaller than one byte of text.
+        full = self._bytes + EVENT_OVERHEAD_BYTES >= self._rules.max_bytes or self._count >= self._rules.max_events
+        return full or bool(self._closed)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no event waits."""
+        return not (self._count or self._closed)
+
+    @property
+    def first_number(self) -> int | None:
+        """The number of the waiting event that arrived first; None if none waits."""
+        numbers = [batch.first_number for batch in self._closed]
+        numbers += [lane.first_number for lane in self._lanes.values()]
+        return min(numbers, default=None)
+
+    @property
+    def lowest_level(self) -> float | None:
+        """The least severe level of which an event waits that is in no closed batch yet; None if there is none."""
+        return min(self._lanes, default=None)
+
+    def count_of(self, level: float) -> int:
+        """How many events of a level wait that are in no closed batch yet."""
+        lane = self._lanes.get(level)
+        return lane.count if lane is not None else 0
+
+    def append(self, events: Events, level: float) -> None:
+        """Add events that came after all others of their level."""
+        self._enter(events)
+        self._lane(level).append(events)
+
+    def insert(self, event: Events, level: float) -> None:
+        """Add one event in the place that its number says."""
+        self._enter(event)
+        self._lane(level).insert(event)
+
+    def take(self) -> Batch | None:
+        """Take out the batch to be sent next: the events that arrived first, as many as fit; None if none waits."""
+        if not self._closed and self._lanes:
+            self._closed.extend(map(Batch, cut_on_span(self._take_what_fits().in_order())))
+        return self._closed.popleft() if self._closed else None
+
+    def drop(self, level: float, newest: bool) -> Gone:
+        """Take out the event of a level that arrived first, or last; KeyError if none of that level waits."""
+        lane = self._lanes[level]
+        gone = lane.pop(newest)
+        if not lane.count:
+            del self._lanes[level]
+        self._count -= 1
+        self._bytes -= gone.size_bytes
+        return gone
+
+    def _lane(self, level: float) -> Lane:
+        lane = self._lanes.get(level)
+        if lane is None:
+            lane = self._lanes[level] = Lane()
+        return lane
+
+    def _enter(self, events: Events) -> None:
+        self._count += len(events)
+        self._bytes += events.size_bytes
+
+    def _take_what_fits(self) -> Events:
+        """Take out events in order of arrival until a limit is reached; one at least."""
+        number = self._last_that_fits()
+        taken: list[Events] = []
+        for level, lane in list(self._lanes.items()):
+            taken += lane.take_up_to(number)
+            if not lane.count:
+                del self._lanes[level]
+        events = Events.joined(taken)
+        self._count -= len(events)
+        self._bytes -= events.size_bytes
+        return events
+
+    def _last_that_fits(self) -> int:
+        """Return the number of the last event of the next batch."""
+        first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
+        numbers = list(chain.from_iterable(column.numbers for column in first))
+        sizes = [length + EVENT_OVERHEAD_BYTES for column in first for length in column.lengths]
+        if len(self._lanes) > 1:
+            order = sorted(range(len(numbers)), key=numbers.__getitem__)
+            numbers, sizes = [numbers[place] for place in order], [sizes[place] for place in order]
+        fit = bisect_right(list(accumulate(sizes[: self._rules.max_events])), self._rules.max_bytes)
+        return numbers[max(fit, 1) - 1]

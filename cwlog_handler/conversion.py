@@ -1,0 +1,98 @@
+"""Records as callers handed them over become events, each kind of them in columns.
+
+Owns: the way from a record to events, all at once where nothing is odd about any of them. Must not know: streams,
+bounds, who waits for what. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from .columns import Events, escaped
+from .events import Event, NotAnEvent, Oversize, make_events
+from .limits import EVENT_OVERHEAD_BYTES
+
+# A record on its way to the flusher. A plain tuple: its making is what the caller of ``logger.info`` waits for, and a
+# named one takes five times as long.
+#   when it was made, seconds since the epoch; its text; the name of its stream (None: that of the process); its level;
+#   whether its caller waited for room in vain
+Record: TypeAlias = tuple[float, str, "str | None", int, bool]
+
+
+class Kind(NamedTuple):
+    """What events have in common that are taken in together."""
+
+    stream_name: str | None
+    level: int
+    is_surplus: bool
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Events by kind, the number of the last of them, and why records became none."""
+
+    events: dict[Kind, Events]
+    last_number: int
+    refused: Counter[str] = field(default_factory=Counter)
+    error: str | None = None
+    """What was raised, where the reason is "error"."""
+
+
+def convert(records: Sequence[Record], first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
+    """Turn records into events, numbered from ``first_number`` on in their order. Never raises for what is in one."""
+    try:
+        events = _all_at_once(records, first_number, max_event_bytes)
+    except Exception:
+        # A lone surrogate, a time that is not a number; or no memory for all of them.
+        events = None
+    if events is None:
+        return _one_by_one(records, first_number, max_event_bytes, oversize)
+    return Converted(events, first_number + len(records) - 1)
+
+
+def _all_at_once(records: Sequence[Record], first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
+    """Return one event for each record; None if one is empty or too long. Raises for one that is odd."""
+    created, texts, *kinds = zip(*records, strict=True)
+    # The same as events.timestamp_ms: a call for each would cost as much as all the rest here.
+    timestamps = [int(seconds * 1000 + 0.0005) for seconds in created]
+    data = escaped(texts)
+    lengths = list(map(len, texts)) if data.isascii() else [len(text.encode()) for text in texts]
+    if not min(lengths) or max(lengths) > max_event_bytes - EVENT_OVERHEAD_BYTES:
+        return None
+    events = Events(range(first_number, first_number + len(records)), timestamps, lengths, data)
+    if all(column.count(column[0]) == len(records) for column in kinds):
+        return {Kind(*records[0][2:]): events}
+    places: dict[Kind, list[int]] = {}
+    for place, kind in enumerate(map(Kind._make, zip(*kinds, strict=True))):
+        places.setdefault(kind, []).append(place)
+    return dict(zip(places, events.picked(list(places.values())), strict=True))
+
+
+def _one_by_one(records: Sequence[Record], first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
+    found: dict[Kind, list[Event]] = {}
+    refused: Counter[str] = Counter()
+    error = None
+    number = first_number
+    for created, text, stream_name, level, is_surplus in records:
+        events = _made(created, text, max_event_bytes, oversize, number)
+        if isinstance(events, NotAnEvent):
+            refused[events.reason] += 1
+            error = events.error or error
+        else:
+            number += len(events)
+            found.setdefault(Kind(stream_name, level, is_surplus), []).extend(events)
+    return Converted({kind: Events.of(events) for kind, events in found.items()}, number - 1, refused, error)
+
+
+def _made(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int) -> list[Event] | NotAnEvent:
+    """Return a record's events, or why it has none."""
+    try:
+        return make_events(created, text, max_event_bytes, oversize, number)
+    except NotAnEvent as refusal:
+        return refusal
+    except Exception as error:
+        # Nothing is known to raise here but MemoryError; one record must not take the others along uncounted.
+        return NotAnEvent("error", f"{type(error).__name__}: {error}")
