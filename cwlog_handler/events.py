@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class NotAnEvent(Exception):
-    """The text cannot become an event; ``reason`` is the ledger's word for why, ``error`` what was raised, if it was."""
+    """The text cannot become an event; ``reason`` is the ledger's word for why, ``error`` what was raised."""
 
     def __init__(self, reason: str, error: str | None = None) -> None:
         super().__init__(reason)

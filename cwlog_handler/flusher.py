@@ -87,7 +87,7 @@ class Flusher:
 
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
-        kept = self.rounds.inbox.take_all() if keeps_records else []
+        kept = self.rounds.take_all() if keeps_records else []
         self.pid = os.getpid()
         self._client.start_over()
         self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)

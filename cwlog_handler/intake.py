@@ -7,7 +7,6 @@ it lost. Must not know: threads, who drives, requests. Called with the books of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
@@ -59,7 +58,7 @@ class Intake:
         max_event_bytes: int,
         oversize: Oversize,
         flush_level: int,
-        own_stream_name: Callable[[], str],
+        own_stream_name: str,
     ) -> None:
         self._inbox = inbox
         self._dispatch = dispatch
@@ -70,8 +69,7 @@ class Intake:
         self._max_event_bytes = max_event_bytes
         self._oversize: Oversize = oversize
         self._flush_level = flush_level
-        self._make_own_stream_name = own_stream_name
-        self._own_stream_name: str | None = None
+        self._own_stream_name = own_stream_name
         self._drops_newest = bounds.overflow != "drop_oldest"
         # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
         self._converted: deque[tuple[Kind, Events]] = deque()
@@ -136,7 +134,7 @@ class Intake:
         self._ledger.last_error = converted.error or self._ledger.last_error
 
     def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> None:
-        stream = self._dispatch.stream(self._stream_name(kind))
+        stream = self._dispatch.stream(kind.stream_name or self._own_stream_name)
         if kind.level < self._victim_level:
             self._drops_left = 0
         stream.add(events, kind.level, arrived)
@@ -147,13 +145,6 @@ class Intake:
         if kind.level >= self._flush_level:
             stream.hasten(now)
         self._dispatch.plan(stream, now)
-
-    def _stream_name(self, kind: Kind) -> str:
-        if kind.stream_name is not None:
-            return kind.stream_name
-        if self._own_stream_name is None:
-            self._own_stream_name = self._make_own_stream_name()
-        return self._own_stream_name
 
     def _is_over(self, more_bytes: int = 0, more: int = 0) -> bool:
         bounds, ledger = self._bounds, self._ledger

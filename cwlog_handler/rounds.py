@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .batches import Rules
+from .conversion import Record
 from .dispatch import Client, Dispatch
 from .events import Oversize
 from .inbox import Inbox, Ticket
@@ -61,6 +62,7 @@ class Rounds:
         self.inbox = Inbox(wake, clock, self._much_bytes, always_rings=inline)
         self.senders = Senders(inline=inline)
         self._clock = clock
+        self._own_stream_name = own_stream_name()
         self._bounds = bounds
         self._flush_level = flush_level
         self._ledger = Ledger()
@@ -87,7 +89,7 @@ class Rounds:
             max_event_bytes=max_event_bytes,
             oversize=oversize,
             flush_level=flush_level,
-            own_stream_name=own_stream_name,
+            own_stream_name=self._own_stream_name,
         )
         self.put = self._put_where_there_is_room if bounds.overflow == "block" else self._put
         """Takes a record over: when it was made, its text, its stream (None: the process's), its level. Does not wait,
@@ -174,6 +176,14 @@ class Rounds:
         """True if nothing is pending or waits to be looked at."""
         # In this order: a record is pending before it leaves the inbox.
         return self.inbox.is_empty and self._ledger.pending == 0
+
+    def take_all(self) -> list[Record]:
+        """Take out what waits in the inbox, for other rounds: in the streams that it belongs to."""
+        own = self._own_stream_name
+        return [
+            (created, text, name or own, level, is_surplus)
+            for created, text, name, level, is_surplus in self.inbox.take_all()
+        ]
 
     def hasten_all(self) -> None:
         """Send all that waits as soon as may be."""
