@@ -146,11 +146,19 @@ class Backlog:
         self._enter(event)
         self._lane(level).insert(event)
 
-    def take(self) -> Batch | None:
-        """Take out the batch to be sent next: the events that arrived first, as many as fit; None if none waits."""
-        if not self._closed and self._lanes:
-            self._closed.extend(map(Batch, cut_on_span(self._take_what_fits().in_order())))
-        return self._closed.popleft() if self._closed else None
+    def first_batch(self, whole_ms: bool = False) -> Batch:
+        """Close the batch to be sent next, the events that arrived first, as many as fit; there must be one.
+
+        ``whole_ms``: its last millisecond is no other batch's, unless that would leave it half empty.
+        """
+        if not self._closed:
+            self._closed.extend(map(Batch, cut_on_span(self._take_what_fits(whole_ms).in_order())))
+        return self._closed[0]
+
+    def take(self, whole_ms: bool = False) -> Batch:
+        """Take out the batch to be sent next."""
+        self.first_batch(whole_ms)
+        return self._closed.popleft()
 
     def drop(self, level: float, newest: bool) -> Gone:
         """Take out the event of a level that arrived first, or last; KeyError if none of that level waits."""
@@ -172,9 +180,9 @@ class Backlog:
         self._count += len(events)
         self._bytes += events.size_bytes
 
-    def _take_what_fits(self) -> Events:
+    def _take_what_fits(self, whole_ms: bool) -> Events:
         """Take out events in order of arrival until a limit is reached; one at least."""
-        number = self._last_that_fits()
+        number = self._last_that_fits(whole_ms)
         taken: list[Events] = []
         for level, lane in list(self._lanes.items()):
             taken += lane.take_up_to(number)
@@ -185,13 +193,17 @@ class Backlog:
         self._bytes -= events.size_bytes
         return events
 
-    def _last_that_fits(self) -> int:
+    def _last_that_fits(self, whole_ms: bool) -> int:
         """Return the number of the last event of the next batch."""
         first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
         numbers = list(chain.from_iterable(column.numbers for column in first))
+        times = list(chain.from_iterable(column.timestamps for column in first))
         sizes = [length + EVENT_OVERHEAD_BYTES for column in first for length in column.lengths]
         if len(self._lanes) > 1:
             order = sorted(range(len(numbers)), key=numbers.__getitem__)
-            numbers, sizes = [numbers[place] for place in order], [sizes[place] for place in order]
-        fit = bisect_right(list(accumulate(sizes[: self._rules.max_events])), self._rules.max_bytes)
-        return numbers[max(fit, 1) - 1]
+            numbers, times, sizes = ([column[place] for place in order] for column in (numbers, times, sizes))
+        fit = max(1, bisect_right(list(accumulate(sizes[: self._rules.max_events])), self._rules.max_bytes))
+        if whole_ms and fit < len(numbers):
+            # Back to where a millisecond begins.
+            fit = next((place for place in range(fit, fit // 2, -1) if times[place - 1] != times[place]), fit)
+        return numbers[fit - 1]

@@ -18,8 +18,8 @@ from . import lifecycle, outcomes
 from .batches import Batch, Rules
 from .ledger import Ledger
 from .notices import Notices
-from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, SendInterval, shared_bucket
-from .senders import Job, Senders
+from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, Overlap, SendInterval, shared_bucket
+from .senders import MOST_SENDERS, Job, Senders
 from .stream import Send, Stream, Wait
 from .threads import Empty, SimpleQueue
 
@@ -28,6 +28,9 @@ FORGET_AFTER: Final = 300.0
 # With more streams than this (a few MB) those without work are forgotten sooner.
 CROWD: Final = 1000
 FORGET_IN_A_CROWD_AFTER: Final = 2.0
+# Requests of one stream on their way at the same time: at five a second, for answers that take up to 0.8 s. They take
+# no more than half of the senders, so that a stream whose requests hang leaves some to others.
+MOST_OVERLAPPING: Final = 4
 # Failures in a row before a network fault is worth a line: single ones are everyday.
 WORTH_A_LINE: Final = 3
 
@@ -68,6 +71,7 @@ class Dispatch:
         self._group = log_group_name
         self._rules = rules
         self._interval = SendInterval(send_interval)
+        self._overlap = Overlap(MOST_OVERLAPPING)
         self._rate = requests_per_second
         self._clock = clock
         self._jitter = jitter
@@ -87,7 +91,7 @@ class Dispatch:
         """Return the stream of that name, new if it is not known (any more)."""
         stream = self.streams.get(name)
         if stream is None:
-            stream = Stream(name, self._rules, self._ledger, self._interval, self._jitter)
+            stream = Stream(name, self._rules, self._ledger, self._interval, self._overlap, self._jitter)
             self.streams[name] = stream
         return stream
 
@@ -149,8 +153,12 @@ class Dispatch:
         if stream.bucket is None:
             assert self._endpoint is not None
             stream.bucket = shared_bucket(self._endpoint, self._group, stream.name, self._rate)
+        if stream.is_on_its_way and self._senders.free <= MOST_SENDERS // 2:
+            # Asked again when its request is settled.
+            return None
         match stream.decide(now, now_ms):
             case Send() as send:
+                self.plan(stream, now)
                 return partial(self._call, stream, send)
             case Wait(until):
                 self.plan(stream, until)
@@ -173,12 +181,12 @@ class Dispatch:
             # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
             assert stream.bucket is not None
             stream.bucket.give_back(min(self._clock(), started_at + ARRIVED_AFTER_MOST))
-            self._results.put(partial(self._settle, stream, outcome))
+            self._results.put(partial(self._settle, stream, send, outcome))
             self._ring()
 
-    def _settle(self, stream: Stream, outcome: outcomes.Outcome, now: float) -> None:
+    def _settle(self, stream: Stream, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         invalid = self._ledger.rejected["invalid"]
-        stream.settle(outcome, now)
+        stream.settle(send, outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
             self._endpoint = None
         self._tell(stream, outcome, is_rejected=self._ledger.rejected["invalid"] > invalid)

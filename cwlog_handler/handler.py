@@ -307,7 +307,8 @@ class CloudWatchLogsHandler(logging.Handler):
 
 
 def _process_stream(name: StreamName) -> str:
-    return name.render(_process_fields())
+    # Where records have streams of their own, none is the process's.
+    return name.render(_process_fields()) if name.per_process else ""
 
 
 def _process_fields() -> dict[str, object]:

@@ -152,3 +152,14 @@ class SendInterval:
     def accepted(self) -> None:
         """Recover, a tenth at a time."""
         self.seconds = max(self._usual, self.seconds * RECOVER)
+
+
+class Overlap:
+    """How many requests of one stream may be on their way: several, until an endpoint insists on sequence tokens."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def tokens_matter(self) -> None:
+        """One at a time from now on: only the answer to one has the token for the next."""
+        self.most = 1

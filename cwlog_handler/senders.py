@@ -12,9 +12,9 @@ from typing import Final
 from .own_threads import own_thread
 from .threads import Empty, SimpleQueue, start_new_thread
 
-# Requests on their way at the same time, over all streams of a handler. Four make 20 requests a second at 200 ms each,
-# four streams' worth of the old quota, and leave six of botocore's ten connections to spare.
-MOST_SENDERS: Final = 4
+# Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
+# eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.
+MOST_SENDERS: Final = 8
 # A thread without work ends after this many seconds.
 LINGER: Final = 10.0
 

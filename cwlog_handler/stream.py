@@ -1,16 +1,21 @@
 """One stream's decisions: send, wait, create, give up.
 
 Owns: which batch goes next, when, with which sequence token, and what an outcome means for it. Must not know: threads,
-what a clock is, botocore, stderr. One request of a stream is on its way at a time, so its batches are settled in the
-order in which their events arrived. Not thread-safe: the books of `rounds` are held by whoever calls it.
+what a clock is, botocore, stderr. Not thread-safe: the books of `rounds` are held by whoever calls it.
+
+One request of a stream is on its way at a time, so its batches are settled in the order in which their events arrived.
+Only where answers take long and full batches wait do further ones go out meanwhile, as long as all goes well and
+nobody insists on sequence tokens (`pacing.Overlap`). No millisecond is in two of them: the service shows events by
+timestamp, so whichever of them it stores first, they are read in their order.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
+from operator import attrgetter
 
 from . import outcomes
 from .backlog import Backlog
@@ -18,11 +23,15 @@ from .batches import Batch, Rules
 from .columns import Events
 from .ledger import Ledger
 from .losses import Loss
-from .pacing import SLOW_LANE_MOST, Backoff, SendInterval, TokenBucket
+from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket
 
 # A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
 # Up to here another try follows at once; beyond, it backs off like any failure.
 QUICK_RETRIES = 2
+# Whoever answers sooner than that takes ten requests a second one by one, twice what is allowed by default.
+SLOW_ANSWER = 0.1
+
+_first_number = attrgetter("batch.first_number")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +41,12 @@ class Send:
     batch: Batch
     token: str | None
     taken: float
+    maybe_stored: bool = False
+    """The service may have it already: an earlier answer was lost."""
+
+    def shares_time_with(self, batch: Batch) -> bool:
+        """True if events of both could be mixed up where timestamps are all that tells their order."""
+        return self.batch.first_ms <= batch.last_ms and batch.first_ms <= self.batch.last_ms
 
 
 @dataclass(frozen=True)
@@ -45,13 +60,19 @@ class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_again", "_backlog", "_backoff", "_due", "_flows", "_interval", "_ledger", "_loss", "_maybe_stored",
-        "_not_before", "_quick_retries", "_rules", "_sent", "_slow_lane", "_token",
+        "_again", "_backlog", "_backoff", "_due", "_flows", "_interval", "_is_slow", "_is_well", "_ledger", "_loss",
+        "_not_before", "_overlap", "_quick_retries", "_rules", "_sent", "_slow_lane", "_token",
         "asked_at", "bucket", "failures", "last_used", "name",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, rules: Rules, ledger: Ledger, interval: SendInterval, random: Callable[[], float]
+        self,
+        name: str,
+        rules: Rules,
+        ledger: Ledger,
+        interval: SendInterval,
+        overlap: Overlap,
+        random: Callable[[], float],
     ) -> None:
         self.name = name
         self.bucket: TokenBucket | None = None
@@ -61,16 +82,20 @@ class Stream:
         self._rules = rules
         self._ledger = ledger
         self._interval = interval
+        self._overlap = overlap
         self._backlog = Backlog(rules)
-        self._again: deque[Batch] = deque()
-        self._sent: Send | None = None
+        # To be sent again, in order of arrival.
+        self._again: list[Send] = []
+        self._sent: list[Send] = []
+        # The last answer was good; it took long.
+        self._is_well = False
+        self._is_slow = False
         self._token: str | None = None
         self._due: float | None = None
         self._not_before = 0.0
         self._backoff = Backoff(random)
         self._slow_lane = Backoff(random, SLOW_LANE_MOST)
         self._quick_retries = 0
-        self._maybe_stored = False
         self._loss: Loss | None = None
         self._flows = False
 
@@ -115,7 +140,7 @@ class Stream:
     @property
     def is_idle(self) -> bool:
         """True if nothing waits and nothing is on its way."""
-        return self._sent is None and not self._again and self._backlog.is_empty
+        return not self._sent and not self._again and self._backlog.is_empty
 
     @property
     def is_forgettable(self) -> bool:
@@ -135,15 +160,19 @@ class Stream:
         """True if no event with this number or a lower one waits or is on its way, nor what tells of its loss."""
         if self._loss is not None and self._loss.last_number <= number:
             return False
-        batches = [*self._again, self._sent.batch] if self._sent is not None else self._again
-        if any(batch.first_number <= number for batch in batches):
+        if any(send.batch.first_number <= number for send in (*self._again, *self._sent)):
             return False
         first = self._backlog.first_number
         return first is None or first > number
 
+    @property
+    def is_on_its_way(self) -> bool:
+        """True if a request is under way: a further one would overlap it."""
+        return bool(self._sent)
+
     def decide(self, now: float, now_ms: int) -> Send | Wait | None:
         """Say what to do at this instant; None means nothing until an event is added or a request settled."""
-        if self._sent is not None or self.is_idle:
+        if self.is_idle or (self._sent and not self._may_overlap):
             return None
         ready = self._again or self._backlog.has_full_batch
         not_before = self._not_before if ready else max(self._not_before, self._due or 0.0)
@@ -153,48 +182,66 @@ class Stream:
         wait_until = self.bucket.take(now) if self.bucket is not None else None
         if wait_until is not None:
             return Wait(wait_until)
-        batch = self._next_batch(now, now_ms)
-        if batch is None:
+        send = self._next(now, now_ms)
+        if send is None:
             if self.bucket is not None:
                 self.bucket.cancel()
             return None
-        self._sent = Send(batch, self._token, now)
-        return self._sent
+        self._sent.append(send)
+        return send
 
-    def _next_batch(self, now: float, now_ms: int) -> Batch | None:
+    @property
+    def _may_overlap(self) -> bool:
+        has_batch = not self._again and self._backlog.has_full_batch
+        if not (has_batch and self._is_well and self._is_slow and len(self._sent) < self._overlap.most):
+            return False
+        batch = self._backlog.first_batch(whole_ms=True)
+        return not any(send.shares_time_with(batch) for send in self._sent)
+
+    def _next(self, now: float, now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
-        while batch := self._again.popleft() if self._again else self._backlog.take():
+        send = None
+        while send is None and not (self._backlog.is_empty and not self._again):
+            batch, maybe_stored = self._take()
             aged = batch.within(now_ms, self._rules)
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
             if aged.batch is not None:
-                break
+                send = Send(aged.batch, self._token, now, maybe_stored)
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
-        return aged.batch if batch else None
+        return send
 
-    def settle(self, outcome: outcomes.Outcome, now: float) -> None:
-        """Draw the consequences of what became of the batch that was sent."""
-        assert self._sent is not None
-        batch, self._sent = self._sent.batch, None
+    def _take(self) -> tuple[Batch, bool]:
+        if self._again:
+            send = self._again.pop(0)
+            return send.batch, send.maybe_stored
+        # Another one may be to overlap it.
+        return self._backlog.take(whole_ms=self._is_slow and self._overlap.most > 1), False
+
+    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
+        """Draw the consequences of what became of a batch that was sent."""
+        self._sent.remove(send)
         self.last_used = now
+        self._is_slow = now - send.taken > SLOW_ANSWER
         self._ledger.requests += 1
         match outcome:
             case outcomes.Accepted():
-                self._accepted(batch, outcome)
+                self._accepted(send, outcome)
             case outcomes.AlreadyAccepted(token):
                 self._token = token
-                self._ledger.deliver(len(batch), batch.size_bytes)
-                self._flows = True
+                self._ledger.deliver(len(send.batch), send.batch.size_bytes)
                 self._worked()
             case outcomes.Invalid(message):
-                self._invalid(batch, message)
+                self._invalid(send, message)
             case _:
+                maybe_stored = send.maybe_stored or (isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous)
                 self._ledger.retries += 1
-                self._again.appendleft(batch)
+                insort(self._again, replace(send, maybe_stored=maybe_stored), key=_first_number)
                 self._failed(outcome, now)
 
-    def _accepted(self, batch: Batch, answer: outcomes.Accepted) -> None:
+    def _accepted(self, send: Send, answer: outcomes.Accepted) -> None:
+        batch = send.batch
         self._token = answer.token
         too_old, expired = answer.too_old, answer.too_old + answer.expired
         end = len(batch) - answer.too_new
@@ -202,34 +249,37 @@ class Stream:
         for first, last, reason in lost:
             self._ledger.reject(last - first, batch.size_of(first, last), reason)
         self._ledger.deliver(end - expired, batch.size_of(expired, end))
-        if self._maybe_stored:
+        if send.maybe_stored:
             self._ledger.possibly_duplicated += end - expired
-        self._flows = True
         self._interval.accepted()
         self._worked()
 
     def _worked(self) -> None:
+        self._flows = True
+        self._is_well = True
         self.failures = 0
         self._backoff.worked()
         self._slow_lane.worked()
         self._quick_retries = 0
-        self._maybe_stored = False
 
-    def _invalid(self, batch: Batch, message: str) -> None:
+    def _invalid(self, send: Send, message: str) -> None:
         """Bisect: the good events go out, each once, and the bad one ends up alone."""
         self._ledger.last_error = message
-        if len(batch) == 1:
-            self._ledger.reject(1, batch.size_bytes, "invalid")
+        self._is_well = False
+        if len(send.batch) == 1:
+            self._ledger.reject(1, send.batch.size_bytes, "invalid")
         else:
             self._ledger.retries += 1
-            self._again.extendleft(reversed(batch.halves()))
-        self._maybe_stored = False
+            for half in send.batch.halves():
+                insort(self._again, replace(send, batch=half, maybe_stored=False), key=_first_number)
 
     def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
         delay = 0.0
         self.failures += 1
+        self._is_well = False
         match outcome:
             case outcomes.StaleToken(expected):
+                self._overlap.tokens_matter()
                 self._token = expected
                 delay = self._quickly()
             case outcomes.Created():
@@ -240,9 +290,8 @@ class Stream:
                 self._ledger.last_error = code
                 self._interval.throttled()
                 delay = self._backoff.failed()
-            case outcomes.Unavailable(cause, ambiguous):
+            case outcomes.Unavailable(cause):
                 self._ledger.last_error = cause
-                self._maybe_stored |= ambiguous
                 delay = self._backoff.failed()
             case outcomes.Refused(_, advice):
                 self._ledger.last_error = advice

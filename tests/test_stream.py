@@ -20,7 +20,7 @@ from cwlog_handler.outcomes import (
     Throttled,
     Unavailable,
 )
-from cwlog_handler.pacing import SendInterval, TokenBucket
+from cwlog_handler.pacing import Overlap, SendInterval, TokenBucket
 from cwlog_handler.stream import Send, Stream, Wait
 
 NOW_MS = 1_700_000_000_000
@@ -35,9 +35,9 @@ FAILURES = [
 ]
 
 
-def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None):
+def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1):
     ledger = Ledger()
-    stream = Stream("s", Rules(max_bytes, max_events), ledger, interval or SendInterval(1.0), jitter)
+    stream = Stream("s", Rules(max_bytes, max_events), ledger, interval or SendInterval(1.0), Overlap(overlap), jitter)
     stream.bucket = TokenBucket(rate)
     return stream, ledger
 
@@ -63,7 +63,7 @@ def next_send(stream, now):
 def settle(stream, outcome, now):
     """End a request: its token comes back, its outcome is taken in."""
     stream.bucket.give_back(now)
-    stream.settle(outcome, now)
+    stream.settle(stream._sent[0], outcome, now)
 
 
 def texts(send):
