@@ -11,7 +11,7 @@ timestamp, so whichever of them it stores first, they are read in their order.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import insort_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
@@ -31,7 +31,7 @@ QUICK_RETRIES = 2
 # Whoever answers sooner than that takes ten requests a second one by one, twice what is allowed by default.
 SLOW_ANSWER = 0.1
 
-_first_number = attrgetter("batch.first_number")
+_place = attrgetter("place")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,9 @@ class Send:
     batch: Batch
     token: str | None
     taken: float
+    place: int
+    """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
+    half of."""
     maybe_stored: bool = False
     """The service may have it already: an earlier answer was lost."""
 
@@ -200,24 +203,23 @@ class Stream:
 
     def _next(self, now: float, now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
-        send = None
-        while send is None and not (self._backlog.is_empty and not self._again):
-            batch, maybe_stored = self._take()
-            aged = batch.within(now_ms, self._rules)
+        while self._again or not self._backlog.is_empty:
+            send = self._take(now)
+            aged = send.batch.within(now_ms, self._rules)
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
             if aged.batch is not None:
-                send = Send(aged.batch, self._token, now, maybe_stored)
+                break
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
-        return send
+        return replace(send, batch=aged.batch) if aged.batch is not None else None
 
-    def _take(self) -> tuple[Batch, bool]:
+    def _take(self, now: float) -> Send:
         if self._again:
-            send = self._again.pop(0)
-            return send.batch, send.maybe_stored
+            return replace(self._again.pop(0), token=self._token, taken=now)
         # Another one may be to overlap it.
-        return self._backlog.take(whole_ms=self._is_slow and self._overlap.most > 1), False
+        batch = self._backlog.take(whole_ms=self._is_slow and self._overlap.most > 1)
+        return Send(batch, self._token, now, batch.first_number)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         """Draw the consequences of what became of a batch that was sent."""
@@ -237,7 +239,7 @@ class Stream:
             case _:
                 maybe_stored = send.maybe_stored or (isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous)
                 self._ledger.retries += 1
-                insort(self._again, replace(send, maybe_stored=maybe_stored), key=_first_number)
+                self._put_back(send, send.batch, maybe_stored)
                 self._failed(outcome, now)
 
     def _accepted(self, send: Send, answer: outcomes.Accepted) -> None:
@@ -270,8 +272,11 @@ class Stream:
             self._ledger.reject(1, send.batch.size_bytes, "invalid")
         else:
             self._ledger.retries += 1
-            for half in send.batch.halves():
-                insort(self._again, replace(send, batch=half, maybe_stored=False), key=_first_number)
+            for half in reversed(send.batch.halves()):
+                self._put_back(send, half, maybe_stored=False)
+
+    def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
+        insort_left(self._again, replace(send, batch=batch, maybe_stored=maybe_stored), key=_place)
 
     def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
         delay = 0.0

@@ -5,6 +5,7 @@ import logging
 import os
 
 import pytest
+from hypothesis import settings
 
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs
@@ -12,6 +13,10 @@ from cwlog_handler.testing import FakeCloudWatchLogs
 from .programs import AWS
 
 _numbers = itertools.count()
+
+# No test judges how long something takes: the machine may be busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -62,7 +62,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STEPS, st.sampled_from([None, 5, 20]), st.randoms(use_true_random=False))
 def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):  # noqa: C901
     now = 1000.0

@@ -304,16 +304,20 @@ STEPS = st.lists(
 
 
 @settings(max_examples=300)
-@given(STEPS, st.integers(1, 5), st.integers(1, 4), st.randoms(use_true_random=False))
-def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_events, rate, random):  # noqa: C901
+@given(STEPS, st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.randoms(use_true_random=False))
+def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
+    steps, max_events, rate, overlap, random
+):
     """Ledger, limits, order, rate; afterwards the service recovers and all that is left is delivered."""
-    stream, ledger = a_stream(max_bytes=90, max_events=max_events, rate=rate, jitter=random.random)
-    now, number, waiting, starts, stored = 0.0, 0, None, [], []
+    stream, ledger = a_stream(max_bytes=90, max_events=max_events, rate=rate, jitter=random.random, overlap=overlap)
+    now, number, waiting, starts, stored = 0.0, 0, [], [], []
 
     def decide():
-        nonlocal waiting
-        if waiting is None and isinstance(decision := stream.decide(now, NOW_MS), Send):
-            waiting = decision
+        while isinstance(decision := stream.decide(now, NOW_MS), Send):
+            for other in waiting:
+                assert not {e.timestamp for e in other.batch} & {e.timestamp for e in decision.batch}
+            waiting.append(decision)
+            assert len(waiting) <= overlap
             starts.append(now)
             events = list(decision.batch)
             assert 0 < len(events) <= max_events
@@ -322,11 +326,11 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
             assert [e.timestamp for e in events] == sorted(e.timestamp for e in events)
 
     def answer(outcome):
-        nonlocal waiting
+        send = waiting.pop(random.randrange(len(waiting)))
         if isinstance(outcome, Accepted | AlreadyAccepted):
-            stored.extend(waiting.batch)
-        settle(stream, outcome, now)
-        waiting = None
+            stored.extend(send.batch)
+        stream.bucket.give_back(now)
+        stream.settle(send, outcome, now)
 
     for action, value in steps:
         if action == "add":
@@ -339,12 +343,12 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
                 stream.drop(20, newest=False)
         elif action == "hasten":
             stream.hasten(now)
-        elif waiting is not None:
+        elif waiting:
             answer(value)
         decide()
         assert balanced(ledger)
     while not stream.is_idle:
-        if waiting is not None:
+        if waiting:
             answer(Accepted(None))
         now += 0.5
         stream.hasten(now)
@@ -358,6 +362,106 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(steps, max_even
     for timestamp in {e.timestamp for e in stored}:
         same = [int(e.message) for e in stored if e.timestamp == timestamp]
         assert same == sorted(same)
+
+
+def flowing(overlap=3, answer_takes=0.5, **options):
+    """A stream whose first request was accepted after so many seconds, and five full batches that wait, 1 ms apart."""
+    stream, _ = a_stream(max_events=2, overlap=overlap, **options)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    assert isinstance(stream.decide(0.0, NOW_MS), Send)
+    settle(stream, Accepted("1"), answer_takes)
+    for number in range(10):
+        stream.add(event(str(number), NOW_MS + number // 2), 20, 1.0)
+    return stream
+
+
+def sends(stream, now=1.0):
+    """All that goes out at this instant."""
+    return list(iter(lambda: stream.decide(now, NOW_MS), None))
+
+
+def test_full_batches_overlap_where_answers_take_long():
+    assert [texts(send) for send in sends(flowing())] == [["0", "1"], ["2", "3"], ["4", "5"]]
+
+
+def test_one_at_a_time_is_enough_where_answers_come_soon():
+    assert len(sends(flowing(answer_takes=0.05))) == 1
+
+
+def test_requests_that_overlap_have_no_millisecond_in_common():
+    """Whichever is stored first, or has to go again: the service shows events by timestamp."""
+    stream = flowing()
+    (send, *others) = sends(stream)
+    stream.add(event("late", NOW_MS + 4), 20, 1.0)
+    for each in others:
+        stream.settle(each, Accepted("2"), 2.0)
+    stream.settle(send, Unavailable("503", True), 2.0)
+    (again,) = sends(stream, 5.0)
+    assert texts(again) == texts(send)
+
+
+def test_a_batch_ends_where_a_millisecond_does_so_that_the_next_may_overlap_it():
+    stream, _ = a_stream(max_events=4, overlap=2)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    stream.decide(0.0, NOW_MS)
+    settle(stream, Accepted(None), 0.5)
+    for number in range(10):
+        stream.add(event(str(number), NOW_MS + number // 3), 20, 1.0)
+    assert [texts(send) for send in sends(stream)] == [["0", "1", "2"], ["3", "4", "5"]]
+
+
+def test_a_millisecond_too_long_for_a_batch_is_sent_one_by_one():
+    stream, _ = a_stream(max_events=4, overlap=2)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    stream.decide(0.0, NOW_MS)
+    settle(stream, Accepted(None), 0.5)
+    for number in range(10):
+        stream.add(event(str(number)), 20, 1.0)
+    (first,) = sends(stream)
+    settle(stream, Accepted(None), 1.5)
+    (second,) = sends(stream, 1.5)
+    assert texts(first) + texts(second) == [str(number) for number in range(8)]
+
+
+def test_nothing_overlaps_once_an_endpoint_insists_on_sequence_tokens():
+    """All but one of those under way are refused, and go again one by one, in order, each with its token."""
+    stream = flowing()
+    first, second, third = sends(stream)
+    assert [send.token for send in (first, second, third)] == ["1", "1", "1"]
+    stream.settle(third, StaleToken("2"), 1.1)
+    stream.settle(first, Accepted("2"), 1.2)
+    stream.settle(second, StaleToken("2"), 1.3)
+    (again,) = sends(stream, 1.3)
+    assert (texts(again), again.token) == (["2", "3"], "2")
+    stream.settle(again, Accepted("3"), 1.8)
+    (last,) = sends(stream, 1.8)
+    assert (texts(last), last.token) == (["4", "5"], "3")
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_in_trouble_one_request_at_a_time_is_enough(failure):
+    stream = flowing()
+    first, second, third = sends(stream)
+    stream.settle(second, failure, 1.2)
+    assert sends(stream, 100.0) == []
+    stream.settle(first, failure, 100.0)
+    stream.settle(third, failure, 100.0)
+    (again,) = sends(stream, 200.0)
+    assert texts(again) == texts(first)
+
+
+def test_halves_of_a_batch_keep_their_order_whatever_the_order_of_arrival():
+    stream, _ = a_stream()
+    for text, timestamp in (("d", 3), ("b", 2), ("c", 2), ("a", 1)):
+        stream.add(event(text, NOW_MS + timestamp), 20, 0.0)
+    next_send(stream, 0.0)
+    settle(stream, Invalid("bad"), 1.0)
+    assert texts(next_send(stream, 1.0)[0]) == ["a", "b"]
+    settle(stream, Unavailable("503", True), 1.0)
+    assert texts(next_send(stream, 1.0)[0]) == ["a", "b"]
 
 
 def test_a_stream_made_anew_gets_no_token_of_the_old_one():

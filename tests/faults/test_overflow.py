@@ -78,7 +78,7 @@ def text_of(number):
         ("block", "bytes"),
     ],
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.sampled_from(LEVELS), st.sampled_from([0.0, 0.0, 0.3, 2.0])), max_size=60),
     st.integers(1, 9),
@@ -112,7 +112,7 @@ def test_an_outage_costs_the_records_that_the_policy_says_and_the_stream_tells_i
 
 
 @pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "block"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(
