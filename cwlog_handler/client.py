@@ -38,7 +38,7 @@ class Client:
     """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
 
     ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
-    ``patience`` bounds the time-outs of calls, in seconds.
+    ``patience`` bounds the time-outs of calls, in seconds; None: they are long enough for anything.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Client:
         log_group_kms_key_id: str | None,
         log_group_class: str | None,
         say: Callable[[str, str], None],
-        patience: float = READ_TIMEOUT,
+        patience: float | None = None,
     ) -> None:
         self._log_group = log_group_name
         self._region_name = region_name
@@ -70,7 +70,7 @@ class Client:
         self._kms_key_id = log_group_kms_key_id
         self._log_group_class = log_group_class
         self._say = say
-        self._patience = patience
+        self._patience = READ_TIMEOUT if patience is None else patience
         self._boto3: Any = None
         self._is_outdated = False
         self._is_inherited = False

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from . import formatting, limits, options
 from .batches import Rules
-from .client import READ_TIMEOUT, Client
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .flusher import LAST_MOMENT, Flusher, monotonic
 from .intake import OVERFLOW, Bounds, Overflow
@@ -121,6 +120,10 @@ class CloudWatchLogsHandler(logging.Handler):
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
     ) -> None:
+        # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
+        # loaded while the interpreter ends.
+        from .client import Client
+
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)
@@ -152,7 +155,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_class=options.log_group_class(log_group_class),
             say=notices.say,
             # Where the caller makes the call, it takes no longer than the caller waits, give or take.
-            patience=READ_TIMEOUT if use_queues else max(LAST_MOMENT, self.close_timeout),
+            patience=None if use_queues else max(LAST_MOMENT, self.close_timeout),
         )
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
