@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Final
 
@@ -152,7 +152,10 @@ class Backlog:
         ``whole_ms``: its last millisecond is no other batch's, unless that would leave it half empty.
         """
         if not self._closed:
-            self._closed.extend(map(Batch, cut_on_span(self._take_what_fits(whole_ms).in_order())))
+            events = self._take_what_fits(whole_ms)
+            first_number = events.numbers[0]
+            pieces = cut_on_span(events.in_order())
+            self._closed.extend(Batch(piece, first_number if len(pieces) == 1 else None) for piece in pieces)
         return self._closed[0]
 
     def take(self, whole_ms: bool = False) -> Batch:
@@ -196,13 +199,17 @@ class Backlog:
     def _last_that_fits(self, whole_ms: bool) -> int:
         """Return the number of the last event of the next batch."""
         first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
-        numbers = list(chain.from_iterable(column.numbers for column in first))
-        times = list(chain.from_iterable(column.timestamps for column in first))
-        sizes = [length + EVENT_OVERHEAD_BYTES for column in first for length in column.lengths]
+        lengths = list(chain.from_iterable(column.lengths for column in first))
+        numbers: Sequence[int] = list(chain.from_iterable(column.numbers for column in first))
+        times = list(chain.from_iterable(column.timestamps for column in first)) if whole_ms else numbers
         if len(self._lanes) > 1:
             order = sorted(range(len(numbers)), key=numbers.__getitem__)
-            numbers, times, sizes = ([column[place] for place in order] for column in (numbers, times, sizes))
-        fit = max(1, bisect_right(list(accumulate(sizes[: self._rules.max_events])), self._rules.max_bytes))
+            lengths, numbers, times = ([column[place] for place in order] for column in (lengths, numbers, times))
+        ends = list(accumulate(lengths[: self._rules.max_events]))
+        places = range(len(ends))
+        fit = max(
+            1, bisect_right(places, self._rules.max_bytes, key=lambda n: ends[n] + EVENT_OVERHEAD_BYTES * (n + 1))
+        )
         if whole_ms and fit < len(numbers):
             # Back to where a millisecond begins.
             fit = next((place for place in range(fit, fit // 2, -1) if times[place - 1] != times[place]), fit)

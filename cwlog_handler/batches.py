@@ -35,9 +35,9 @@ class Batch:
 
     __slots__ = ("columns", "first_number", "size_bytes")
 
-    def __init__(self, columns: Events) -> None:
+    def __init__(self, columns: Events, first_number: int | None = None) -> None:
         self.columns = columns
-        self.first_number = min(columns.numbers)
+        self.first_number = min(columns.numbers) if first_number is None else first_number
         """The number of the event that arrived first."""
         self.size_bytes = columns.size_bytes
         """The batch's size as the service counts it."""

@@ -37,7 +37,7 @@ class Gone(NamedTuple):
 class Events:
     """Columns of events in order of arrival. Not thread-safe."""
 
-    __slots__ = ("lengths", "numbers", "texts", "timestamps")
+    __slots__ = ("lengths", "numbers", "size_bytes", "texts", "timestamps")
 
     def __init__(
         self, numbers: Iterable[int], timestamps: Iterable[int], lengths: Iterable[int], texts: bytes | bytearray
@@ -50,6 +50,8 @@ class Events:
         """Of the texts in UTF-8, before they were escaped."""
         self.texts = bytearray(texts)
         """Escaped for JSON, each followed by `END`."""
+        self.size_bytes = sum(self.lengths) + EVENT_OVERHEAD_BYTES * len(self.lengths)
+        """The size as the service counts it: UTF-8 plus its 26 for each event."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> Events:
@@ -78,14 +80,11 @@ class Events:
         messages = json.loads(f'["{self.texts[:-1].decode()}"]'.replace(END, '","')) if self.numbers else []
         return map(Event, self.timestamps, map(str.encode, messages), self.numbers)
 
-    @property
-    def size_bytes(self) -> int:
-        """The size as the service counts it: UTF-8 plus its 26 for each event."""
-        return sum(self.lengths) + EVENT_OVERHEAD_BYTES * len(self.lengths)
-
     def escaped_texts(self) -> list[str]:
         """Return the texts as they stand in JSON between their quotes."""
-        return self.texts[:-1].decode().split(END)
+        texts = self.texts.decode().split(END)
+        texts.pop()  # what follows the last end
+        return texts
 
     def extend(self, other: Events) -> None:
         """Add events that came later."""
@@ -93,16 +92,22 @@ class Events:
         self.timestamps.extend(other.timestamps)
         self.lengths.extend(other.lengths)
         self.texts += other.texts
+        self.size_bytes += other.size_bytes
 
     def pop_first(self) -> Gone:
         """Take out the event that came first."""
         del self.texts[: self.texts.index(_END) + 1]
-        return Gone(self.numbers.pop(0), self.timestamps.pop(0), self.lengths.pop(0) + EVENT_OVERHEAD_BYTES)
+        return self._gone(0)
 
     def pop_last(self) -> Gone:
         """Take out the event that came last."""
         del self.texts[self.texts.rfind(_END, 0, -1) + 1 :]
-        return Gone(self.numbers.pop(), self.timestamps.pop(), self.lengths.pop() + EVENT_OVERHEAD_BYTES)
+        return self._gone(-1)
+
+    def _gone(self, place: int) -> Gone:
+        size_bytes = self.lengths.pop(place) + EVENT_OVERHEAD_BYTES
+        self.size_bytes -= size_bytes
+        return Gone(self.numbers.pop(place), self.timestamps.pop(place), size_bytes)
 
     def part(self, start: int, end: int) -> Events:
         """Return some of the events, as columns of their own."""
@@ -115,6 +120,7 @@ class Events:
         """Take out the events that came first, as columns of their own."""
         taken = self.part(0, count)
         del self.numbers[:count], self.timestamps[:count], self.lengths[:count], self.texts[: len(taken.texts)]
+        self.size_bytes -= taken.size_bytes
         return taken
 
     def in_order(self) -> Events:

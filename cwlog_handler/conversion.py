@@ -7,19 +7,33 @@ bounds, who waits for what. Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from .columns import Events, escaped
 from .events import Event, NotAnEvent, Oversize, make_events
 from .limits import EVENT_OVERHEAD_BYTES
 
-# A record on its way to the flusher. A plain tuple: its making is what the caller of ``logger.info`` waits for, and a
-# named one takes five times as long.
-#   when it was made, seconds since the epoch; its text; the name of its stream (None: that of the process); its level;
-#   whether its caller waited for room in vain
-Record: TypeAlias = tuple[float, str, "str | None", int, bool]
+FIELDS: Final = 5
+"""What callers hand over for each record, see `Records`."""
+
+
+class Records(NamedTuple):
+    """Records as callers handed them over, in order of arrival, side by side."""
+
+    created: list[float]
+    """Seconds since the epoch."""
+    texts: list[str]
+    stream_names: list[str | None]
+    """None: that of the process."""
+    levels: list[int]
+    are_surplus: list[bool]
+    """The caller waited for room in vain."""
+
+    @classmethod
+    def of(cls, fields: list[Any]) -> Records:
+        """Return the records whose fields these are, one behind the other."""
+        return cls._make(fields[place::FIELDS] for place in range(FIELDS))
 
 
 class Kind(NamedTuple):
@@ -41,7 +55,7 @@ class Converted:
     """What was raised, where the reason is "error"."""
 
 
-def convert(records: Sequence[Record], first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
+def convert(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
     """Turn records into events, numbered from ``first_number`` on in their order. Never raises for what is in one."""
     try:
         events = _all_at_once(records, first_number, max_event_bytes)
@@ -50,40 +64,41 @@ def convert(records: Sequence[Record], first_number: int, max_event_bytes: int, 
         events = None
     if events is None:
         return _one_by_one(records, first_number, max_event_bytes, oversize)
-    return Converted(events, first_number + len(records) - 1)
+    return Converted(events, first_number + len(records.texts) - 1)
 
 
-def _all_at_once(records: Sequence[Record], first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
+def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
     """Return one event for each record; None if one is empty or too long. Raises for one that is odd."""
-    created, texts, *kinds = zip(*records, strict=True)
+    texts, count = records.texts, len(records.texts)
     # The same as events.timestamp_ms: a call for each would cost as much as all the rest here.
-    timestamps = [int(seconds * 1000 + 0.0005) for seconds in created]
+    timestamps = map(int, [seconds * 1000 + 0.0005 for seconds in records.created])
     data = escaped(texts)
     lengths = list(map(len, texts)) if data.isascii() else [len(text.encode()) for text in texts]
     if not min(lengths) or max(lengths) > max_event_bytes - EVENT_OVERHEAD_BYTES:
         return None
-    events = Events(range(first_number, first_number + len(records)), timestamps, lengths, data)
-    if all(column.count(column[0]) == len(records) for column in kinds):
-        return {Kind(*records[0][2:]): events}
+    events = Events(range(first_number, first_number + count), timestamps, lengths, data)
+    kinds: tuple[list[Any], ...] = records[2:]
+    if all(column.count(column[0]) == count for column in kinds):
+        return {Kind._make(column[0] for column in kinds): events}
     places: dict[Kind, list[int]] = {}
     for place, kind in enumerate(map(Kind._make, zip(*kinds, strict=True))):
         places.setdefault(kind, []).append(place)
     return dict(zip(places, events.picked(list(places.values())), strict=True))
 
 
-def _one_by_one(records: Sequence[Record], first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
+def _one_by_one(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
     found: dict[Kind, list[Event]] = {}
     refused: Counter[str] = Counter()
     error = None
     number = first_number
-    for created, text, stream_name, level, is_surplus in records:
+    for created, text, *kind in zip(*records, strict=True):
         events = _made(created, text, max_event_bytes, oversize, number)
         if isinstance(events, NotAnEvent):
             refused[events.reason] += 1
             error = events.error or error
         else:
             number += len(events)
-            found.setdefault(Kind(stream_name, level, is_surplus), []).extend(events)
+            found.setdefault(Kind._make(kind), []).extend(events)
     return Converted({kind: Events.of(events) for kind, events in found.items()}, number - 1, refused, error)
 
 

@@ -19,7 +19,7 @@ from . import hosts, lifecycle
 from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
-from .rounds import Rounds
+from .rounds import Put, Rounds
 from .threads import acquire, allocate_lock, get_ident, start_new_thread
 
 # Not time.monotonic where it can be helped: freezegun freezes that, and every wait here would be endless.
@@ -56,8 +56,8 @@ class Flusher:
     """
 
     rounds: Rounds
-    put: Callable[[float, str, str | None, int], None]
-    """Takes a record over, from any thread: when it was made, its text, its stream (None: the process's), its level."""
+    put: Put
+    """`Rounds.put` of this process; any thread may call it."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Flusher:
 
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
-        kept = self.rounds.take_all() if keeps_records else []
+        before = self.rounds if keeps_records else None
         self.pid = os.getpid()
         self._client.start_over()
         self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)
@@ -99,11 +99,9 @@ class Flusher:
         self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
-        # No method of our own in between: it would cost every caller a tenth of what it waits for.
         self.put = self.rounds.put
-        for record in kept:
-            if self.rounds.inbox.put(record):
-                self.rounds.inbox.ring()
+        if before is not None:
+            before.hand_over(self.rounds)
 
     def notice_fork(self) -> None:
         """Begin anew if the process was forked without Python's hooks."""

@@ -13,19 +13,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import repeat, starmap
-from typing import Final
+from typing import Any, Final
 
-from .conversion import Record
+from .conversion import FIELDS, Records
 from .threads import acquire, allocate_lock
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
 # a full request, so that a burst fills requests rather than causes wake-ups.
 WAKE_BYTES: Final = 256 * 1024
-# What a record costs in the queue beyond its characters: tuple (96), float (32), head of the text (49, and 8 lost in
-# rounding up), place in the deque (8).
-RECORD_COST_BYTES: Final = 193
+# What a record costs in the queue beyond its characters: its places (40, and 5 to grow into), float (24), head of the
+# text (49, and 8 lost in rounding up).
+RECORD_COST_BYTES: Final = 126
 # A lock takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
 LONGEST_SLEEP: Final = 3600.0
 # How often a caller that waits for room looks again.
@@ -56,16 +55,27 @@ class Inbox:
     """Records that wait for the flusher. Any thread may `put`; one thread at a time may take out."""
 
     def __init__(
-        self, wake: Callable[[], None], clock: Callable[[], float], most_bytes: int, always_rings: bool = False
+        self,
+        wake: Callable[[], None],
+        attend: Callable[[], None],
+        clock: Callable[[], float],
+        *,
+        most_bytes: int,
+        urgent_level: int,
+        always_rings: bool = False,
     ) -> None:
-        self._items: deque[Record] = deque()
+        # The fields of one record behind those of the other. A tuple for each would have the garbage collector look at
+        # all that wait, again and again: that alone costs as much as all that the flusher does for them.
+        self._items: list[Any] = []
         self._tickets: deque[Ticket] = deque()
         # Locked: nobody has rung. Not a SimpleQueue: up to Python 3.12 its `get` waits for ever if its time is over
         # when it looks a second time, as after a signal handler that takes longer.
         self._bell = allocate_lock()
         self._bell.acquire()
         self._wake = wake
+        self._attend = attend
         self._most_bytes = most_bytes
+        self._urgent_level = urgent_level
         self._clock = clock
         # An estimate: ``+=`` may lose an update, as threads switch. `remove_first` sets it right.
         self.size_bytes = 0
@@ -76,13 +86,18 @@ class Inbox:
         self.alarm_bytes = -1
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) // FIELDS
 
-    def put(self, record: Record) -> bool:
-        """Hand a record over; True if so much waits, or the flusher so deeply sleeps, that the caller must `ring`."""
-        self._items.append(record)
-        self.size_bytes = size_bytes = self.size_bytes + len(record[1]) + RECORD_COST_BYTES
-        return size_bytes > self.alarm_bytes
+    def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
+        """Hand a record over, see `Records`.
+
+        The caller is to `attend` if much waits, if the flusher sleeps, or if the record is urgent.
+        """
+        # One call of C code: no thread, and no signal handler, comes between two fields.
+        self._items.extend((created, text, stream_name, level, is_surplus))
+        self.size_bytes = size_bytes = self.size_bytes + len(text) + RECORD_COST_BYTES
+        if size_bytes > self.alarm_bytes or level >= self._urgent_level:
+            self._attend()
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Ask for word when all that is here now is settled."""
@@ -128,32 +143,33 @@ class Inbox:
         """Take out the tickets; each was put in no earlier than the records it asks for."""
         return [self._tickets.popleft() for _ in range(len(self._tickets))]
 
-    def first(self, most: int, about_bytes: int) -> list[Record]:
+    def first(self, most: int, about_bytes: int) -> Records:
         """Look at the records that came first, ``most`` at most, and not much more than so many bytes.
 
         One thread at a time, as for `remove_first` and `take_all`.
         """
-        items = self._items
-        count = min(most, len(items))
+        waiting = len(self)
+        count = min(most, waiting)
         if count > 1 and self.size_bytes > about_bytes:
-            count = min(count, max(1, len(items) * about_bytes // self.size_bytes))
-        # By place, as others add at the other end meanwhile.
-        return [items[place] for place in range(count)]
+            count = min(count, max(1, waiting * about_bytes // self.size_bytes))
+        return Records.of(self._items[: count * FIELDS])
 
-    def remove_first(self, records: list[Record]) -> None:
-        """Take out the records that came first, all at once for a signal handler that comes in between.
+    def remove_first(self, records: Records) -> None:
+        """Take out the records that came first.
 
         What is left is taken to be like them: counting down would keep every lost update for ever.
         """
-        count = len(records)
-        deque(starmap(self._items.popleft, repeat((), count)), maxlen=0)
-        left = len(self._items)
-        removed_bytes = sum([len(record[1]) for record in records]) + RECORD_COST_BYTES * count
-        self.size_bytes = left * removed_bytes // count if left else 0
+        count = len(records.texts)
+        removed_bytes = sum(map(len, records.texts)) + RECORD_COST_BYTES * count
+        del self._items[: count * FIELDS]
+        self.size_bytes = len(self) * removed_bytes // count
 
-    def take_all(self) -> list[Record]:
+    def take_all(self) -> Records:
         """Take out all records, in order."""
-        return [self._items.popleft() for _ in range(len(self._items))]
+        records = Records.of(self._items[: len(self) * FIELDS])
+        if records.texts:
+            self.remove_first(records)
+        return records
 
     def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
         """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""

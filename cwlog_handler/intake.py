@@ -12,7 +12,7 @@ from math import inf
 from typing import Final, Literal
 
 from .columns import Events
-from .conversion import Kind, Record, convert
+from .conversion import Kind, Records, convert
 from .dispatch import Dispatch
 from .events import Oversize, make_events
 from .inbox import RECORD_COST_BYTES, Inbox
@@ -73,7 +73,7 @@ class Intake:
         self._drops_newest = bounds.overflow != "drop_oldest"
         # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
         self._converted: deque[tuple[Kind, Events]] = deque()
-        self._records: list[Record] = []
+        self._records: Records | None = None
         self.last_number = 0
         """The number of the event that came last."""
         # Who has to go next, and how many more before looking at all streams again.
@@ -93,18 +93,18 @@ class Intake:
         ``arrived`` is the earliest instant at which they can have come: their send interval counts from there.
         """
         lost_before = self._ledger.dropped["overflow"]
-        if not self._records:
+        if self._records is None:
             self._convert(self._inbox.first(most, SLICE_BYTES))
         while self._converted:
             self._enter(*self._converted[0], arrived, now)
             self._converted.popleft()
         # Last, so that nobody ever finds them neither here nor there.
-        records, self._records = self._records, []
-        if records:
+        records, self._records = self._records, None
+        if records is not None:
             self._inbox.remove_first(records)
         if lost := self._ledger.dropped["overflow"] - lost_before:
             self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {lost} records dropped")
-        return len(records)
+        return len(records.texts) if records is not None else 0
 
     def tell_losses(self, now: float) -> None:
         """Let each stream that flows again tell what an overflow cost it, as far as there is room for that."""
@@ -122,8 +122,8 @@ class Intake:
             stream.hasten(now)
             self._dispatch.plan(stream, now)
 
-    def _convert(self, records: list[Record]) -> None:
-        if not records:
+    def _convert(self, records: Records) -> None:
+        if not records.texts:
             return
         converted = convert(records, self.last_number + 1, self._max_event_bytes, self._oversize)
         self._converted.extend(converted.events.items())

@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from .batches import Rules
-from .conversion import Record
 from .dispatch import Client, Dispatch
 from .events import Oversize
 from .inbox import Inbox, Ticket
@@ -30,6 +29,10 @@ SLICE: Final = 500
 # a time that they gain on what they add.
 MUCH_BYTES: Final = 4 * 1024 * 1024
 HELPING: Final = 20
+
+
+Put: TypeAlias = Callable[[float, str, "str | None", int], None]
+"""Takes over when a record was made, its text, its stream (None: that of the process), its level."""
 
 
 class Rounds:
@@ -59,12 +62,18 @@ class Rounds:
         own_stream_name: Callable[[], str],
     ) -> None:
         self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
-        self.inbox = Inbox(wake, clock, self._much_bytes, always_rings=inline)
+        self.inbox = Inbox(
+            wake,
+            self._attend,
+            clock,
+            most_bytes=self._much_bytes,
+            urgent_level=flush_level,
+            always_rings=inline,
+        )
         self.senders = Senders(inline=inline)
         self._clock = clock
         self._own_stream_name = own_stream_name()
         self._bounds = bounds
-        self._flush_level = flush_level
         self._ledger = Ledger()
         self._dispatch = Dispatch(
             client,
@@ -91,9 +100,9 @@ class Rounds:
             flush_level=flush_level,
             own_stream_name=self._own_stream_name,
         )
-        self.put = self._put_where_there_is_room if bounds.overflow == "block" else self._put
-        """Takes a record over: when it was made, its text, its stream (None: the process's), its level. Does not wait,
-        but for room where ``overflow="block"`` asks for it."""
+        # Not a method of our own around it: that would cost every caller a twentieth of what it waits for.
+        self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self.inbox.put
+        """Takes a record over. Does not wait, but for room where ``overflow="block"`` asks for it."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
         self.looked_at = clock()
@@ -105,15 +114,10 @@ class Rounds:
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
-    def _put(self, created: float, text: str, stream_name: str | None, level: int) -> None:
-        if self.inbox.put((created, text, stream_name, level, False)) or level >= self._flush_level:
-            self._attend()
-
     def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
         # Threads of ours would wait for themselves.
         is_surplus = not is_own_thread() and not self._wait_for_room(text)
-        if self.inbox.put((created, text, stream_name, level, is_surplus)) or level >= self._flush_level:
-            self._attend()
+        self.inbox.put(created, text, stream_name, level, is_surplus)
 
     def _attend(self) -> None:
         self.inbox.ring()
@@ -177,13 +181,10 @@ class Rounds:
         # In this order: a record is pending before it leaves the inbox.
         return self.inbox.is_empty and self._ledger.pending == 0
 
-    def take_all(self) -> list[Record]:
-        """Take out what waits in the inbox, for other rounds: in the streams that it belongs to."""
-        own = self._own_stream_name
-        return [
-            (created, text, name or own, level, is_surplus)
-            for created, text, name, level, is_surplus in self.inbox.take_all()
-        ]
+    def hand_over(self, to: Rounds) -> None:
+        """Give what waits in the inbox to other rounds, in the streams that it belongs to."""
+        for created, text, stream_name, level, is_surplus in zip(*self.inbox.take_all(), strict=True):
+            to.inbox.put(created, text, stream_name or self._own_stream_name, level, is_surplus)
 
     def hasten_all(self) -> None:
         """Send all that waits as soon as may be."""

@@ -33,7 +33,7 @@ from cwlog_handler.inbox import Inbox
 
 signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.4))
 signal.setitimer(signal.ITIMER_REAL, 0.1)
-Inbox(wake=lambda: None, clock=time.monotonic, most_bytes=2**20).wait(0.3)
+Inbox(lambda: None, lambda: None, time.monotonic, most_bytes=2**20, urgent_level=40).wait(0.3)
 print("over")
 """
 
