@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
@@ -15,12 +14,10 @@ from typing import Any
 
 from . import __doc__ as about
 from . import guards, runner
-from .case import FULL, SHORT, Group, Results, Sizes
-from .goals import caller, ceiling, cpu, ends, growth, memory, others
+from .case import FULL, SHORT, Results, Sizes
+from .choice import chosen, groups_of
 from .report import table
 from .sink import served
-
-MODULES = (caller, cpu, others, memory, ceiling, ends, growth)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -36,7 +33,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--records", type=int, help="records in a burst (default 200,000)")
     parser.add_argument("--seconds", type=float, help="seconds watched (default 10)")
     parser.add_argument("--long", type=int, metavar="RECORDS", help="records over which memory is watched (1,000,000)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there; read them if --draw is said")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures there; read them if --draw is said"
+    )
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the README's chart there, as SVG")
     parser.add_argument("--draw", action="store_true", help="measure nothing, draw the chart from the JSON")
     parser.add_argument("--set-guards", action="store_true", help="take what a short run achieves as what is guarded")
@@ -84,29 +83,6 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         "long_records": options.long,
     }
     return replace(SHORT if options.short else FULL, **{name: value for name, value in said.items() if value})
-
-
-def groups_of(sizes: Sizes) -> list[Group]:
-    """All there is; in short only what can be told in short."""
-    groups = [module.group(sizes) for module in MODULES]
-    if sizes.is_short:
-        groups = [replace(group, goals=[goal for goal in group.goals if goal.in_short]) for group in groups]
-    return [without_idle_cases(group) for group in groups]
-
-
-def chosen(groups: Sequence[Group], names: str | None, text: str | None) -> list[Group]:
-    """The groups and goals that were asked for."""
-    if names:
-        groups = [group for group in groups if group.name in names.split(",")]
-    if text:
-        groups = [replace(group, goals=[goal for goal in group.goals if text in goal.title]) for group in groups]
-    return [without_idle_cases(group) for group in groups if group.goals]
-
-
-def without_idle_cases(group: Group) -> Group:
-    """The group without the cases that no goal needs."""
-    needed = {name for goal in group.goals for name in goal.cases()}
-    return replace(group, cases=[case for case in group.cases if case.name in needed])
 
 
 def surroundings(sizes: Sizes) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from typing import Final
 from .case import Goal, Group, Results
 
 ACHIEVED: Final = Path(__file__).with_name("achieved.json")
-# Two runs of the same code differ by less than this, whatever else the machine does.
-MARGIN: Final = 1.5
 
 
 def limit_of(path: Path = ACHIEVED) -> Callable[[Goal], float]:
@@ -25,7 +23,7 @@ def limit_of(path: Path = ACHIEVED) -> Callable[[Goal], float]:
 
     def limit(goal: Goal) -> float:
         before = achieved.get(goal.title, goal.limit)
-        return min(goal.limit, before / MARGIN) if goal.at_least else max(goal.limit, before * MARGIN)
+        return min(goal.limit, before / goal.margin) if goal.at_least else max(goal.limit, before * goal.margin)
 
     return limit
 

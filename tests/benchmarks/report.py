@@ -24,12 +24,12 @@ def line(group: Group, goal: Goal, results: Results, limit: float) -> str:
     """One goal."""
     case = next(case for case in group.cases if case.name == goal.case)
     others = [
-        f"{peer} {spread(figures(results, goal.case, peer, goal.figure), goal.unit)}"
+        f"{peer} {number(median(theirs))}"
         for peer in case.peers
-        if peer != OURS and figures(results, goal.case, peer, goal.figure)
+        if peer != OURS and (theirs := figures(results, goal.case, peer, goal.figure))
     ]
-    if goal.against_case:
-        others.insert(0, f"{goal.against_case} {spread(figures(results, goal.against_case, OURS, goal.figure))}")
+    if goal.against_case and (base := figures(results, goal.against_case, OURS, goal.figure)):
+        others.insert(0, f"{goal.against_case} {number(median(base))}")
     held_unit = "×" if goal.how == "times" else goal.unit
     sign = "≥" if goal.at_least else "≤"
     return (

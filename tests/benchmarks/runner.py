@@ -21,9 +21,7 @@ from .workload import RUN_LENGTH
 HANG_LIMIT = 1800.0
 
 
-def run(
-    cases: Sequence[Case], rounds: int, url: str, tell: Callable[[str], None]
-) -> tuple[Results, list[str]]:
+def run(cases: Sequence[Case], rounds: int, url: str, tell: Callable[[str], None]) -> tuple[Results, list[str]]:
     """Measure each case with each of its peers, A B A B; return the figures, and what went wrong.
 
     Every second round goes the other way round, so that no peer is always the first or the last.

@@ -11,6 +11,7 @@ import threading
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter_ns
 from typing import Final
 
@@ -52,7 +53,7 @@ def serials(start: int, count: int) -> range:
 def shares(numbers: range, parts: int) -> list[range]:
     """Cut numbers into parts of about the same size, one for each thread."""
     bounds = [len(numbers) * part // parts for part in range(parts + 1)]
-    return [numbers[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [numbers[start:end] for start, end in pairwise(bounds)]
 
 
 def log(logger: logging.Logger, template: str, run: str, numbers: range) -> None:

@@ -80,24 +80,27 @@ def long(setup: Setup) -> Figures:
 def group(sizes: Sizes) -> Group:
     """The cases and goals."""
     cases, goals = [], []
-    of_streams = {count: f"growth, {count:,} streams" for count in (1, 100, sizes.many_streams)}
+    of_streams = {count: f"growth, {count:,} stream{'s'[: count > 1]}" for count in (1, 100, sizes.many_streams)}
     for count, name in of_streams.items():
         params = {"streams": count, "records": sizes.records}
         # watchtower has a thread for each stream.
         peers = (WATCHTOWER, OURS) if count <= 100 and not sizes.is_short else (OURS,)
-        cases.append(Case(name, "growth.streams", peers, params, rounds=3))
+        cases.append(Case(name, "growth.streams", peers, params, sizes.few_rounds))
         if count > 1:
             title = f"{name}: CPU beyond the requests', against one stream"
             goals.append(
                 Goal(title, name, "us_per_record", "µs", FLAT, "times", OURS, of_streams[1], in_short=count == 100)
             )
-    of_threads = {count: f"growth, {count} threads" for count in (1, 8, 64)}
+    of_threads = {count: f"growth, {count} thread{'s'[: count > 1]}" for count in (1, 8, 64)}
     for count, name in of_threads.items():
-        cases.append(cpu.case(name, sizes.records, threads=count, peers=(NULL, OURS)))
+        cases.append(cpu.case(name, sizes.records, threads=count, peers=(NULL, OURS), rounds=sizes.few_rounds))
         if count > 1:
             title = f"{name}: CPU, against one thread"
-            goals.append(Goal(title, name, "cpu_s_per_million", "µs", FLAT, "times", OURS, of_threads[1]))
+            unit = "s per 1 M"
+            goals.append(
+                Goal(title, name, "cpu_s_per_million", unit, FLAT, "times", OURS, of_threads[1], in_short=count == 64)
+            )
     name = f"growth, {sizes.long_records:,} records"
     cases.append(Case(name, "growth.long", (OURS,), {"records": sizes.long_records}, rounds=1))
-    goals.append(Goal(f"{name}: RSS", name, "growth_mib", "MiB", RSS_LEEWAY_MIB))
+    goals.append(Goal(f"{name}: RSS", name, "growth_mib", "MiB", RSS_LEEWAY_MIB, in_short=False))
     return Group("growth", "Growth", cases, goals)
