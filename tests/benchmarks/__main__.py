@@ -52,9 +52,13 @@ def main() -> None:
         draw(json.loads(options.json.read_text()), options.chart)
         return
     sizes = sizes_of(options)
-    groups = chosen(groups_of(sizes), options.only, options.case)
+    everything = groups_of(sizes)
+    only = options.only.split(",") if options.only else [group.name for group in everything]
+    if unknown := set(only) - {group.name for group in everything}:
+        parser.error(f"nothing is called {', '.join(sorted(unknown))}")
+    groups = chosen(everything, only, options.case or "")
     if not groups:
-        parser.error("nothing is chosen by that")
+        parser.error(f"no goal has {options.case!r} in its title")
     began = perf_counter()
     with served() as url:
         cases = [case for group in groups for case in group.cases]

@@ -73,7 +73,7 @@ def _panel(axis: Axes, results: Results, panel: tuple[str, str, str, float]) -> 
                 place = row + (pair - 0.5) * BAR
                 axis.barh(place, width, BAR, color=colour, alpha=SHADES[pair])
                 axis.annotate(
-                    f"{width:.1f}" + (f"  {threads}" if row == 0 else ""),
+                    f"{width:.1f}" + (f", {threads}" if row == 0 else ""),
                     (width, place),
                     xytext=(3, 0),
                     textcoords="offset points",

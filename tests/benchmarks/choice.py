@@ -22,13 +22,11 @@ def groups_of(sizes: Sizes) -> list[Group]:
     ]
 
 
-def chosen(groups: Sequence[Group], names: str | None, text: str | None) -> list[Group]:
-    """The groups whose name is among those, and the goals with this text in their title; None is no restriction."""
-    if names:
-        groups = [group for group in groups if group.name in names.split(",")]
-    if text:
-        groups = [replace(group, goals=[goal for goal in group.goals if text in goal.title]) for group in groups]
-    return [_with_needed_cases(group) for group in groups if group.goals]
+def chosen(groups: Sequence[Group], names: Sequence[str], text: str) -> list[Group]:
+    """The groups of these names, with the goals that have this text in their title and the cases that those need."""
+    of_name = [group for group in groups if group.name in names]
+    of_text = [replace(group, goals=[goal for goal in group.goals if text in goal.title]) for group in of_name]
+    return [_with_needed_cases(group) for group in of_text if group.goals]
 
 
 def _with_needed_cases(group: Group) -> Group:

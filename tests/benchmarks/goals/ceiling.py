@@ -85,6 +85,14 @@ def group(sizes: Sizes) -> Group:
                     in_short=not steady,
                     margin=1.25,
                 ),
+                Goal(
+                    f"{name}: requests in the busiest second",
+                    name,
+                    "busiest_second",
+                    "",
+                    REQUESTS_PER_SECOND,
+                    in_short=False,
+                ),
             ]
     small = "ceiling, 20 B in one burst"
     # Half as much text: what is full here is the number of events.
