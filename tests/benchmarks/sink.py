@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from time import perf_counter, sleep
+from time import monotonic, sleep
 from typing import BinaryIO, Final
 
 from .arrivals import Arrivals
@@ -75,7 +75,7 @@ class Sink:
 
     def _put(self, body: bytes) -> bytes | None:
         """Take a request; None if it is never answered."""
-        at = perf_counter()
+        at = monotonic()
         with self._changed:
             orders, arrivals = self._orders, self._arrivals
             self._puts += 1
