@@ -16,7 +16,7 @@ from .benchmarks.arrivals import Arrivals
 from .benchmarks.case import FULL, SHORT, Case, Goal, Group
 from .benchmarks.choice import groups_of
 from .benchmarks.peers import NULL, OURS, PEERS, WATCHTOWER
-from .benchmarks.program import NotDelivered, Setup
+from .benchmarks.program import DoesNotCount, Setup
 from .benchmarks.report import table
 from .benchmarks.sink import served
 from .benchmarks.workload import KINDS, serials
@@ -80,9 +80,9 @@ def test_a_run_of_which_not_exactly_what_was_sent_arrived_does_not_count(sink, s
     put(setup, body(serials(0, 3)))
     setup.wait_for(3)
     assert setup.report(3, KINDS["120 B"])["records"] == 3
-    with pytest.raises(NotDelivered, match=f"3 of {sent}"):
+    with pytest.raises(DoesNotCount, match=f"3 of {sent}"):
         setup.report(sent)
-    with pytest.raises(NotDelivered, match="1024 bytes"):
+    with pytest.raises(DoesNotCount, match="1024 bytes"):
         setup.report(3, KINDS["1 KB"])
 
 
@@ -110,7 +110,7 @@ def test_what_goes_wrong_in_a_measurement_is_told_and_gives_no_figure(sink):
     results, problems = runner.run([Case("tiny", "ceiling.measure", (OURS,), params)], 1, sink, told.append)
     assert results == {"tiny": {OURS: []}}
     assert problems == told
-    assert "NotDelivered" in problems[0]
+    assert "DoesNotCount" in problems[0]
 
 
 def goal(limit, **more):

@@ -15,7 +15,7 @@ from cwlog_handler.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATC
 from .workload import FIRST_SERIAL, RUN_LENGTH, SERIAL_LENGTH
 
 # Bodies are kept until somebody asks, but not more of them than memory is good for.
-MAX_KEPT_BYTES: Final = 512 * 1024 * 1024
+MAX_KEPT_BYTES: Final = 256 * 1024 * 1024
 
 
 class Arrivals:

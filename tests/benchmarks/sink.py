@@ -4,7 +4,8 @@ HTTP/1.1 with keep-alive, a thread for each connection. While a program is measu
 kept; what was in it is looked at when somebody asks. Must not know: who is measured, nor what for.
 
 The measured program speaks to it over the same port: ``POST /begin`` (a new run, see `Orders`), ``GET /wait?events=N``
-(answered when so many were accepted), ``GET /report`` (see `arrivals`).
+(answered when so many were
+accepted, or nothing comes any more), ``GET /report`` (see `arrivals`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import BinaryIO, Final
 
 from .arrivals import Arrivals
 
-HANG_LIMIT: Final = 300.0
+# Who has said nothing for so long has nothing more to say.
+QUIET_LIMIT: Final = 20.0
 PUT: Final = b"Logs_20140328.PutLogEvents"
 HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: 1\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n"
@@ -94,14 +96,20 @@ class Sink:
         if path == "/begin":
             self._begin(Orders(**json.loads(body)))
         elif path == "/wait":
-            wanted = int(query.removeprefix("events="))
-            with self._changed:
-                done = self._changed.wait_for(lambda: self._arrivals.events >= wanted, HANG_LIMIT)
-                return json.dumps({"done": done, "events": self._arrivals.events}).encode()
+            return json.dumps(self._wait_for(int(query.removeprefix("events=")))).encode()
         elif path == "/report":
             with self._changed:
                 return json.dumps(self._arrivals.report()).encode()
         return NOTHING
+
+    def _wait_for(self, wanted: int) -> dict[str, int]:
+        """Wait until so many events were accepted, or nothing comes any more."""
+        with self._changed:
+            events = -1
+            while events < self._arrivals.events < wanted:
+                events = self._arrivals.events
+                self._changed.wait_for(lambda: self._arrivals.events > events, QUIET_LIMIT)
+            return {"events": self._arrivals.events}
 
 
 def _headers(reader: BinaryIO) -> tuple[bytes, int]:

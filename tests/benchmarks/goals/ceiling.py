@@ -9,7 +9,7 @@ from cwlog_handler.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, REQUESTS_PER
 
 from ..case import Case, Figures, Goal, Group, Sizes
 from ..peers import NULL, OURS, WATCHTOWER
-from ..program import LOGGER, NotDelivered, Setup
+from ..program import LOGGER, DoesNotCount, Setup
 from ..workload import KINDS, log, serials
 from . import cpu
 
@@ -52,7 +52,7 @@ def shares(report: Any) -> Figures:
     requests = report["requests"][1:-1]
     steady = [request for request in requests if request[0] >= requests[0][0] + RUN_UP]
     if len(steady) < 2:
-        raise NotDelivered(f"{len(requests)} requests are too few to tell")
+        raise DoesNotCount(f"{len(requests)} requests are too few to tell")
     packed = [max(events / MAX_BATCH_EVENTS, size / MAX_BATCH_BYTES) for _, events, size in steady]
     took = steady[-1][0] - steady[0][0]
     # From the first request to the last: n requests span n - 1 intervals.
@@ -95,7 +95,7 @@ def group(sizes: Sizes) -> Group:
                 ),
             ]
     small = "ceiling, 20 B in one burst"
-    # Half as much text: what is full here is the number of events.
+    # Some requests' worth of events; of bytes there are few.
     params = {"kind": "20 B", "mib": sizes.backlog_mib / 16, "latency": 0.0, "steady": False}
     cases.append(Case(small, "ceiling.measure", (OURS,), params, rounds=1))
     goals.append(

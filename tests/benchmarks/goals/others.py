@@ -15,7 +15,7 @@ from cwlog_handler.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, REQUESTS
 
 from ..case import Case, Figures, Goal, Group, Sizes
 from ..peers import BOTO3, GROUP, OURS
-from ..program import LOGGER, NotDelivered, Setup
+from ..program import LOGGER, DoesNotCount, Setup
 from ..workload import KINDS, log, serials
 
 KIND: Final = KINDS["120 B"]
@@ -130,7 +130,7 @@ def measure(setup: Setup) -> Figures:
     # The sink's clock is the same on Linux; elsewhere a request may be told before or after its time.
     requests = sum(began <= at <= ended for at, _, _ in setup.ask("GET", "/report")["requests"])
     if requests < seconds * (REQUESTS_PER_SECOND - 1):
-        raise NotDelivered(f"{requests} requests in {seconds} s are not {REQUESTS_PER_SECOND} a second")
+        raise DoesNotCount(f"{requests} requests in {seconds} s are not {REQUESTS_PER_SECOND} a second")
     return {
         **{f"idle_{name}": figure for name, figure in idle.items()},
         **{f"busy_{name}": figure for name, figure in busy.items()},
