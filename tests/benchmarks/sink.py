@@ -4,8 +4,7 @@ HTTP/1.1 with keep-alive, a thread for each connection. While a program is measu
 kept; what was in it is looked at when somebody asks. Must not know: who is measured, nor what for.
 
 The measured program speaks to it over the same port: ``POST /begin`` (a new run, see `Orders`), ``GET /wait?events=N``
-(answered when so many were
-accepted, or nothing comes any more), ``GET /report`` (see `arrivals`).
+(answered when so many were accepted, or nothing comes any more), ``GET /report`` (see `arrivals`).
 """
 
 from __future__ import annotations
@@ -105,10 +104,8 @@ class Sink:
     def _wait_for(self, wanted: int) -> dict[str, int]:
         """Wait until so many events were accepted, or nothing comes any more."""
         with self._changed:
-            events = -1
-            while events < self._arrivals.events < wanted:
-                events = self._arrivals.events
-                self._changed.wait_for(lambda: self._arrivals.events > events, QUIET_LIMIT)
+            while self._arrivals.events < wanted and self._changed.wait(QUIET_LIMIT):
+                pass
             return {"events": self._arrivals.events}
 
 
