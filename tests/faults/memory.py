@@ -49,11 +49,11 @@ def resident_bytes():
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def run(kind, records, url, overflow="drop_oldest"):
+def run(kind, records, url, buffer_bytes, overflow):
     """Log records of one kind in this process; return what it cost."""
     text = KINDS[kind]
     handler = CloudWatchLogsHandler(
-        "g", kind, endpoint_url=url, max_buffer_size=BUFFER_BYTES, overflow=overflow, close_timeout=0.1
+        "g", kind, endpoint_url=url, max_buffer_size=buffer_bytes, overflow=overflow, close_timeout=0.1
     )
     logger = logging.getLogger("memory")
     logger.setLevel(logging.INFO)
@@ -86,9 +86,9 @@ def run(kind, records, url, overflow="drop_oldest"):
     }
 
 
-def in_a_process(kind, records, url, overflow="drop_oldest"):
+def in_a_process(kind, records, url, buffer_bytes=BUFFER_BYTES, overflow="drop_oldest"):
     """Do the same in a process of its own, whose memory nobody has used before."""
-    command = python("-m", "tests.faults.memory", "--one", kind, str(records), url, overflow)
+    command = python("-m", "tests.faults.memory", "--one", kind, str(records), url, str(buffer_bytes), overflow)
     done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True, timeout=3600)
     return json.loads(done.stdout)
 
@@ -127,7 +127,8 @@ def main(records):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(run(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])), flush=True)
+        kind, records, url, buffer_bytes, overflow = sys.argv[2:]
+        print(json.dumps(run(kind, int(records), url, int(buffer_bytes), overflow)), flush=True)
         # What waits is not worth waiting for.
         os._exit(0)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 2_000_000)

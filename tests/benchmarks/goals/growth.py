@@ -1,0 +1,106 @@
+"""Growth: the cost of a record with many streams, with many threads, and after many records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import cycle
+from time import process_time
+from typing import Final
+
+from tests.faults.memory import MIB, resident_bytes
+
+from ..case import Case, Figures, Goal, Group, Sizes
+from ..peers import NULL, OURS, WATCHTOWER
+from ..program import LOGGER, Setup, attach
+from ..workload import KINDS, log, serials
+from . import cpu
+
+KIND: Final = KINDS["120 B"]
+# Requests with a single record, to know what a request costs whatever is in it.
+SMALL_REQUESTS: Final = 300
+# "Flat" on a machine that does other things too.
+FLAT: Final = 1.25
+# A process's size comes and goes by this much without any leak.
+RSS_LEEWAY_MIB: Final = 5.0
+CHUNK: Final = 100_000
+
+
+def streams(setup: Setup) -> Figures:
+    """Log to many streams in turn.
+
+    A request costs the same whatever is in it, and there are as many as there are streams; so it is taken off.
+    """
+    records, count = setup.params["records"], setup.params["streams"]
+    setup.begin()
+    target = setup.open(KIND, log_stream_name="{logger_name}")
+    loggers = [logging.getLogger(f"stream{number}") for number in range(count)]
+    for logger in loggers:
+        attach(target.handler, logger)
+    began = process_time()
+    for number in serials(1, SMALL_REQUESTS):
+        LOGGER.info(KIND.template, setup.run, number)
+        target.handler.flush()
+    per_request = (process_time() - began) / SMALL_REQUESTS
+    before = len(setup.report(1 + SMALL_REQUESTS, KIND)["requests"])
+    began = process_time()
+    log_in_turn(loggers, KIND.template, setup.run, serials(1 + SMALL_REQUESTS, records))
+    setup.settle(target, SMALL_REQUESTS + records)
+    cpu = process_time() - began
+    requests = len(setup.report(1 + SMALL_REQUESTS + records, KIND)["requests"]) - before
+    return {
+        "us_per_record": (cpu - requests * per_request) / records * 1e6,
+        "us_with_requests": cpu / records * 1e6,
+        "ms_per_request": per_request * 1000,
+        "requests": requests,
+    }
+
+
+def log_in_turn(loggers: Sequence[logging.Logger], template: str, run: str, numbers: range) -> None:
+    """Log a record for each number, each to another logger."""
+    for number, info in zip(numbers, cycle([logger.info for logger in loggers]), strict=False):
+        info(template, run, number)
+
+
+def long(setup: Setup) -> Figures:
+    """Log a great many records, with nothing left after each chunk: how large is the process then?"""
+    records = setup.params["records"]
+    setup.begin()
+    target = setup.open(KIND)
+    sizes = []
+    for start in range(0, records, CHUNK):
+        log(LOGGER, KIND.template, setup.run, serials(1 + start, CHUNK))
+        setup.settle(target, start + CHUNK)
+        sizes.append(resident_bytes() / MIB)
+    setup.report(1 + records, KIND)
+    # The first chunks find the size that the allocator settles on.
+    return {"growth_mib": sizes[-1] - max(sizes[: max(1, len(sizes) // 5)]), "rss_mib": sizes[-1]}
+
+
+def group(sizes: Sizes) -> Group:
+    """The cases and goals."""
+    cases, goals = [], []
+    of_streams = {count: f"growth, {count:,} stream{'s'[: count > 1]}" for count in (1, 100, sizes.many_streams)}
+    for count, name in of_streams.items():
+        params = {"streams": count, "records": sizes.records}
+        # watchtower has a thread for each stream.
+        peers = (WATCHTOWER, OURS) if count <= 100 and not sizes.is_short else (OURS,)
+        cases.append(Case(name, "growth.streams", peers, params, sizes.few_rounds))
+        if count > 1:
+            title = f"{name}: CPU beyond the requests', against one stream"
+            goals.append(
+                Goal(title, name, "us_per_record", "µs", FLAT, "times", OURS, of_streams[1], in_short=count == 100)
+            )
+    of_threads = {count: f"growth, {count} thread{'s'[: count > 1]}" for count in (1, 8, 64)}
+    for count, name in of_threads.items():
+        cases.append(cpu.case(name, sizes.records, threads=count, peers=(NULL, OURS), rounds=sizes.few_rounds))
+        if count > 1:
+            title = f"{name}: CPU, against one thread"
+            unit = "s per 1 M"
+            goals.append(
+                Goal(title, name, "cpu_s_per_million", unit, FLAT, "times", OURS, of_threads[1], in_short=count == 64)
+            )
+    name = f"growth, {sizes.long_records:,} records"
+    cases.append(Case(name, "growth.long", (OURS,), {"records": sizes.long_records}, rounds=1))
+    goals.append(Goal(f"{name}: RSS", name, "growth_mib", "MiB", RSS_LEEWAY_MIB, in_short=False))
+    return Group("growth", "Growth", cases, goals)
