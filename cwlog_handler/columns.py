@@ -80,12 +80,6 @@ class Events:
         messages = json.loads(f'["{self.texts[:-1].decode()}"]'.replace(END, '","')) if self.numbers else []
         return map(Event, self.timestamps, map(str.encode, messages), self.numbers)
 
-    def escaped_texts(self) -> list[str]:
-        """Return the texts as they stand in JSON between their quotes."""
-        texts = self.texts.decode().split(END)
-        texts.pop()  # what follows the last end
-        return texts
-
     def extend(self, other: Events) -> None:
         """Add events that came later."""
         self.numbers.extend(other.numbers)

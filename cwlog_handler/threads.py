@@ -12,7 +12,7 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident, start_new_t
 from queue import Empty, SimpleQueue
 from typing import Final
 
-__all__ = ["Empty", "LockType", "SimpleQueue", "acquire", "allocate_lock", "get_ident", "start_new_thread"]
+__all__ = ["Empty", "LockType", "SimpleQueue", "acquire", "allocate_lock", "get_ident", "give_way", "start_new_thread"]
 
 _sleep: Final = time.sleep
 # How often a greenlet looks whether a native lock is free, which cannot wake it.
@@ -34,3 +34,8 @@ def acquire(lock: LockType, timeout: float) -> bool:
         polls += 1
         time.sleep(_POLL)
     return True
+
+
+def give_way() -> None:
+    """Let others run that wait for the GIL: they would get it only after the 5 ms of Python's switch interval."""
+    _sleep(0)
