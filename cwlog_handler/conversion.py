@@ -71,7 +71,7 @@ def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> d
     """Return one event for each record; None if one is empty or too long. Raises for one that is odd."""
     texts, count = records.texts, len(records.texts)
     # The same as events.timestamp_ms: a call for each would cost as much as all the rest here.
-    timestamps = map(int, [seconds * 1000 + 0.0005 for seconds in records.created])
+    timestamps = [int(seconds * 1000 + 0.0005) for seconds in records.created]
     data = escaped(texts)
     lengths = list(map(len, texts)) if data.isascii() else [len(text.encode()) for text in texts]
     # All of them together are rarely as long as one may be.

@@ -14,7 +14,7 @@ OVERSIZE: Final = ("split", "truncate", "drop")
 
 # A code point is at most four bytes in UTF-8: the smallest room in which cutting always makes progress.
 MIN_TEXT_BYTES: Final = 4
-# Nearer than that is no time that the service takes, and this is one that 64 bits hold.
+# Later than any time that the service takes, and such that 64 bits hold what is added to it.
 _FAR_MS: Final = 2**62
 TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
 
@@ -50,11 +50,12 @@ class NotAnEvent(Exception):
 
 
 def timestamp_ms(created: float) -> int:
-    """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down; at most what 64 bits hold.
+    """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down.
 
     Half a microsecond is added because 1.7e9 seconds times 1,000 lands just below the whole number as often as on it.
+    What is before the epoch or beyond 64 bits becomes the nearest that is not: the service takes neither.
     """
-    return max(-_FAR_MS, min(int(created * 1000 + 0.0005), _FAR_MS))
+    return max(0, min(int(created * 1000 + 0.0005), _FAR_MS))
 
 
 def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int = 0) -> list[Event]:
