@@ -60,6 +60,7 @@ class Dispatch:
         send_interval: float,
         requests_per_second: float | None,
         clock: Callable[[], float],
+        sleep_until: Callable[[float], None],
         jitter: Callable[[], float],
         ring: Callable[[], None],
     ) -> None:
@@ -74,6 +75,7 @@ class Dispatch:
         self._overlap = Overlap(MOST_OVERLAPPING)
         self._rate = requests_per_second
         self._clock = clock
+        self._sleep_until = sleep_until
         self._jitter = jitter
         self._ring = ring
         self._results: SimpleQueue[Callable[[float], None]] = SimpleQueue()
@@ -166,10 +168,11 @@ class Dispatch:
 
     def _call(self, stream: Stream, send: Send) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""
-        started_at = send.taken
+        started_at = send.start
 
         def on_start() -> None:
             nonlocal started_at
+            self._sleep_until(send.start)
             started_at = self._clock()
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)

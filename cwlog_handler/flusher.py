@@ -20,12 +20,19 @@ from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
 from .rounds import Put, Rounds
-from .threads import acquire, allocate_lock, get_ident, start_new_thread
+from .threads import acquire, allocate_lock, get_ident, sleep, start_new_thread
 
 # Not time.monotonic where it can be helped: freezegun freezes that, and every wait here would be endless.
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )
+
+
+def sleep_until(instant: float) -> None:
+    """Sleep until an instant of `monotonic`, if it is not over."""
+    if (seconds := instant - monotonic()) > 0:
+        sleep(seconds)
+
 
 # How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
 LAST_MOMENT: Final = 1.0

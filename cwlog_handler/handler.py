@@ -19,7 +19,7 @@ from typing import Any, Final
 from . import formatting, limits, options
 from .batches import Rules
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
-from .flusher import LAST_MOMENT, Flusher, monotonic
+from .flusher import LAST_MOMENT, Flusher, monotonic, sleep_until
 from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME, StreamName
@@ -177,6 +177,7 @@ class CloudWatchLogsHandler(logging.Handler):
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
             clock=monotonic,
+            sleep_until=sleep_until,
             # Not the module's own generator, whose numbers are the program's; nor one with a state that forks share.
             jitter=random.SystemRandom().random,
             own_stream_name=partial(_process_stream, self._stream_name),

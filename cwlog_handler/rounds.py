@@ -58,6 +58,7 @@ class Rounds:
         requests_per_second: float | None,
         flush_level: int,
         clock: Callable[[], float],
+        sleep_until: Callable[[float], None],
         jitter: Callable[[], float],
         own_stream_name: Callable[[], str],
     ) -> None:
@@ -85,6 +86,7 @@ class Rounds:
             send_interval=send_interval,
             requests_per_second=requests_per_second,
             clock=clock,
+            sleep_until=sleep_until,
             jitter=jitter,
             ring=self.inbox.ring_bell,
         )

@@ -23,11 +23,14 @@ from .batches import Batch, Rules
 from .columns import Events
 from .ledger import Ledger
 from .losses import Loss
-from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket
+from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket, Turn
 
 # A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
 # Up to here another try follows at once; beyond, it backs off like any failure.
 QUICK_RETRIES = 2
+# A full batch is taken so long before its token is free: to make a request of it takes some milliseconds, which would
+# each time be missing from the second.
+PREPARED_AHEAD = 0.05
 # Whoever answers sooner than that takes ten requests a second one by one, twice what is allowed by default.
 SLOW_ANSWER = 0.1
 
@@ -36,11 +39,11 @@ _place = attrgetter("place")
 
 @dataclass(frozen=True, eq=False)
 class Send:
-    """Send this batch now, with this sequence token; ``taken`` is when its bucket token was taken."""
+    """Send this batch from ``start`` on, with this sequence token."""
 
     batch: Batch
     token: str | None
-    taken: float
+    start: float
     place: int
     """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
     half of."""
@@ -181,11 +184,11 @@ class Stream:
         not_before = self._not_before if ready else max(self._not_before, self._due or 0.0)
         if now < not_before:
             return Wait(not_before)
-        # The token comes first: while it is waited for, more events may join the batch.
-        wait_until = self.bucket.take(now) if self.bucket is not None else None
-        if wait_until is not None:
-            return Wait(wait_until)
-        send = self._next(now, now_ms)
+        # The token comes first: while it is waited for, more events may join the batch, unless it is full.
+        turn = self.bucket.take(now, PREPARED_AHEAD if ready else 0.0) if self.bucket is not None else Turn(True, now)
+        if not turn.is_taken:
+            return Wait(turn.at)
+        send = self._next(now, turn.at, now_ms)
         if send is None:
             if self.bucket is not None:
                 self.bucket.cancel()
@@ -201,10 +204,10 @@ class Stream:
         batch = self._backlog.first_batch(whole_ms=True)
         return not any(send.shares_time_with(batch) for send in self._sent)
 
-    def _next(self, now: float, now_ms: int) -> Send | None:
+    def _next(self, now: float, start: float, now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while self._again or not self._backlog.is_empty:
-            send = self._take(now)
+            send = self._take(start)
             aged = send.batch.within(now_ms, self._rules)
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
@@ -214,18 +217,18 @@ class Stream:
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
         return replace(send, batch=aged.batch) if aged.batch is not None else None
 
-    def _take(self, now: float) -> Send:
+    def _take(self, start: float) -> Send:
         if self._again:
-            return replace(self._again.pop(0), token=self._token, taken=now)
+            return replace(self._again.pop(0), token=self._token, start=start)
         # Another one may be to overlap it.
         batch = self._backlog.take(whole_ms=self._is_slow and self._overlap.most > 1)
-        return Send(batch, self._token, now, batch.first_number)
+        return Send(batch, self._token, start, batch.first_number)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         """Draw the consequences of what became of a batch that was sent."""
         self._sent.remove(send)
         self.last_used = now
-        self._is_slow = now - send.taken > SLOW_ANSWER
+        self._is_slow = now - send.start > SLOW_ANSWER
         self._ledger.requests += 1
         match outcome:
             case outcomes.Accepted():

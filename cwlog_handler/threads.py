@@ -12,9 +12,19 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident, start_new_t
 from queue import Empty, SimpleQueue
 from typing import Final
 
-__all__ = ["Empty", "LockType", "SimpleQueue", "acquire", "allocate_lock", "get_ident", "give_way", "start_new_thread"]
+__all__ = [
+    "Empty",
+    "LockType",
+    "SimpleQueue",
+    "acquire",
+    "allocate_lock",
+    "get_ident",
+    "give_way",
+    "sleep",
+    "start_new_thread",
+]
 
-_sleep: Final = time.sleep
+sleep: Final = time.sleep
 # How often a greenlet looks whether a native lock is free, which cannot wake it.
 _POLL: Final = 0.01
 
@@ -25,7 +35,7 @@ def acquire(lock: LockType, timeout: float) -> bool:
     A greenlet that waits for a native thread lets the others go on meanwhile.
     """
     timeout = min(max(0.0, timeout), TIMEOUT_MAX)
-    if time.sleep is _sleep:
+    if time.sleep is sleep:
         return lock.acquire(timeout=timeout)
     polls = 0
     while not lock.acquire(blocking=False):
@@ -38,4 +48,4 @@ def acquire(lock: LockType, timeout: float) -> bool:
 
 def give_way() -> None:
     """Let others run that wait for the GIL: they would get it only after the 5 ms of Python's switch interval."""
-    _sleep(0)
+    sleep(0)

@@ -44,6 +44,7 @@ def simulated(
             "flush_level": logging.ERROR,
             "jitter": lambda: 1.0,
             "own_stream_name": lambda: "s",
+            "sleep_until": lambda instant: None,
             **options,
         },
     )

@@ -66,6 +66,11 @@ STEPS = st.lists(
 @given(STEPS, st.sampled_from([None, 5, 20]), st.randoms(use_true_random=False))
 def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):  # noqa: C901
     now = 1000.0
+
+    def sleep_until(instant):
+        nonlocal now
+        now = max(now, instant)
+
     service = Service(lambda: now)
     rounds = simulated(
         service,
@@ -78,6 +83,7 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
         event_bytes=60,
         requests_per_second=2,
         jitter=random.random,
+        sleep_until=sleep_until,
     )
     created, texts = time.time(), {}
     for action, value in steps:

@@ -55,6 +55,7 @@ def a_flusher(client, clock=monotonic, use_thread=True):
         clock=clock,
         jitter=lambda: 1.0,
         own_stream_name=lambda: "s",
+        sleep_until=lambda instant: None,
     )
     return Flusher(
         client,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, shared_bucket
+from cwlog_handler.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, Turn, shared_bucket
 
 
 def starts(bucket, arrivals):
@@ -14,9 +14,9 @@ def starts(bucket, arrivals):
     now, started = 0.0, []
     for arrival in arrivals:
         now = max(now, arrival)
-        while (wait_until := bucket.take(now)) is not None:
-            assert wait_until > now
-            now = wait_until
+        while not (turn := bucket.take(now)).is_taken:
+            assert turn.at > now
+            now = turn.at
         started.append(now)
         bucket.give_back(now)
     return started
@@ -50,17 +50,33 @@ def test_a_token_comes_back_a_second_after_the_request_was_really_made():
     bucket = TokenBucket(1)
     bucket.take(10.0)
     bucket.give_back(10.4)
-    assert bucket.take(11.3) >= 11.4
+    assert bucket.take(11.3).at >= 11.4
 
 
 def test_a_request_that_does_not_start_for_long_keeps_its_token():
     """A process that was stopped, or a client that was made anew: the tokens do not grow old meanwhile."""
     bucket = TokenBucket(2)
-    assert bucket.take(10.0) is bucket.take(10.0) is None
-    assert bucket.take(50.0) > 50.0
+    assert bucket.take(10.0) == bucket.take(10.0) == Turn(True, 10.0)
+    assert bucket.take(50.0).at > 50.0
     bucket.give_back(50.0)
     bucket.give_back(50.0)
-    assert bucket.take(50.5) >= 51.0
+    assert bucket.take(50.5).at >= 51.0
+
+
+@given(st.lists(st.floats(0, 3), max_size=60), st.integers(1, 4), st.floats(0, 0.5))
+def test_a_token_taken_ahead_is_used_no_sooner_than_it_is_free(pauses, rate, ahead):
+    """However many are prepared at the same time, and whenever they are used after that."""
+    bucket, now, started = TokenBucket(rate), 0.0, []
+    for pause in pauses:
+        now += pause
+        turn = bucket.take(now, ahead)
+        if turn.is_taken:
+            assert now <= turn.at <= now + ahead
+            started.append(turn.at)
+            now = max(now, turn.at)
+            bucket.give_back(turn.at)
+    for first, following in zip(started, started[rate:], strict=False):
+        assert following - first >= 1.0
 
 
 def test_no_rate_means_no_waiting():
@@ -77,12 +93,14 @@ def test_handlers_that_write_to_one_stream_share_a_bucket_and_the_strictest_rate
 
 def test_threads_that_share_a_bucket_get_no_more_tokens_than_there_are():
     bucket, taken = TokenBucket(100), []
-    threads = [threading.Thread(target=lambda: taken.extend(bucket.take(1.0) for _ in range(50))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: taken.extend(bucket.take(1.0).is_taken for _ in range(50))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert taken.count(None) == 100
+    assert taken.count(True) == 100
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])

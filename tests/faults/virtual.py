@@ -53,12 +53,16 @@ class World:
             batch_events=batch_events,
             requests_per_second=requests_per_second,
             jitter=jitter,
+            sleep_until=self._sleep_until,
             **options,
         )
 
     @property
     def stats(self):
         return self._rounds.stats()
+
+    def _sleep_until(self, instant):
+        self.now = max(self.now, instant)
 
     # -- what the rounds see of the client -------------------------------------------------------------------------
 
@@ -68,8 +72,8 @@ class World:
         return outcomes.Connected(self._endpoint) if is_connected else connection
 
     def put(self, stream_name, events, token, on_start):
-        started = self.now
         outcome = self._client.put(stream_name, events, token, on_start)
+        started = self.now
         self.now += self.latency
         self.calls.append(Call(stream_name, started, self.now, [event.message for event in events], outcome))
         return outcome
