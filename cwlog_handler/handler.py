@@ -19,6 +19,7 @@ from typing import Any, Final
 from . import formatting, limits, options
 from .batches import Rules
 from .client import READ_TIMEOUT, Client
+from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .flusher import LAST_MOMENT, Flusher, monotonic
 from .intake import OVERFLOW, Bounds, Overflow
@@ -63,6 +64,9 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_tags: Tags of a group that the handler makes.
         log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
         log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
+        log_format: "json/emf" tells the service that the messages are documents in the embedded metric format (header
+            ``x-amzn-logs-format``). Where it finds out by itself, as in most regions, this is not needed. One that is
+            too long for an event is none any more once ``oversize`` has cut it; stderr says so.
         send_interval: The longest a record waits for company, seconds. Stretched while the service throttles.
         max_batch_size: Bytes in one request at most, as the service counts: UTF-8 plus 26 an event.
         max_batch_count: Events in one request at most.
@@ -102,6 +106,7 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
         log_group_class: str | None = None,
+        log_format: str | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
         max_batch_count: int = limits.MAX_BATCH_EVENTS,
@@ -133,7 +138,15 @@ class CloudWatchLogsHandler(logging.Handler):
         retention_days = options.retention_days(log_group_retention_days)
         if max_buffer_count is not None:
             options.whole_number("max_buffer_count", max_buffer_count, 1)
+        # An event larger than a batch may be could never go out.
+        event_bytes = min(event_bytes, batch_bytes)
+        options.one_of("oversize", oversize, OVERSIZE)
         notices = Notices(monotonic)
+        self._documents = (
+            None
+            if options.log_format(log_format) is None
+            else Documents(log_group_name, event_bytes, oversize, notices.say)
+        )
         client = Client(
             log_group_name=log_group_name,
             region_name=region_name,
@@ -146,6 +159,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_tags=options.tags(log_group_tags),
             log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
             log_group_class=options.log_group_class(log_group_class),
+            log_format=log_format,
             say=notices.say,
             # Where the caller makes the call, it takes no longer than the caller waits, give or take.
             patience=READ_TIMEOUT if use_queues else max(LAST_MOMENT, self.close_timeout),
@@ -163,9 +177,8 @@ class CloudWatchLogsHandler(logging.Handler):
                 options.one_of("overflow", overflow, OVERFLOW),
                 options.seconds("block_timeout", block_timeout),
             ),
-            # An event larger than a batch may be could never go out.
-            max_event_bytes=min(event_bytes, batch_bytes),
-            oversize=options.one_of("oversize", oversize, OVERSIZE),
+            max_event_bytes=event_bytes,
+            oversize=oversize,
             send_interval=seconds_between,
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
@@ -232,8 +245,12 @@ class CloudWatchLogsHandler(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
         if self.formatter is not None:
-            return self.formatter.format(record)
-        return formatting.default_text(record, self._json_default)
+            text = self.formatter.format(record)
+        else:
+            text = formatting.default_text(record, self._json_default)
+        if self._documents is not None and type(text) is str:
+            self._documents.look_at(text)
+        return text
 
     def _name_for(self, record: logging.LogRecord) -> str:
         if not self._stream_name.per_process:
