@@ -65,8 +65,8 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
         log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
         log_format: "json/emf" tells the service that the messages are documents in the embedded metric format (header
-            ``x-amzn-logs-format``). Where it finds out by itself, as in most regions, this is not needed. One that is
-            too long for an event is none any more once ``oversize`` has cut it; stderr says so.
+            ``x-amzn-logs-format``), which it sees by itself in most regions. No metrics come of a document that is too
+            long for one event, whatever ``oversize`` does with it: stderr says so.
         send_interval: The longest a record waits for company, seconds. Stretched while the service throttles.
         max_batch_size: Bytes in one request at most, as the service counts: UTF-8 plus 26 an event.
         max_batch_count: Events in one request at most.

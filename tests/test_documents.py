@@ -111,11 +111,11 @@ def test_stderr_tells_of_a_document_that_is_too_long_for_one_event(fake, logger,
     logger.info("ä" * 87)
     assert handler.flush()
     assert capsys.readouterr().err == ""
-    logger.info("ä" * 88)
+    logger.info("ä" * 87 + "x")
     assert handler.flush()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
-        "cwlog_handler: a document of 176 bytes is more than the 174 of one event, no metrics come of"
+        "cwlog_handler: a document of 175 bytes is more than the 174 of one event, no metrics come of"
     )
     assert f"(oversize='{oversize}')" in line
     assert handler.stats.dropped_by_reason.get("oversize", 0) == (oversize == "drop")
