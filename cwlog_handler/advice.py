@@ -107,6 +107,10 @@ TAGS_LEFT_OUT: Final = Advice(
     "the log group was created without log_group_tags [{reason}]",
     "allow logs:TagResource or correct the tags, and tag the log group",
 )
+LONG_DOCUMENT: Final = Advice(
+    "a document of {size} bytes is more than the {room} of one event, no metrics come of it (oversize={oversize})",
+    "log it in smaller documents, or raise max_message_size and max_batch_size if they are below their maximum",
+)
 ADAPTIVE_RETRIES: Final = Advice(
     "boto3_client has the retry mode 'adaptive', which makes requests wait on its own",
     "pass a client with another retry mode",

@@ -55,6 +55,7 @@ class Client:
         log_group_tags: Mapping[str, str] | None,
         log_group_kms_key_id: str | None,
         log_group_class: str | None,
+        log_format: str | None = None,
         say: Callable[[str, str], None],
         patience: float | None = None,
     ) -> None:
@@ -69,6 +70,7 @@ class Client:
         self._tags = dict(log_group_tags or {})
         self._kms_key_id = log_group_kms_key_id
         self._log_group_class = log_group_class
+        self._log_format = log_format
         self._say = say
         self._patience = READ_TIMEOUT if patience is None else patience
         self._boto3: Any = None
@@ -159,7 +161,7 @@ class Client:
         # of its owner's, which are to see what they would see of any call.
         shown = batch.columns if body is None else batch.columns.part(0, 1)
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
-        with hooks.our_call(on_start, body):
+        with hooks.our_call(on_start, body, self._log_format):
             answer = self._boto3.put_log_events(**request)
         return _answered(answer, len(batch))
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from . import formatting, limits, options
 from .batches import Rules
+from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .flusher import LAST_MOMENT, Flusher, monotonic, sleep_until
 from .intake import OVERFLOW, Bounds, Overflow
@@ -62,6 +63,9 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_tags: Tags of a group that the handler makes.
         log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
         log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
+        log_format: "json/emf" tells the service that the messages are documents in the embedded metric format (header
+            ``x-amzn-logs-format``), which it sees by itself in most regions. No metrics come of a document that is too
+            long for one event, whatever ``oversize`` does with it: stderr says so.
         send_interval: The longest a record waits for company, seconds. Stretched while the service throttles.
         max_batch_size: Bytes in one request at most, as the service counts: UTF-8 plus 26 an event.
         max_batch_count: Events in one request at most.
@@ -104,6 +108,7 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
         log_group_class: str | None = None,
+        log_format: str | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
         max_batch_count: int = limits.MAX_BATCH_EVENTS,
@@ -140,7 +145,15 @@ class CloudWatchLogsHandler(logging.Handler):
         retention_days = options.retention_days(log_group_retention_days)
         if max_buffer_count is not None:
             options.whole_number("max_buffer_count", max_buffer_count, 1)
+        # An event larger than a batch may be could never go out.
+        event_bytes = min(event_bytes, batch_bytes)
+        options.one_of("oversize", oversize, OVERSIZE)
         notices = Notices(monotonic)
+        self._documents = (
+            None
+            if options.log_format(log_format) is None
+            else Documents(log_group_name, event_bytes, oversize, notices.say)
+        )
         client = Client(
             log_group_name=log_group_name,
             region_name=region_name,
@@ -153,6 +166,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_tags=options.tags(log_group_tags),
             log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
             log_group_class=options.log_group_class(log_group_class),
+            log_format=log_format,
             say=notices.say,
             # Where the caller makes the call, it takes no longer than the caller waits, give or take.
             patience=None if use_queues else max(LAST_MOMENT, self.close_timeout),
@@ -170,9 +184,8 @@ class CloudWatchLogsHandler(logging.Handler):
                 options.one_of("overflow", overflow, OVERFLOW),
                 options.seconds("block_timeout", block_timeout),
             ),
-            # An event larger than a batch may be could never go out.
-            max_event_bytes=min(event_bytes, batch_bytes),
-            oversize=options.one_of("oversize", oversize, OVERSIZE),
+            max_event_bytes=event_bytes,
+            oversize=oversize,
             send_interval=seconds_between,
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
@@ -256,11 +269,15 @@ class CloudWatchLogsHandler(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
         if self.formatter is not None:
-            return self.formatter.format(record)
-        if type(record.msg) is str and not (record.exc_info or record.exc_text or record.stack_info):
+            text = self.formatter.format(record)
+        elif type(record.msg) is str and not (record.exc_info or record.exc_text or record.stack_info):
             # Nearly all are of this kind: no further call is made for them.
-            return record.getMessage()
-        return formatting.default_text(record, self._json_default)
+            text = record.getMessage()
+        else:
+            text = formatting.default_text(record, self._json_default)
+        if self._documents is not None and type(text) is str:
+            self._documents.look_at(text)
+        return text
 
     def _render_name(self, record: logging.LogRecord) -> str:
         return self._stream_name.render(

@@ -1,4 +1,4 @@
-"""Our hooks in a boto3 client's events: to see a request start, to give its body, to keep the client's retries out.
+"""Our hooks in a boto3 client's events: to see a request start, to give its body and a header, to keep retries out.
 
 Owns: which thread is in a call of ours. Must not know: what is called, and what comes of it. Others may use the same
 client at the same time: their calls are left alone.
@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.client import BaseClient
 
+from .limits import LOG_FORMAT_HEADER
 from .threads import get_ident
 
 
@@ -20,6 +21,7 @@ from .threads import get_ident
 class _OurCall:
     on_start: Callable[[], None] | None
     body: bytes | None
+    log_format: str | None
 
 
 # By thread, for those in a call of ours. Module-wide, as several handlers may share a client, which is hooked once. Not
@@ -36,7 +38,7 @@ def install(client: Any) -> None:
     """Hook into a client, once however often it is asked for; a mock is left as it is."""
     if can_hook(client):
         events: Any = client.meta.events
-        events.register("before-call.cloudwatch-logs.PutLogEvents", _give_body, unique_id="cwlog-handler-body")
+        events.register("before-call.cloudwatch-logs.PutLogEvents", _complete, unique_id="cwlog-handler-complete")
         events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
         events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
 
@@ -47,23 +49,31 @@ def waits_on_its_own(client: Any) -> bool:
 
 
 @contextmanager
-def our_call(on_start: Callable[[], None] | None = None, body: bytes | None = None) -> Iterator[None]:
+def our_call(
+    on_start: Callable[[], None] | None = None, body: bytes | None = None, log_format: str | None = None
+) -> Iterator[None]:
     """Mark the call made inside as ours, made once.
 
-    ``on_start`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised.
+    ``on_start`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised;
+    ``log_format`` is what the service is told the messages are, which botocore has no parameter for.
     """
     ident = get_ident()
-    _ours[ident] = _OurCall(on_start, body)
+    _ours[ident] = _OurCall(on_start, body, log_format)
     try:
         yield
     finally:
         _ours.pop(ident, None)
 
 
-def _give_body(params: dict[str, Any], **_: Any) -> None:
+def _complete(params: dict[str, Any], **_: Any) -> None:
     call = _ours.get(get_ident())
-    if call is not None and call.body is not None:
+    if call is None:
+        return
+    if call.body is not None:
         params["body"] = call.body
+    if call.log_format is not None:
+        # Signed with the rest, which happens after this.
+        params["headers"][LOG_FORMAT_HEADER] = call.log_format
 
 
 def _starts(**_: Any) -> None:

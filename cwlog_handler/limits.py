@@ -50,6 +50,11 @@ RETENTION_DAYS: Final = (
 # Model shape LogGroupClass.
 LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
 
+# Embedded metric format, PutLogEvents: a header "which tells CloudWatch Logs the metrics should be extracted, but it's
+# not required". It once was, and still is in regions that do not detect the format by themselves.
+LOG_FORMAT_HEADER: Final = "x-amzn-logs-format"
+LOG_FORMATS: Final = ("json/emf",)
+
 # Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths here.
 MAX_TAGS: Final = 50
 MAX_TAG_KEY_LENGTH: Final = 128

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from .formatting import json_serialize_default
 from .limits import (
+    LOG_FORMATS,
     LOG_GROUP_CLASSES,
     LOG_GROUP_NAME,
     MAX_KMS_KEY_ID_LENGTH,
@@ -130,6 +131,14 @@ def kms_key_id(value: str | None) -> str | None:
 def log_group_class(value: str | None) -> str | None:
     """Accept a class that CreateLogGroup takes; None leaves the choice to the service."""
     return None if value is None else one_of("log_group_class", value, LOG_GROUP_CLASSES)
+
+
+def log_format(value: str | None) -> str | None:
+    """Accept a format that PutLogEvents can be told of; None tells it nothing."""
+    if value is None:
+        return None
+    _text("log_format", value)
+    return one_of("log_format", value, LOG_FORMATS)
 
 
 def level(value: int | str, name: str = "level") -> int:

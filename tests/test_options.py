@@ -213,6 +213,13 @@ def test_a_kms_key_id_past_the_limit_is_refused():
     assert "log_group_kms_key_id=5" in refused(TypeError, options.kms_key_id, 5)
 
 
+def test_a_log_format_is_one_that_the_service_knows():
+    assert options.log_format(None) is None
+    assert options.log_format("json/emf") == "json/emf"
+    assert refused(ValueError, options.log_format, "emf") == "log_format='emf': give one of 'json/emf'"
+    assert refused(TypeError, options.log_format, True).startswith("log_format=True is of type bool: give text")
+
+
 def test_a_log_group_class_is_one_of_the_services():
     """None leaves it to the service."""
     for value in (None, *LOG_GROUP_CLASSES):

@@ -53,15 +53,17 @@ class Call:
     params: Mapping[str, Any]
     wire_bytes: int
     problem: Refusal | None = None
+    log_format: str | None = None
 
     @classmethod
-    def parse(cls, target: str, body: bytes) -> "Call":
-        """Read a request: ``target`` is the X-Amz-Target header, ``Logs_20140328.PutLogEvents``. Never raises."""
-        operation = target.rpartition(".")[2]
+    def parse(cls, headers: Mapping[str, str], body: bytes) -> "Call":
+        """Read a request: the header x-amz-target names the operation, ``Logs_20140328.PutLogEvents``. Never raises."""
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        log_format = headers.get("x-amzn-logs-format")
         try:
-            return cls(operation, _decode(body), len(body))
+            return cls(operation, _decode(body), len(body), log_format=log_format)
         except Refusal as problem:
-            return cls(operation, {}, len(body), problem)
+            return cls(operation, {}, len(body), problem, log_format)
 
     @property
     def group(self) -> str:

@@ -6,6 +6,7 @@ it tells the wire what is to happen on it.
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
@@ -49,9 +50,9 @@ class Exchange:
         self.gate = Gate()
         self._service = service
 
-    def answer(self, target: str, body: bytes, wire: Wire) -> Answer:
-        """Handle one request; ``target`` is its X-Amz-Target header. Raises what the wire raises."""
-        call = Call.parse(target, body)
+    def answer(self, headers: Mapping[str, str], body: bytes, wire: Wire) -> Answer:
+        """Handle one request; the names of its headers are in lower case. Raises what the wire raises."""
+        call = Call.parse(headers, body)
         with self.changed:
             now = self.monotonic()
             number = self.ledger.open(call, now)

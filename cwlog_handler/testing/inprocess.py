@@ -59,7 +59,8 @@ class _Interceptor:
         context = getattr(request, "context", None) or {}  # not there in older versions of botocore
         read_timeout = context.get("read_timeout", self._read_timeout)
         wire = _InProcessWire(request, self._exchange.gate, read_timeout)
-        answer = self._exchange.answer(_text(request.headers["X-Amz-Target"]), _bytes(request.body), wire)
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        answer = self._exchange.answer(headers, _bytes(request.body), wire)
         return AWSResponse(request.url, answer.status, HTTPHeaders.from_dict(answer.headers), _Body(answer.body))
 
 

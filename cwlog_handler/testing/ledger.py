@@ -20,7 +20,8 @@ class Request:
     that was ordered; ``ordered`` says that it was a fault. ``events`` and ``size_bytes`` (UTF-8 bytes + 26 each) count
     a put's batch and ``batch`` is that batch as sent, (timestamp in ms, message); ``wire_bytes`` is the length of the
     request's body and ``stored`` how many of its events were stored. ``parameters`` are the members of the request,
-    as retention, tags, class and key, without the events.
+    as retention, tags, class and key, without the events. ``log_format`` is the header x-amzn-logs-format, such as
+    "json/emf"; None without it.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Request:
     batch: tuple[tuple[int | None, str | None], ...]
     sequence_token: str | None
     parameters: Mapping[str, Any]
+    log_format: str | None = None
     answer: str = UNANSWERED
     ordered: bool = False
     stored: int = 0
@@ -62,6 +64,7 @@ class Ledger:
                 batch=call.batch,
                 sequence_token=call.params.get("sequenceToken"),
                 parameters=parameters,
+                log_format=call.log_format,
             )
         )
         return number

@@ -120,7 +120,8 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         try:
-            answer = self.server.exchange.answer(self.headers.get("X-Amz-Target", ""), body, self)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = self.server.exchange.answer(headers, body, self)
         except _ClientGone:
             self.close_connection = True
             return

@@ -1,0 +1,39 @@
+"""asyncio: log from coroutines as from anywhere, the loop never waits for the network; only ``flush`` needs a thread.
+
+A context variable tells the tasks apart: a filter on the handler adds it to each record as ``request``.
+"""
+
+import asyncio
+import contextvars
+import logging
+
+from cwlog_handler import CloudWatchLogsHandler
+
+request = contextvars.ContextVar("request", default="-")
+
+
+def add_request(record: logging.LogRecord) -> bool:
+    record.request = request.get()
+    return True
+
+
+async def serve(number: int) -> None:
+    request.set(f"r-{number}")
+    logging.info("begins")
+    await asyncio.sleep(0)
+    logging.info("ends")
+
+
+async def main() -> None:
+    cloudwatch = CloudWatchLogsHandler("my-app")
+    cloudwatch.addFilter(add_request)
+    cloudwatch.setFormatter(logging.Formatter("%(request)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[cloudwatch])
+
+    await asyncio.gather(*(serve(number) for number in range(3)))
+    # Only where you have to know that all is there; at the end of the program it is delivered anyway.
+    await asyncio.to_thread(cloudwatch.flush)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,1 @@
+"""A Django project that logs to CloudWatch Logs: what matters is LOGGING in settings.py."""

@@ -1,0 +1,24 @@
+"""Django's settings: LOGGING is a dictConfig, which Django hands to logging when it starts.
+
+The root logger takes the project's own records and Django's, such as ``django.request``.
+"""
+
+SECRET_KEY = "only for this example"
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "django_shop.urls"
+TIME_ZONE = "UTC"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "cloudwatch": {
+            "class": "cwlog_handler.CloudWatchLogsHandler",
+            "log_group_name": "my-app",
+            "log_stream_name": "django/{machine_name}/{process_id}",
+            "formatter": "line",
+        },
+    },
+    "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+}

@@ -1,0 +1,36 @@
+"""A program that logs already, and now to CloudWatch Logs too: the handler is added to loggers that are there.
+
+What they had stays as it is. The root logger gets all that reaches it; a library's logger gets a stream of its own.
+"""
+
+import logging
+
+from cwlog_handler import CloudWatchLogsHandler
+
+
+def the_program_as_it_was() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def add_cloudwatch() -> None:
+    line = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+
+    everything = CloudWatchLogsHandler("my-app", "all")
+    everything.setFormatter(line)
+    logging.getLogger().addHandler(everything)
+
+    payments = CloudWatchLogsHandler("my-app", "payments", level=logging.WARNING)
+    payments.setFormatter(line)
+    logging.getLogger("shop.payments").addHandler(payments)
+
+
+def main() -> None:
+    the_program_as_it_was()
+    add_cloudwatch()
+    logging.getLogger("shop").info("order %d: %d pieces", 17, 3)
+    logging.getLogger("shop.payments").warning("card refused for order %d", 17)
+
+
+if __name__ == "__main__":
+    main()

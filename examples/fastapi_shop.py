@@ -1,0 +1,18 @@
+"""A FastAPI application under uvicorn that logs to CloudWatch Logs: the event loop never waits for the network.
+
+uvicorn is told the configuration, so that its own access log arrives too, and each of several workers sends its own:
+``uvicorn fastapi_shop:app --log-config uvicorn_logging.json``.
+"""
+
+import logging
+
+from fastapi import FastAPI
+
+log = logging.getLogger("shop")
+app = FastAPI()
+
+
+@app.get("/order/{number}")
+async def order(number: int) -> dict[str, int]:
+    log.info({"event": "order", "number": number})
+    return {"number": number}

@@ -1,0 +1,37 @@
+"""A Flask application that logs to CloudWatch Logs: logging is configured before the application is made.
+
+``app.logger`` then has no handler of its own, and what it logs reaches the root logger. Start it with
+``flask --app flask_shop run``, or with any WSGI server.
+"""
+
+import logging.config
+
+from flask import Flask
+
+logging.config.dictConfig(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+        "handlers": {
+            "cloudwatch": {
+                "class": "cwlog_handler.CloudWatchLogsHandler",
+                "log_group_name": "my-app",
+                "log_stream_name": "flask/{machine_name}/{process_id}",
+                "formatter": "line",
+            },
+        },
+        "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+        # The development server's own lines are coloured for a terminal.
+        "loggers": {"werkzeug": {"level": "WARNING"}},
+    }
+)
+app = Flask(__name__)
+
+
+@app.get("/order/<int:number>")
+def order(number: int) -> str:
+    app.logger.info("order %d", number)
+    if number == 13:
+        raise LookupError("there is no order 13")
+    return "thank you\n"

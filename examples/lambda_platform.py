@@ -1,0 +1,24 @@
+"""Plays AWS Lambda for one of the functions here: ``python lambda_platform.py lambda_function``.
+
+What Lambda does to a process, it does: names in the environment, a trace id for each invocation, and an end without
+any goodbye, in which neither ``atexit`` nor ``finally`` has a say.
+"""
+
+import importlib
+import os
+import sys
+
+TRACE_IDS = ("1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2")
+
+
+def main() -> None:
+    os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = "2026/01/31/[$LATEST]0123456789abcdef"
+    function = importlib.import_module(sys.argv[1])
+    for number, trace_id in enumerate(TRACE_IDS):
+        os.environ["_X_AMZN_TRACE_ID"] = f"Root={trace_id};Parent=53995c3f42cd8ad8;Sampled=1"
+        print(function.lambda_handler({"number": number}, None), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""loguru, with the handler as one of its sinks: loguru takes any handler of the standard library.
+
+``serialize=True`` makes a JSON document of each record, in which Insights finds ``record.extra.number``; leave it out
+for the plain line of ``format``.
+"""
+
+from loguru import logger
+
+from cwlog_handler import CloudWatchLogsHandler
+
+
+def main() -> None:
+    logger.add(CloudWatchLogsHandler("my-app", "json"), serialize=True)
+    logger.add(CloudWatchLogsHandler("my-app", "lines"), format="{level} {name}: {message}", level="WARNING")
+
+    logger.bind(number=17).info("order of {pieces} pieces", pieces=3)
+    try:
+        {}["basket"]
+    except KeyError:
+        logger.exception("no basket")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Each record carries the ids of the OpenTelemetry span in which it was logged: from a trace to its log, and back.
+
+A filter on the handler asks for the current span and the JSON formatter makes fields of what it adds. ``trace_id`` is
+as OpenTelemetry writes it; ``xray_trace_id`` is the same as X-Ray writes it, ``1-`` and the time apart.
+"""
+
+import logging
+import logging.config
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+
+class SpanIds(logging.Filter):
+    """Add ``trace_id``, ``span_id`` and ``xray_trace_id`` to each record that is logged within a span."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            record.trace_id = trace.format_trace_id(span.trace_id)
+            record.span_id = trace.format_span_id(span.span_id)
+            record.xray_trace_id = f"1-{record.trace_id[:8]}-{record.trace_id[8:]}"
+        return True
+
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"span": {"()": SpanIds}},
+    "formatters": {
+        "json": {"()": "pythonjsonlogger.json.JsonFormatter", "fmt": "%(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {
+        "cloudwatch": {
+            "class": "cwlog_handler.CloudWatchLogsHandler",
+            "log_group_name": "my-app",
+            "filters": ["span"],
+            "formatter": "json",
+        },
+    },
+    "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+}
+
+log = logging.getLogger("shop")
+tracer = trace.get_tracer("shop")
+
+
+def main() -> None:
+    logging.config.dictConfig(LOGGING)
+    # Your own set-up, with the exporter of your choice; ids are there without one.
+    trace.set_tracer_provider(TracerProvider())
+    with tracer.start_as_current_span("order"):
+        log.info("ordered", extra={"number": 17})
+        with tracer.start_as_current_span("payment"):
+            log.info("paid", extra={"number": 17})
+    log.info("outside of any span")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Run a recipe, then read back through boto3 what arrived in CloudWatch Logs, and print it.
+
+    python examples/run.py django           # against a stand-in for the service on 127.0.0.1: no AWS account needed
+    python examples/run.py django --aws     # against the real service, with your usual credentials and region
+
+``--aws``, or AWS_ENDPOINT_URL in the environment, leave it to boto3 which endpoint that is. Without a name it lists the
+recipes. Each of them is what you would write in your own program: nothing here is needed for it.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from cwlog_handler.testing import FakeCloudWatchLogs
+
+HERE = Path(__file__).resolve().parent
+LOG_GROUP = "my-app"
+# Longer than any recipe takes on a busy machine.
+HANG_LIMIT = 60.0
+# In the real service, events can be read some seconds after they were acknowledged.
+READABLE_AFTER = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to run a program, in the directory of this file.
+
+    ``python`` are the arguments of the interpreter, ``{port}`` a free port for a server. ``gets`` are the pages asked
+    for when it listens. ``until`` is what a program that does not end by itself is stopped after: so many events with
+    that text. ``first`` is another program, run before.
+    """
+
+    python: str
+    gets: tuple[str, ...] = ()
+    until: tuple[int, str] | None = None
+    first: str | None = None
+
+
+RECIPES = {
+    "dictconfig-python": Recipe("dictconfig_python.py"),
+    "dictconfig-json": Recipe("dictconfig_json.py"),
+    "dictconfig-yaml": Recipe("dictconfig_yaml.py"),
+    "fileconfig": Recipe("fileconfig.py"),
+    "existing-loggers": Recipe("existing_loggers.py"),
+    "django": Recipe("django_manage.py runserver --noreload {port}", gets=("order/17", "missing")),
+    "flask": Recipe("-m flask --app flask_shop run --port {port}", gets=("order/12", "order/13")),
+    "fastapi": Recipe(
+        "-m uvicorn fastapi_shop:app --port {port} --log-config uvicorn_logging.json", gets=("order/17", "missing")
+    ),
+    "celery": Recipe(
+        "-m celery -A celery_shop worker --concurrency 2 --without-gossip --without-mingle",
+        first="celery_orders.py",
+        until=(4, "is packed"),
+    ),
+    "gunicorn": Recipe(
+        "-m gunicorn -c gunicorn_settings.py --no-control-socket -b 127.0.0.1:{port} gunicorn_shop:application",
+        gets=("order/17", "order/18", "order/19", "order/20"),
+        # One that is stopped before waits for gunicorn's graceful_timeout: 30 seconds.
+        until=(2, "is ready"),
+    ),
+    "lambda": Recipe("lambda_platform.py lambda_function"),
+    "lambda-trace-ids": Recipe("lambda_platform.py lambda_trace_ids"),
+    "structlog": Recipe("structlog_events.py"),
+    "python-json-logger": Recipe("json_logger.py"),
+    "loguru": Recipe("loguru_sink.py"),
+    "queue-handler": Recipe("queue_handler.py"),
+    "multiprocessing": Recipe("multiprocessing_pool.py"),
+    "asyncio": Recipe("asyncio_tasks.py"),
+    "embedded-metrics": Recipe("embedded_metrics.py"),
+    "opentelemetry-traces": Recipe("opentelemetry_traces.py"),
+    "opentelemetry-metrics": Recipe("opentelemetry_metrics.py"),
+    "stats": Recipe("stats_line.py"),
+}
+
+
+def main() -> int:
+    """Run the recipe that is named; return its exit status, or 1 if nothing arrived."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", choices=RECIPES, metavar="NAME", help="one of the recipes")
+    parser.add_argument("--aws", action="store_true", help="use the real service instead of the stand-in")
+    arguments = parser.parse_args()
+    if arguments.name is None:
+        print("\n".join(RECIPES))
+        return 0
+    with endpoint(arguments.aws) as fake, tempfile.TemporaryDirectory() as scratch:
+        os.environ.setdefault("CELERY_BROKER_URL", f"sqla+sqlite:///{scratch}/broker.sqlite")
+        started = int(time.time() * 1000)
+        status = run(RECIPES[arguments.name], started)
+        events = read_back(started, patient=fake is None)
+        show(events, fake)
+    return status if events else status or 1
+
+
+@contextmanager
+def endpoint(aws: bool) -> Iterator[FakeCloudWatchLogs | None]:
+    """Serve a stand-in and let everything that is started here find it; None if an endpoint is there already."""
+    if aws or "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_LOGS" in os.environ:
+        yield None
+        return
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    fake = FakeCloudWatchLogs()
+    with fake.serve() as url:
+        os.environ.update(
+            AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_EC2_METADATA_DISABLED="true",
+            NO_PROXY="127.0.0.1",
+            no_proxy="127.0.0.1",
+        )
+        yield fake
+
+
+def run(recipe: Recipe, started: int) -> int:
+    """Run a recipe's program to its end, or use it and end it by SIGTERM, as a container is stopped."""
+    if recipe.first:
+        subprocess.run(command(recipe.first), cwd=HERE, check=True, timeout=HANG_LIMIT)
+    port = free_port()
+    argv = command(recipe.python.replace("{port}", str(port)))
+    print(f"$ python {' '.join(argv[1:])}", flush=True)
+    # A program writes to the same terminal, and what it says is to be seen in time.
+    program = subprocess.Popen(argv, cwd=HERE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        if recipe.gets:
+            wait_until(lambda: listens(port), program)
+            for path in recipe.gets:
+                print(f"GET /{path}: {get(f'http://127.0.0.1:{port}/{path}')}", flush=True)
+        if recipe.until is not None:
+            count, text = recipe.until
+            wait_until(lambda: sum(text in event["message"] for event in read_once(started)) >= count, program)
+        if recipe.gets or recipe.until is not None:
+            program.send_signal(signal.SIGTERM)
+        status = program.wait(HANG_LIMIT)
+        return 0 if status == -signal.SIGTERM else status
+    finally:
+        if program.poll() is None:
+            program.kill()
+            program.wait()
+
+
+def command(python: str) -> list[str]:
+    """The command line for this interpreter."""
+    return [sys.executable, *python.split()]
+
+
+def wait_until(is_so: Callable[[], bool], program: subprocess.Popen[bytes]) -> None:
+    """Wait until something is so; RuntimeError if the program ends before, or it takes too long."""
+    give_up = time.monotonic() + HANG_LIMIT
+    while not is_so():
+        if program.poll() is not None or time.monotonic() > give_up:
+            raise RuntimeError("the program has ended" if program.poll() is not None else "it takes too long")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on that port of 127.0.0.1."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def get(url: str) -> int:
+    """Ask for a page; the status of the answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=HANG_LIMIT) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def read_back(started: int, patient: bool) -> list[dict[str, Any]]:
+    """All events of the log group since ``started``; from the real service, until no more come."""
+    events = read_once(started)
+    give_up = time.monotonic() + HANG_LIMIT
+    while patient and time.monotonic() < give_up:
+        time.sleep(READABLE_AFTER)
+        before, events = events, read_once(started)
+        if events and len(events) == len(before):
+            break
+    return events
+
+
+def read_once(started: int) -> list[dict[str, Any]]:
+    """The events of all streams that can be read now, by time; none where there is no log group yet."""
+    client = logs_client()
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP, startTime=started)
+    try:
+        return [event for page in pages for event in page["events"]]
+    except client.exceptions.ResourceNotFoundException:
+        return []
+
+
+@cache
+def logs_client() -> Any:
+    """boto3's client, found as the handler finds its own."""
+    return boto3.client("logs")
+
+
+def show(events: list[dict[str, Any]], fake: FakeCloudWatchLogs | None) -> None:
+    """Print the events, by stream."""
+    streams: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        streams.setdefault(event["logStreamName"], []).append(event)
+    print(f"\n{len(events)} events read back from log group {LOG_GROUP!r}:")
+    for stream in sorted(streams):
+        print(f"  stream {stream}")
+        for event in streams[stream]:
+            at = datetime.fromtimestamp(event["timestamp"] / 1000, timezone.utc).isoformat(timespec="milliseconds")
+            print(f"    {at[11:23]}  " + event["message"].replace("\n", "\n                  "))
+    for log_format in sorted({request.log_format for request in fake.requests if request.log_format} if fake else ()):
+        print(f"  PutLogEvents had the header x-amzn-logs-format: {log_format}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,304 @@
+"""Every recipe in examples/, run as its reader runs it: what it printed as read back is what its program logged."""
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ..programs import ROOT, python, started
+
+EXAMPLES = ROOT / "examples"
+# A line for each event, and further lines of its message below its first.
+EVENT = re.compile(r"    \d\d:\d\d:\d\d\.\d{3}  (.*)")
+FURTHER = " " * 18
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a recipe printed: all of it, and of that the messages read back, by stream."""
+
+    output: str
+    streams: dict[str, list[str]]
+
+    @property
+    def messages(self):
+        return [message for messages in self.streams.values() for message in messages]
+
+    @property
+    def documents(self):
+        return [json.loads(message) for message in self.messages]
+
+    def only_stream(self, pattern):
+        """The messages of the one stream, whose name matches."""
+        ((name, messages),) = self.streams.items()
+        assert re.fullmatch(pattern, name), name
+        return messages
+
+    def from_streams(self, pattern):
+        """The messages of each stream whose name matches."""
+        return [messages for name, messages in self.streams.items() if re.fullmatch(pattern, name)]
+
+
+def parsed(output):
+    streams, messages = {}, []
+    for line in output.partition("events read back from log group 'my-app':\n")[2].splitlines():
+        if line.startswith("  stream "):
+            messages = streams.setdefault(line.removeprefix("  stream "), [])
+        elif found := EVENT.fullmatch(line):
+            messages.append(found[1])
+        elif line.startswith(FURTHER):
+            messages[-1] += "\n" + line.removeprefix(FURTHER)
+    return Run(output, streams)
+
+
+def run(name, **env):
+    with started(python(str(EXAMPLES / "run.py"), name), **env) as program:
+        status = program.wait()
+        assert status == 0, program.output
+        return parsed(program.output)
+
+
+def is_traceback_of(text, error):
+    """Whether the text is a whole traceback."""
+    return text.startswith("Traceback (most recent call last):\n") and text.rstrip().endswith(error)
+
+
+def test_dictconfig_in_python():
+    info, error = run("dictconfig-python").only_stream(r"[^/]+/\d+")
+    assert info == "INFO shop: order 17: 3 pieces"
+    line, _, traceback = error.partition("\n")
+    assert line == "ERROR shop: order 18 has no basket"
+    assert is_traceback_of(traceback, "KeyError: 'basket'")
+
+
+def test_dictconfig_in_json():
+    text, document = run("dictconfig-json").only_stream(r"[^/]+/dictconfig_json\.py/\d+")
+    assert text == "configured by JSON"
+    assert json.loads(document) == {"event": "order", "number": 17, "pieces": 3, "customer": "Zoë"}
+
+
+def test_dictconfig_in_yaml_with_a_stream_for_each_logger():
+    streams = run("dictconfig-yaml").streams
+    assert {name.partition("/")[2]: messages for name, messages in streams.items()} == {
+        "shop.orders": ["order 17: 3 pieces"],
+        "shop.stock": ["only 2 left of Käse"],
+    }
+
+
+def test_file_config():
+    assert run("fileconfig").only_stream(r"[^/]+/\d+") == ["INFO shop: order 17: 3 pieces"]
+
+
+def test_existing_loggers_keep_what_they_had():
+    ran = run("existing-loggers")
+    info, warning = "INFO shop: order 17: 3 pieces", "WARNING shop.payments: card refused for order 17"
+    assert ran.streams == {"all": [info, warning], "payments": [warning]}
+    # On the terminal, before anything was read back.
+    assert f"\n{info}\n{warning}\n\n3 events" in ran.output
+
+
+def test_django():
+    messages = run("django").only_stream(r"django/[^/]+/\d+")
+    assert messages == ["INFO django_shop.urls: order 17 by GET", "WARNING django.request: Not Found: /missing"]
+
+
+def test_flask():
+    *orders, error = run("flask").only_stream(r"flask/[^/]+/\d+")
+    assert orders == ["INFO flask_shop: order 12", "INFO flask_shop: order 13"]
+    line, _, traceback = error.partition("\n")
+    assert line == "ERROR flask_shop: Exception on /order/13 [GET]"
+    assert is_traceback_of(traceback, "LookupError: there is no order 13")
+
+
+def test_fastapi_under_uvicorn():
+    messages = run("fastapi").only_stream(r"uvicorn/[^/]+/\d+")
+    assert '{"event": "order", "number": 17}' in messages
+    assert [message.split(" - ")[1] for message in messages if "HTTP" in message and " - " in message] == [
+        '"GET /order/17 HTTP/1.1" 200',
+        '"GET /missing HTTP/1.1" 404',
+    ]
+    # It was stopped by SIGTERM.
+    assert messages[-1].startswith("Finished server process")
+
+
+def test_celery_workers_and_their_children():
+    ran = run("celery")
+    packed = [message for message in ran.messages if message.startswith("INFO celery_shop: ")]
+    assert sorted(packed) == [f"INFO celery_shop: order {number} is packed" for number in range(4)]
+    parents = [messages for messages in ran.streams.values() if any("ready." in message for message in messages)]
+    (parent,) = parents
+    assert not set(parent) & set(packed)
+    assert all(re.fullmatch(r"celery/[^/]+/\d+", name) for name in ran.streams)
+
+
+def test_gunicorn_preloads_and_every_process_has_its_stream():
+    ran = run("gunicorn")
+    assert all(re.fullmatch(r"gunicorn/[^/]+/\d+", name) for name in ran.streams)
+    loaded = [messages for messages in ran.streams.values() if "INFO shop: loaded once" in messages[0]]
+    ((master, workers),) = [(loaded, [m for m in ran.streams.values() if m not in loaded])]
+    assert len(master) == 1
+    assert master[0][-1] == "INFO gunicorn.error: Shutting down: Master"
+    assert len(workers) == 2
+    for messages in workers:
+        assert messages[0].startswith("INFO gunicorn.error: Booting worker")
+        assert messages[-1].startswith("INFO gunicorn.error: Worker exiting")
+    orders = [message for message in ran.messages if message.startswith("INFO shop: /order/")]
+    assert sorted(order.split()[2] for order in orders) == [f"/order/{number}" for number in (17, 18, 19, 20)]
+    assert sum(message.startswith("INFO gunicorn.access: ") for message in ran.messages) == 4
+
+
+def test_a_lambda_function_delivers_before_it_returns():
+    """The platform that the recipe plays ends the process without any of Python's hooks."""
+    ran = run("lambda")
+    assert [json.loads(m) for m in ran.only_stream(r"2026/01/31/\[\$LATEST\]0123456789abcdef")] == [
+        {"event": "order", "number": 0},
+        {"event": "order", "number": 1},
+    ]
+
+
+def test_records_of_a_lambda_function_carry_the_trace_id_of_their_invocation():
+    ids = ["1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2"]
+    assert run("lambda-trace-ids").documents == [
+        {"levelname": "INFO", "name": "shop", "message": "order", "number": number, "xray_trace_id": xray_trace_id}
+        for number, xray_trace_id in enumerate(ids)
+    ]
+
+
+def test_structlog():
+    order, foreign, failed = run("structlog").documents
+    request = {"request": "r-1"}
+    assert order == {"event": "order", "number": 17, "customer": "Zoë", "logger": "shop", "level": "info", **request}
+    assert foreign == {"event": "2 left", "shelf": "B", "logger": "a.library", "level": "warning", **request}
+    assert is_traceback_of(failed.pop("exception"), "KeyError: 'basket'")
+    assert failed == {"event": "order failed", "number": 18, "logger": "shop", "level": "error", **request}
+
+
+def test_python_json_logger():
+    order, paid, failed = run("python-json-logger").documents
+    about = {"levelname": "INFO", "name": "shop", "number": 17}
+    assert order == {**about, "message": "order 17", "customer": "Zoë"}
+    assert paid == {**about, "message": "paid", "amount": {"value": 9.5, "currency": "EUR"}}
+    assert is_traceback_of(failed.pop("exc_info"), "KeyError: 'basket'")
+    assert failed == {"levelname": "ERROR", "name": "shop", "message": "no basket", "number": 18}
+
+
+def test_loguru():
+    ran = run("loguru")
+    order, failed = [json.loads(message)["record"] for message in ran.streams["json"]]
+    assert (order["message"], order["extra"]) == ("order of 3 pieces", {"number": 17, "pieces": 3})
+    assert (failed["level"]["name"], failed["exception"]["type"]) == ("ERROR", "KeyError")
+    (line,) = ran.streams["lines"]
+    assert line.startswith("ERROR __main__: no basket\nTraceback (most recent call last):\n")
+    assert line.rstrip().endswith("KeyError: 'basket'")
+
+
+def test_a_queue_handler_in_front():
+    assert run("queue-handler").documents == [
+        {"levelname": "INFO", "name": "shop", "message": "order", "number": 17},
+        {"levelname": "INFO", "name": "shop", "message": "paid", "number": 17},
+    ]
+
+
+def test_multiprocessing():
+    ran = run("multiprocessing")
+    (parent,) = [messages for messages in ran.streams.values() if messages == ["6 orders are packed"]]
+    packed = [message for messages in ran.streams.values() if messages != parent for message in messages]
+    assert sorted(packed) == [f"order {number} is packed" for number in range(6)]
+    assert all(re.fullmatch(r"[^/]+/\d+", name) for name in ran.streams)
+
+
+def test_asyncio():
+    messages = run("asyncio").only_stream(r"[^/]+/asyncio_tasks\.py/\d+")
+    assert messages == [f"r-{number} {word}" for word in ("begins", "ends") for number in range(3)]
+
+
+def test_embedded_metrics():
+    ran = run("embedded-metrics")
+    assert [(d["service"], d["latency"], d["order"]) for d in ran.documents] == [
+        ("orders", 12.5, 17),
+        ("orders", 340.0, 18),
+    ]
+    for document in ran.documents:
+        (directive,) = document["_aws"]["CloudWatchMetrics"]
+        assert isinstance(document["_aws"]["Timestamp"], int)
+        assert directive == {
+            "Namespace": "my-app",
+            "Dimensions": [["service"]],
+            "Metrics": [{"Name": "latency", "Unit": "Milliseconds"}],
+        }
+    assert "PutLogEvents had the header x-amzn-logs-format: json/emf" in ran.output
+
+
+def test_opentelemetry_ids():
+    ordered, paid, outside = run("opentelemetry-traces").documents
+    assert re.fullmatch(r"[0-9a-f]{32}", ordered["trace_id"])
+    assert re.fullmatch(r"[0-9a-f]{16}", ordered["span_id"])
+    assert ordered["trace_id"] == paid["trace_id"]
+    assert ordered["span_id"] != paid["span_id"]
+    assert re.fullmatch(r"1-[0-9a-f]{8}-[0-9a-f]{24}", ordered["xray_trace_id"])
+    assert ordered["xray_trace_id"].replace("-", "") == "1" + ordered["trace_id"]
+    assert outside == {"levelname": "INFO", "name": "shop", "message": "outside of any span"}
+
+
+def test_opentelemetry_metrics():
+    ran = run("opentelemetry-metrics")
+    assert ran.messages == ["order 0", "order 1", "order 2"]
+    for line in (
+        "cloudwatch_logs.delivered {'log_group': 'my-app'} = 3",
+        "cloudwatch_logs.dropped {'log_group': 'my-app', 'reason': 'empty'} = 1",
+        "cloudwatch_logs.pending {'log_group': 'my-app'} = 0",
+    ):
+        assert f"\n{line}\n" in ran.output
+
+
+def test_stats_in_a_log_line():
+    *orders, line = run("stats").messages
+    assert orders == ["order 0", "order 1", "order 2"]
+    assert line.startswith("cloudwatch: 4 emitted, 3 delivered, 0 pending, dropped {'empty': 1}, rejected {}; ")
+    assert line.endswith("last error: None")
+
+
+def test_another_endpoint_is_used_if_the_environment_names_it(fake):
+    """The same programs with the real service: nothing in them says that it is a stand-in."""
+    with fake.serve() as url:
+        ran = run("embedded-metrics", url=url)
+    assert ran.messages == fake.messages("my-app")
+    assert len(ran.messages) == 2
+    (put,) = [request for request in fake.requests if request.stored]
+    assert put.log_format == "json/emf"
+
+
+def names():
+    """The recipes that run.py knows."""
+    with started(python(str(EXAMPLES / "run.py"))) as program:
+        assert program.wait() == 0
+        return program.output.split()
+
+
+def test_every_recipe_is_tested_and_is_in_the_cookbook():
+    tests = set(re.findall(r'run\("([\w-]+)"', Path(__file__).read_text(encoding="utf-8")))
+    cookbook = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert set(names()) == tests
+    assert set(re.findall(r"examples/run\.py ([\w-]+)$", cookbook, re.MULTILINE)) == set(names())
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_every_program_opens_with_what_it_shows(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_every_file_is_in_the_cookbook():
+    """Its snippets too are lines of the programs, not a second version of them."""
+    cookbook = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    # Not what tools leave behind.
+    files = [path for path in (*EXAMPLES.glob("[!.]*.*"), *EXAMPLES.glob("django_shop/*.*")) if path.is_file()]
+    for path in files:
+        name = path.relative_to(EXAMPLES).as_posix()
+        assert name in ("README.md", "django_shop/__init__.py") or f"({name})" in cookbook, name
+    lines = {line.strip() for path in files if path.suffix != ".md" for line in path.read_text().splitlines()}
+    for language, snippet in re.findall(r"^```(\w+)\n(.*?)^```$", cookbook, re.DOTALL | re.MULTILINE):
+        if language not in ("sh", "text"):
+            assert {line.strip() for line in snippet.splitlines()} <= lines | {"", "…", "# …"}, snippet
