@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from . import formatting, limits, options
 from .batches import Rules
@@ -86,6 +86,11 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
+    shutting_down: ClassVar[bool] = False
+    """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
+    as Airflow does."""
+
+    @options.with_old_keywords_explained
     def __init__(
         self,
         log_group_name: str,
@@ -125,7 +130,6 @@ class CloudWatchLogsHandler(logging.Handler):
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = use_queues
-        self._stream_name = StreamName(log_stream_name)
         self._json_default = options.json_default(json_serialize_default)
         batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
         event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
@@ -184,7 +188,7 @@ class CloudWatchLogsHandler(logging.Handler):
             use_thread=use_queues,
         )
         self._flushed_in_vain_at = float("-inf")
-        self._process_name: tuple[int, str] | None = None
+        self._process_name: tuple[int, StreamName, str] | None = None
         super().__init__(level)
         # Collected without close(): the thread ends when it has delivered what is left.
         weakref.finalize(self, self._flusher.retire).atexit = False
@@ -235,27 +239,27 @@ class CloudWatchLogsHandler(logging.Handler):
             return self.formatter.format(record)
         return formatting.default_text(record, self._json_default)
 
+    @property
+    def log_stream_name(self) -> str:
+        """The template of the stream's name. When it is set, what is logged from then on goes by the new one.
+
+        Any thread may set it. Raises ValueError or TypeError as the constructor does; the old one is kept then.
+        """
+        return self._stream_name.template
+
+    @log_stream_name.setter
+    def log_stream_name(self, template: str) -> None:
+        self._stream_name = StreamName(template)
+
     def _name_for(self, record: logging.LogRecord) -> str:
-        if not self._stream_name.per_process:
-            return self._render_name(record)
+        name = self._stream_name
+        if not name.per_process:
+            return _rendered(name, record)
         pid = os.getpid()
         known = self._process_name
-        if known is None or known[0] != pid:
-            known = self._process_name = (pid, self._render_name(record))
-        return known[1]
-
-    def _render_name(self, record: logging.LogRecord) -> str:
-        return self._stream_name.render(
-            {
-                "machine_name": platform.node(),
-                "program_name": sys.argv[0] if getattr(sys, "argv", None) else "",
-                "process_id": os.getpid(),
-                "thread_name": record.threadName,
-                "logger_name": record.name,
-                "level_name": record.levelname,
-                "strftime": _utc(record.created),
-            }
-        )
+        if known is None or known[0] != pid or known[1] is not name:
+            known = self._process_name = (pid, name, _rendered(name, record))
+        return known[2]
 
     # logging's flush returns nothing; nothing that calls it looks.
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
@@ -292,6 +296,20 @@ class CloudWatchLogsHandler(logging.Handler):
     def __repr__(self) -> str:
         level = logging.getLevelName(self.level)
         return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level})>"
+
+
+def _rendered(name: StreamName, record: logging.LogRecord) -> str:
+    return name.render(
+        {
+            "machine_name": platform.node(),
+            "program_name": sys.argv[0] if getattr(sys, "argv", None) else "",
+            "process_id": os.getpid(),
+            "thread_name": record.threadName,
+            "logger_name": record.name,
+            "level_name": record.levelname,
+            "strftime": _utc(record.created),
+        }
+    )
 
 
 def _utc(created: float) -> datetime:

@@ -105,16 +105,6 @@ def test_every_policy_is_json_and_allows_what_its_text_says():
     }
 
 
-def test_what_is_the_same_as_in_watchtower_is_a_keyword_here():
-    names = set()
-    for theirs, ours in rows("From watchtower"):
-        if not ours.startswith("Not "):
-            names |= set(re.findall(r"`(\w+)`", theirs))
-
-    assert names >= {"log_group_name", "send_interval", "use_queues", "boto3_client"}
-    assert names <= set(PARAMETERS)
-
-
 def test_every_count_that_the_readme_names_is_in_the_stats():
     named = set(re.findall(r"stats\.(\w+)", README)) | {
         "pending_bytes",
