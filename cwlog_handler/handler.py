@@ -86,6 +86,14 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
+    log_group_name: Final[str]
+    """The log group, as given."""
+    flush_level: Final[int]
+    """The level from which on a record is sent at once, as a number."""
+    close_timeout: Final[float]
+    """Seconds that `flush`, `close` and the interpreter's exit take together at most."""
+    use_queues: Final[bool]
+    """Whether a background thread sends; False: each caller sends its own record."""
     shutting_down: ClassVar[bool] = False
     """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
     as Airflow does."""
@@ -106,7 +114,7 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_retention_days: int | None = None,
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
-        log_group_class: str | None = None,
+        log_group_class: limits.LogGroupClass | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
         max_batch_count: int = limits.MAX_BATCH_EVENTS,
