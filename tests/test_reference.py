@@ -66,6 +66,13 @@ def public(package):
             yield from (f"{name}.{member}" for member in sorted(members) if not member.startswith("_"))
 
 
+def test_whatever_the_documents_import_is_in_the_reference():
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("examples/**/*.md")]
+    texts = [document.read_text(encoding="utf-8") for document in documents]
+    imported = {name for text in texts for name in re.findall(r"from (cwlog_handler[\w.]*) import", text)}
+    assert {"cwlog_handler", "cwlog_handler.testing"} <= imported <= set(MODULES.split())
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_every_public_name_is_in_the_reference(reference, package):
     ids = Page(page_of(reference, package)).ids
