@@ -60,7 +60,10 @@ PYTHON = blocks("python")
 
 
 @pytest.mark.parametrize("snippet", [s for s in PYTHON if "cwlog_handler.testing" in s])
-def test_snippets_for_tests_run_as_they_stand(snippet, loggers_as_they_were):
+def test_snippets_for_tests_run_as_they_stand(snippet, loggers_as_they_were, monkeypatch):
+    """Also where nobody has ever heard of AWS: that is the point of a stand-in."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
     run(snippet)
 
 
