@@ -131,6 +131,10 @@ class CloudWatchLogsHandler(logging.Handler):
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
     ) -> None:
+        """Check the options, each of which is described above; no client, no thread and no request is made here.
+
+        Raises ValueError or TypeError for a wrong one, with the value and the way out.
+        """
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)

@@ -103,6 +103,14 @@ def test_every_option_of_the_handler_is_described():
     assert described == [name for name in inspect.signature(handler.__init__).parameters if name != "self"]
 
 
+def test_nothing_is_described_by_what_it_was_derived_from(reference):
+    """pdoc takes the docstring of logging.Handler, or of object, where there is none."""
+    for package in PACKAGES:
+        text = page_of(reference, package).read_text(encoding="utf-8")
+        assert "basically setting the formatter" not in text
+        assert "Inherited" not in text
+
+
 def test_the_pages_link_to_what_is_there_and_fetch_nothing(reference):
     """They can be read without a network: pictures are in them."""
     pages = {path: Page(path) for path in reference.rglob("*.html")}
