@@ -40,7 +40,7 @@ EXPECTED = {
     "yaml_config": {("yaml", "shop-DATE"): ["DEBUG shop:sell - sold"]},
     "file_config": {("ini", "main"): ["INFO open"]},
     "flask_app": {
-        ("flask", "loggable"): [
+        ("flask", "shop"): [
             "hello you",
             "hello nobody",
             "Exception on /nobody [GET] … ValueError: nobody",

@@ -6,7 +6,7 @@ import flask
 import watchtower
 
 logging.basicConfig(level=logging.INFO)
-app = flask.Flask("loggable")
+app = flask.Flask("shop")
 handler = watchtower.CloudWatchLogHandler(log_group_name="flask", log_stream_name="{logger_name}")
 app.logger.addHandler(handler)
 logging.getLogger("werkzeug").addHandler(handler)
