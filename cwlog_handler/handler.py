@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from . import formatting, limits, options
 from .batches import Rules
@@ -92,6 +92,19 @@ class CloudWatchLogsHandler(logging.Handler):
     # A subclass may have a filter of its own, without any in its list.
     _filters_itself = False
 
+    log_group_name: Final[str]
+    """The log group, as given."""
+    flush_level: Final[int]
+    """The level from which on a record is sent at once, as a number."""
+    close_timeout: Final[float]
+    """Seconds that `flush`, `close` and the interpreter's exit take together at most."""
+    use_queues: Final[bool]
+    """Whether a background thread sends; False: each caller sends its own record."""
+    shutting_down: ClassVar[bool] = False
+    """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
+    as Airflow does."""
+
+    @options.with_old_keywords_explained
     def __init__(
         self,
         log_group_name: str,
@@ -107,7 +120,7 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_retention_days: int | None = None,
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
-        log_group_class: str | None = None,
+        log_group_class: limits.LogGroupClass | None = None,
         log_format: str | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
@@ -125,6 +138,10 @@ class CloudWatchLogsHandler(logging.Handler):
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
     ) -> None:
+        """Check the options, each of which is described above; no client, no thread and no request is made here.
+
+        Raises ValueError or TypeError for a wrong one, with the value and the way out.
+        """
         # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
         # loaded while the interpreter ends.
         from .client import Client
@@ -132,12 +149,11 @@ class CloudWatchLogsHandler(logging.Handler):
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)
-        self.log_stream_name = log_stream_name
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = use_queues
         self._stream_name = StreamName(log_stream_name)
-        self._names_records = not self._stream_name.per_process
+        self._has_own_stream = self._stream_name.per_process
         self._json_default = options.json_default(json_serialize_default)
         batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
         event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
@@ -219,13 +235,6 @@ class CloudWatchLogsHandler(logging.Handler):
 
         The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
         """
-        try:
-            # The name first: it costs a third of the whole answer.
-            if record.name.startswith(MAYBE_OUR_OWN) and is_our_own(record):
-                return False
-        except AttributeError:
-            # A record made by hand may have no name.
-            pass
         if self.filters or self._filters_itself:
             try:
                 verdict: bool | logging.LogRecord = self.filter(record)
@@ -246,6 +255,9 @@ class CloudWatchLogsHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record; never raises, whatever is in it. Any thread, any signal handler."""
         try:
+            # The name first: it costs a third of the whole answer; a record made by hand may have none.
+            if (record.name or "").startswith(MAYBE_OUR_OWN) and is_our_own(record):
+                return
             try:
                 text = self.format(record)
                 if type(text) is not str:
@@ -262,7 +274,8 @@ class CloudWatchLogsHandler(logging.Handler):
             if type(level) is not int:
                 # A record made by hand may have none.
                 level = logging.NOTSET
-            flusher.put(record.created, text, self._render_name(record) if self._names_records else None, level)
+            name = None if self._has_own_stream else _rendered(self._stream_name, record)
+            flusher.put(record.created, text, name, level)
         except Exception:
             self.handleError(record)
 
@@ -279,16 +292,18 @@ class CloudWatchLogsHandler(logging.Handler):
             self._documents.look_at(text)
         return text
 
-    def _render_name(self, record: logging.LogRecord) -> str:
-        return self._stream_name.render(
-            {
-                **_process_fields(),
-                "thread_name": record.threadName,
-                "logger_name": record.name,
-                "level_name": record.levelname,
-                "strftime": _utc(record.created),
-            }
-        )
+    @property
+    def log_stream_name(self) -> str:
+        """The template of the stream's name. When it is set, what is logged from then on goes by the new one.
+
+        Any thread may set it. Raises ValueError or TypeError as the constructor does; the old one is kept then.
+        """
+        return self._stream_name.template
+
+    @log_stream_name.setter
+    def log_stream_name(self, template: str) -> None:
+        self._stream_name = StreamName(template)
+        self._has_own_stream = False
 
     # logging's flush returns nothing; nothing that calls it looks.
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
@@ -335,6 +350,18 @@ def _process_stream(name: StreamName) -> str:
 def _process_fields() -> dict[str, object]:
     program = sys.argv[0] if getattr(sys, "argv", None) else ""
     return {"machine_name": platform.node(), "program_name": program, "process_id": os.getpid()}
+
+
+def _rendered(name: StreamName, record: logging.LogRecord) -> str:
+    return name.render(
+        {
+            **_process_fields(),
+            "thread_name": record.threadName,
+            "logger_name": record.name,
+            "level_name": record.levelname,
+            "strftime": _utc(record.created),
+        }
+    )
 
 
 def _utc(created: float) -> datetime:

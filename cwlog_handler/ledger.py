@@ -24,6 +24,7 @@ class Stats:
     """
 
     emitted: int = 0
+    """All that were logged, whatever became of them."""
     delivered: int = 0
     """Acknowledged by the service."""
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Stats:
     retries: int = 0
     """Requests that carried a batch again."""
     throttled: int = 0
+    """Requests that the service refused for their rate; what was in them is tried again."""
     delivered_bytes: int = 0
     """As the service bills them: UTF-8 plus 26 for each event."""
     possibly_duplicated: int = 0
@@ -46,6 +48,7 @@ class Stats:
     loss_notices: int = 0
     """Events of the handler's own, which tell in a stream what an overflow cost it; ``emitted`` counts them too."""
     last_error: str | None = None
+    """What went wrong last, in words; it stays when all is well again. None: nothing has gone wrong."""
 
     @property
     def rejected(self) -> int:

@@ -8,7 +8,7 @@ A number of our own choosing does not belong here: it stands beside the code tha
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 # PutLogEvents: "The maximum batch size is 1,048,576 bytes. This size is calculated as the sum of all event messages
 # in UTF-8, plus 26 bytes for each log event."
@@ -48,6 +48,7 @@ RETENTION_DAYS: Final = (
 )  # fmt: skip
 
 # Model shape LogGroupClass.
+LogGroupClass = Literal["STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"]
 LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
 
 # Embedded metric format, PutLogEvents: a header "which tells CloudWatch Logs the metrics should be extracted, but it's

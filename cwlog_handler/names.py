@@ -41,6 +41,8 @@ class StreamName:
     Raises ValueError for a template that could not render a legal name every time. Immutable: any thread may use it.
     """
 
+    template: str
+    """The template as it was given."""
     fields: frozenset[str]
     """The fields that occur: only these are looked up in ``render``."""
     per_process: bool
@@ -61,6 +63,7 @@ class StreamName:
                 _check_field(template, field, spec or "", conversion)
         if sum(len(piece[0]) for piece in parsed) > MAX_NAME_LENGTH:
             raise _wrong(template, f"longer than {MAX_NAME_LENGTH} characters before its fields; shorten it")
+        self.template = template
         self._pieces = tuple((literal, field, spec or "") for literal, field, spec, _ in parsed)
         self.fields = frozenset(field for _, field, _ in self._pieces if field is not None)
         self.per_process = self.fields <= _FIXED_IN_A_PROCESS

@@ -14,9 +14,10 @@ ACCEPTED: Final = "accepted"
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer. ``code`` is "accepted" or the error code, for the ledger; it does not travel by itself.
+    """One HTTP answer: ``status``, ``headers`` and ``body``.
 
-    A body shorter than the Content-Length header promises is an answer cut off on its way.
+    ``code`` is "accepted" or the error code, for the ledger; it does not travel by itself. A body shorter than the
+    Content-Length header promises is an answer cut off on its way.
     """
 
     status: int
@@ -31,7 +32,11 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The service says no. ``members`` are extra members of the body, between ``__type`` and the message."""
+    """The service says no, with an error ``code``, a ``message`` and an HTTP ``status``.
+
+    ``members`` are extra members of the body, between ``__type`` and the message; ``message_key`` is the message's own
+    name there, which some of AWS's services spell with a capital.
+    """
 
     def __init__(
         self,
@@ -46,7 +51,7 @@ class Refusal(Exception):
         self.code = code
         self.message = message
         self.status = status
-        self.members = dict(members or {})
+        self.members: dict[str, str] = dict(members or {})
         self.message_key = message_key
 
     def answer(self) -> Answer:

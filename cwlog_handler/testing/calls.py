@@ -47,7 +47,10 @@ _TYPES: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the service understands it; ``problem`` is set when its body cannot be read."""
+    """One request as the service understands it: ``operation``, its ``params``, ``wire_bytes``, the length of its body.
+
+    ``problem`` is set when the body cannot be read.
+    """
 
     operation: str
     params: Mapping[str, Any]

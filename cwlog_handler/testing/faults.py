@@ -16,7 +16,7 @@ from .store import ACCOUNT, REGION
 
 
 class Ending(Enum):
-    """How the exchange ends."""
+    """How the exchange ends; the value of each says it in words."""
 
     ANSWER = "the answer arrives whole"
     TRUNCATED = "the answer breaks off half-way, and so does the connection"
@@ -30,7 +30,8 @@ class Fault:
 
     ``name`` stands in the request's ``answer``. ``commits``: the service processes the request, by its rules.
     ``hold_before`` and ``hold_after`` are the seconds that the request is held before and after that, or until
-    ``FakeCloudWatchLogs.release()``. ``answer`` makes an answer in place of the service's own. Faults are values:
+    ``FakeCloudWatchLogs.release()``. ``answer`` makes an answer in place of the service's own, and ``ending`` says how
+    much of it arrives. Faults are values:
     ``dataclasses.replace(throttle(), hold_before=1.0)`` is a slow refusal.
     """
 

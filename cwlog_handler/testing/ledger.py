@@ -14,14 +14,15 @@ UNANSWERED: Final = "unanswered"
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as it came in and as it was answered.
+    """One request, as it came in and as it was answered: ``operation``, ``group`` and ``stream``.
 
-    ``started`` is the arrival in monotonic seconds. ``answer`` is "accepted", an error code, or the name of the fault
-    that was ordered; ``ordered`` says that it was a fault. ``events`` and ``size_bytes`` (UTF-8 bytes + 26 each) count
-    a put's batch and ``batch`` is that batch as sent, (timestamp in ms, message); ``wire_bytes`` is the length of the
-    request's body and ``stored`` how many of its events were stored. ``parameters`` are the members of the request,
-    as retention, tags, class and key, without the events. ``log_format`` is the header x-amzn-logs-format, such as
-    "json/emf"; None without it.
+    ``number`` counts all requests from 1, ``started`` is the arrival in monotonic seconds. ``answer`` is "accepted", an
+    error code, or the name of the fault that was ordered; ``ordered`` says that it was a fault. ``events`` and
+    ``size_bytes`` (UTF-8 bytes + 26 each) count a put's batch, ``batch`` is that batch as sent, (timestamp in ms,
+    message), and ``sequence_token`` the token that it came with; ``wire_bytes`` is the length of the request's body and
+    ``stored`` how many of its events were stored. ``parameters`` are the members of the request, as retention, tags,
+    class and key, without the events. ``log_format`` is the header x-amzn-logs-format, such as "json/emf"; None without
+    it.
     """
 
     number: int

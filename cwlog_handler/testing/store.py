@@ -19,7 +19,7 @@ REGION: Final = "us-east-1"
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """One stored event. ``timestamp`` and ``ingestion_time`` are epoch milliseconds.
+    """One stored event: its ``message``, and when it was. ``timestamp`` and ``ingestion_time`` are epoch milliseconds.
 
     ``request`` is the number of the request that brought it, 0 if it came from elsewhere; ``position`` counts stored
     events in the order of their ingestion, from 1.
@@ -44,7 +44,11 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class LogGroup:
-    """A log group as it is now: a snapshot for tests to look at. ``retention_days`` None: events never expire."""
+    """A log group as it is now: a snapshot for tests to look at.
+
+    ``name``, ``tags``, ``kms_key_id`` and ``log_group_class`` are as it was made with, ``streams`` the names of its
+    streams. ``retention_days`` None: events never expire.
+    """
 
     name: str
     retention_days: int | None
