@@ -12,19 +12,19 @@ has a strict stand-in for the service.
 ## The way of a record
 
 ![A record is formatted on the calling thread, put into a bounded buffer, and sent in batches by a background thread.](
-../docs/record.svg)
+../.docs/record.svg)
 
 On the calling thread a record is given its text and its stream's name, and put into an inbox: nothing there waits for
 the network, and nothing raises. A background thread, which the first record starts, takes it on: into the buffer of its
 stream, from there with others into a batch, and with that to the service. What the service or the network answers
-decides what comes next; a batch that fails is sent again unchanged, before any other of its stream.
+decides what comes next; a batch that fails is sent again unchanged.
 
 Every event is counted in `Stats` as delivered, rejected, dropped or pending, and in no two of them.
 
 ## At the end of the process
 
 ![At the end of the interpreter, what waits is delivered for close_timeout at most; what is left is told on stderr.](
-../docs/exit.svg)
+../.docs/exit.svg)
 
 Nobody has to call anything: the end of the interpreter, SIGTERM that nobody handles, and the end of a child process of
 multiprocessing or Celery each deliver what waits, for ``close_timeout`` seconds at most over all handlers. What is left

@@ -1,4 +1,4 @@
-"""The reference is built by the one command in CONTRIBUTING.md, without a warning, and has all that is public."""
+"""The reference is built by the one command in README.md, without a warning, and has all that is public."""
 
 import importlib
 import inspect
@@ -15,7 +15,7 @@ from .programs import HANG_LIMIT, ROOT, environment
 
 pdoc = pytest.importorskip("pdoc", reason="pdoc is not installed")
 
-COMMAND = re.search(r"`\S*python (-m pdoc .*?)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))[1]
+COMMAND = re.search(r"`\S*python (-m pdoc .*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))[1]
 OPTIONS, MODULES = re.fullmatch(r"-m pdoc (.*) -o build/reference (.*)", COMMAND).groups()
 PACKAGES = [importlib.import_module(name) for name in MODULES.split()]
 
