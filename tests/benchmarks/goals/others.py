@@ -22,6 +22,8 @@ KIND: Final = KINDS["120 B"]
 BATCH: Final = MAX_BATCH_BYTES // (KIND.size_bytes + EVENT_OVERHEAD_BYTES)
 # A paced thread's pause.
 PAUSE: Final = 0.001
+# So much of the rate must be reached, or it was not the work that was watched but a machine with no time for it.
+LEAST_SHARE: Final = 0.6
 # A while between two looks at the clock that is worth looking into.
 LONG_GAP: Final = 0.0005
 
@@ -129,8 +131,8 @@ def measure(setup: Setup) -> Figures:
         ended = monotonic()
     # The sink's clock is the same on Linux; elsewhere a request may be told before or after its time.
     requests = sum(began <= at <= ended for at, _, _ in setup.ask("GET", "/report")["requests"])
-    if requests < seconds * (REQUESTS_PER_SECOND - 1):
-        raise DoesNotCount(f"{requests} requests in {seconds} s are not {REQUESTS_PER_SECOND} a second")
+    if requests < LEAST_SHARE * seconds * REQUESTS_PER_SECOND:
+        raise DoesNotCount(f"{requests} requests in {seconds} s are far from {REQUESTS_PER_SECOND} a second")
     return {
         **{f"idle_{name}": figure for name, figure in idle.items()},
         **{f"busy_{name}": figure for name, figure in busy.items()},
@@ -143,7 +145,13 @@ def group(sizes: Sizes) -> Group:
     """The cases and goals."""
     late, loop = "others, paced thread", "others, thread in a tight loop"
     cases = [
-        Case(name, "others.measure", (BOTO3, OURS), {"thread": thread, "seconds": sizes.seconds}, sizes.few_rounds)
+        Case(
+            name,
+            "others.measure",
+            (BOTO3, OURS),
+            {"thread": thread, "seconds": max(2.0, sizes.seconds)},
+            sizes.few_rounds,
+        )
         for name, thread in ((late, "paced"), (loop, "tight"))
     ]
     goals = [
