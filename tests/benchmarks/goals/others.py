@@ -11,6 +11,7 @@ from statistics import median
 from time import monotonic, perf_counter, sleep, thread_time, time
 from typing import Any, Final
 
+from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, REQUESTS_PER_SECOND
 
 from ..case import Case, Figures, Goal, Group, Sizes
@@ -80,15 +81,22 @@ def waited_for_a_processor() -> float:
 
 @contextmanager
 def handler_at_work(setup: Setup, seconds: float) -> Iterator[Callable[[], None]]:
-    """Ours, sending a backlog at the service's rate from when the yielded is called.
-
-    Logging it takes less than a third of the time that sending it takes, and that has begun by then.
-    """
-    records = round(BATCH * REQUESTS_PER_SECOND * (1.5 * seconds + 1.0))
+    """Ours, with a backlog for so long from when the yielded has returned, sent at the service's rate."""
     target = setup.open(KIND, requests_per_second=REQUESTS_PER_SECOND)
-    yield lambda: log(LOGGER, KIND.template, setup.run, serials(1, records))
-    setup.settle(target, records)
-    setup.report(records + 1, KIND)
+    assert isinstance(target.handler, CloudWatchLogsHandler)
+    handler, sent = target.handler, 0
+    backlog = round(BATCH * REQUESTS_PER_SECOND * (seconds + 0.5))
+
+    def begin() -> None:
+        nonlocal sent
+        # Some of it is sent meanwhile.
+        while handler.stats.pending < backlog:
+            log(LOGGER, KIND.template, setup.run, serials(1 + sent, BATCH))
+            sent += BATCH
+
+    yield begin
+    setup.settle(target, sent)
+    setup.report(sent + 1, KIND)
 
 
 @contextmanager
