@@ -157,7 +157,7 @@ def group(sizes: Sizes) -> Group:
             name,
             "others.measure",
             (BOTO3, OURS),
-            {"thread": thread, "seconds": max(2.0, sizes.seconds)},
+            {"thread": thread, "seconds": sizes.seconds},
             sizes.few_rounds,
         )
         for name, thread in ((late, "paced"), (loop, "tight"))
