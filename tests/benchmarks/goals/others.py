@@ -164,7 +164,8 @@ def group(sizes: Sizes) -> Group:
     ]
     goals = [
         Goal(f"{late}: lateness p99.9, by idle's", late, "p999_ms_times", "×", 1.3, in_short=False),
-        Goal(f"{loop}: throughput, of idle's", loop, "running_times", "×", 0.97, at_least=True, margin=1.1),
-        Goal(f"{loop}: longest GIL hold in a second, beyond idle's", loop, "gap_ms_beyond", "ms", 5.0),
+        Goal(f"{loop}: throughput, of idle's", loop, "running_times", "×", 0.97, at_least=True, margin=1.25),
+        # Whoever holds the GIL may be put off by the kernel, too, for longer than all else.
+        Goal(f"{loop}: longest GIL hold in a second, beyond idle's", loop, "gap_ms_beyond", "ms", 5.0, in_short=False),
     ]
     return Group("others", "Others in the process", cases, goals)
