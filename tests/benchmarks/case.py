@@ -37,7 +37,7 @@ class Sizes:
 FULL: Final = Sizes()
 # What fits into a minute and still tells a regression from noise.
 SHORT: Final = Sizes(
-    rounds=3, few_rounds=1, records=30_000, seconds=1.0, repeats=3, many_streams=500, long_records=200_000,
+    rounds=3, few_rounds=1, records=25_000, seconds=1.0, repeats=3, many_streams=500, long_records=200_000,
     buffer_mib=16, backlog_mib=10, is_short=True,
 )  # fmt: skip
 
