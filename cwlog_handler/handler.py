@@ -121,7 +121,7 @@ class CloudWatchLogsHandler(logging.Handler):
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
         log_group_class: limits.LogGroupClass | None = None,
-        log_format: str | None = None,
+        log_format: limits.LogFormat | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
         max_batch_count: int = limits.MAX_BATCH_EVENTS,
@@ -236,6 +236,9 @@ class CloudWatchLogsHandler(logging.Handler):
         The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
         """
         if self.filters or self._filters_itself:
+            # Before any filter: it may count, or log.
+            if is_our_own(record):
+                return False
             try:
                 verdict: bool | logging.LogRecord = self.filter(record)
             except Exception:

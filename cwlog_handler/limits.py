@@ -54,6 +54,7 @@ LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENT
 # Embedded metric format, PutLogEvents: a header "which tells CloudWatch Logs the metrics should be extracted, but it's
 # not required". It once was, and still is in regions that do not detect the format by themselves.
 LOG_FORMAT_HEADER: Final = "x-amzn-logs-format"
+LogFormat = Literal["json/emf"]
 LOG_FORMATS: Final = ("json/emf",)
 
 # Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths here.

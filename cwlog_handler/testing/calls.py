@@ -49,7 +49,7 @@ _TYPES: Final[Mapping[str, Any]] = {
 class Call:
     """One request as the service understands it: ``operation``, its ``params``, ``wire_bytes``, the length of its body.
 
-    ``problem`` is set when the body cannot be read.
+    ``problem`` is set when the body cannot be read. ``log_format`` is the header x-amzn-logs-format, if there is one.
     """
 
     operation: str

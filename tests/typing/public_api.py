@@ -51,6 +51,7 @@ def make_handlers(fake: FakeCloudWatchLogs) -> list[CloudWatchLogsHandler]:
             log_group_tags={"team": "shop"},
             log_group_kms_key_id="arn:aws:kms:eu-west-1:123456789012:key/1",
             log_group_class="INFREQUENT_ACCESS",
+            log_format="json/emf",
             send_interval=timedelta(seconds=1),
             max_batch_size=1_048_576,
             max_batch_count=10_000,
@@ -86,6 +87,7 @@ def make_wrong_handlers() -> None:
     CloudWatchLogsHandler("group", log_group_tags={"team": 1})  # type: ignore[dict-item]
     CloudWatchLogsHandler("group", log_group_kms_key_id=1)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", log_group_class="standard")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", log_format="emf")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", send_interval="1")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", max_batch_size=1.5)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", max_batch_count=None)  # type: ignore[arg-type]
@@ -231,6 +233,7 @@ def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Ca
     assert_type(request.answer, str)
     assert_type(request.ordered, bool)
     assert_type(request.stored, int)
+    assert_type(request.log_format, str | None)
     assert_type(group.name, str)
     assert_type(group.retention_days, int | None)
     assert_type(group.tags, Mapping[str, str])
@@ -248,12 +251,13 @@ def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Ca
     assert_type(call.params, Mapping[str, Any])
     assert_type(call.wire_bytes, int)
     assert_type(call.problem, Refusal | None)
+    assert_type(call.log_format, str | None)
     assert_type(call.group, str)
     assert_type(call.stream, str)
     assert_type(call.batch, tuple[tuple[int | None, str | None], ...])
     assert_type(call.event_sizes, tuple[int, ...])
     assert_type(call.size_bytes, int)
-    assert_type(Call.parse("Logs_20140328.PutLogEvents", b"{}"), Call)
+    assert_type(Call.parse({"x-amz-target": "Logs_20140328.PutLogEvents"}, b"{}"), Call)
     refusal = Refusal("Code", "message", status=400, members={}, message_key="Message")
     assert_type(refusal.code, str)
     assert_type(refusal.message, str | None)
