@@ -14,6 +14,7 @@ import botocore.session
 
 from ...advice import Call
 from ...outcomes import Outcome
+from .findings import Finding
 
 PUT: Final = "logs:PutLogEvents"
 
@@ -32,6 +33,7 @@ class Case:
     known: dict[str, Any] = field(default_factory=dict)
     region: str | None = None
     account: str | None = None
+    credentials_problem: Finding | None = None
     client: Any = None
     """The boto3 client, once it could be made."""
     clock_ahead: float | None = None

@@ -19,7 +19,7 @@ from ...names import StreamName
 from ...outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
 from ..bounded import within
 from .case import Case
-from .findings import Finding, failed, failed_with, passed, skipped
+from .findings import Finding, failed, failed_with, impossible, passed, skipped
 
 # The stream, its group, and the put again; a token of the older service; twice throttled.
 _TRIES: Final = 6
@@ -30,7 +30,14 @@ _READ_PAUSE: Final = 0.5
 _THROTTLED_PAUSE: Final = 1.0
 _EVENTS_A_PAGE: Final = 100
 
-_TRY_AGAIN: Final = "try again; the handler itself does so by and by, and loses nothing meanwhile"
+_TRY_AGAIN: Final = (
+    "try again: the handler itself does so, and keeps the records meanwhile; if it goes on, check proxies and firewall"
+)
+
+
+_QUOTA: Final = (
+    "try again: the handler itself does so, more slowly; if it goes on, send less often or ask AWS to raise the quota"
+)
 
 
 def creation(case: Case) -> Finding:
@@ -56,25 +63,24 @@ def creation(case: Case) -> Finding:
         return failed_with(outcome, _TRY_AGAIN)
     if isinstance(outcome, (Accepted, AlreadyAccepted)):
         return skipped(f"not needed: log group and log stream {case.stream!r} exist")
-    return skipped("not tried: the put did not get so far")
+    return skipped("not tried: the put failed before it")
 
 
 def put(case: Case) -> Finding:
     """What became of the event."""
     outcome = case.put_outcome
+    assert outcome is not None  # creation saw to it
     match outcome:
         case Accepted(too_old=0, expired=0, too_new=0) | AlreadyAccepted():
             return passed(f"one event delivered to log stream {case.stream!r}")
         case Accepted():
             return failed("the service takes the call and rejects the event for its time", "set the clock, best by NTP")
         case Refused(code=errors.RESOURCE_NOT_FOUND):
-            return skipped("not possible: there is nothing to put it in")
+            return impossible("not possible: there is nothing to put it in")
         case _ if _failed_to_create(case):
-            return skipped("not possible: what is missing could not be made")
+            return impossible("not possible: what is missing could not be made")
         case Throttled(code):
-            return failed(f"throttled all the time [{code}]", f"{_TRY_AGAIN}; ask AWS to raise the quota if it goes on")
-        case None:
-            return skipped("not tried")
+            return failed(f"throttled all the time [{code}]", _QUOTA)
         case _:
             return failed_with(outcome, _TRY_AGAIN)
 

@@ -22,7 +22,7 @@ from botocore.utils import get_environ_proxies
 from ... import client, errors
 from ..bounded import within
 from .case import Case
-from .findings import Finding, failed, failed_with, passed, skipped
+from .findings import Finding, failed, failed_with, impossible, passed, skipped
 
 # Making a client reads some MB of service models.
 _MAKING_PATIENCE: Final = 15.0
@@ -54,7 +54,9 @@ def endpoint(case: Case) -> Finding:
         )
         url = _url(case)
     except Exception as error:
-        return failed_with(errors.connect_outcome_of(error, case.call), "correct endpoint_url")
+        finding = failed_with(errors.connect_outcome_of(error, case.call), "correct endpoint_url")
+        # boto3 looks for credentials as it makes a client: once is enough to say it.
+        return impossible("not tried: needs credentials") if finding == case.credentials_problem else finding
     if not url.hostname:
         return failed(f"{url.geturl()!r} is no URL", "correct endpoint_url")
     return passed(f"{url.scheme}://{_host_and_port(url)}, {_source(case)}")

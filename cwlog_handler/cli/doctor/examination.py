@@ -11,7 +11,7 @@ from typing import Final
 
 from . import delivery, endpoint, surroundings
 from .case import Case
-from .findings import Finding, Mark, failed, skipped
+from .findings import Finding, Mark, failed, impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,10 @@ def examine(case: Case) -> Iterator[tuple[str, Finding]]:
         if step.name == "loggers" and case.loggers is None:
             continue
         if missing := [need for need in step.needs if need in lacking]:
-            lacking.add(step.name)
-            yield step.name, skipped(f"not tried: needs {' and '.join(missing)}")
-            continue
-        finding = _made(step, case)
-        if finding.mark is Mark.FAILED or (step.name == "put" and finding.mark is Mark.SKIPPED):
+            finding = impossible(f"not tried: needs {' and '.join(missing)}")
+        else:
+            finding = _made(step, case)
+        if finding.mark is Mark.FAILED or finding.blocks:
             lacking.add(step.name)
         yield step.name, finding
 
@@ -60,4 +59,4 @@ def _made(step: _Step, case: Case) -> Finding:
         return step.check(case)
     except Exception as error:
         # A client or options of the user's own may do anything; the other checks have their say all the same.
-        return failed(f"the check itself failed: {type(error).__name__}: {error}", "tell us, with this line")
+        return failed(f"the check itself failed: {type(error).__name__}: {error}", "report it, with this line")

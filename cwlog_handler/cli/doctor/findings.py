@@ -24,11 +24,15 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check came to: ``text`` is what was found, or the cause; ``way_out`` what to do about a failure."""
+    """What one check came to: ``text`` is what was found, or the cause; ``way_out`` what to do about a failure.
+
+    ``blocks``: what needs this check cannot be done, although it has not failed itself.
+    """
 
     mark: Mark
     text: str
     way_out: str = ""
+    blocks: bool = False
 
     def as_json(self, check: str) -> dict[str, str]:
         """Return it as plain data."""
@@ -47,8 +51,13 @@ def failed(cause: str, way_out: str) -> Finding:
 
 
 def skipped(why: str) -> Finding:
-    """Not done, or not needed: no failure."""
+    """Not needed, or not done to no harm: no failure."""
     return Finding(Mark.SKIPPED, why)
+
+
+def impossible(why: str) -> Finding:
+    """Not done because of something that has failed: no failure of its own."""
+    return Finding(Mark.SKIPPED, why, blocks=True)
 
 
 def failed_with(outcome: Outcome, way_out: str) -> Finding:

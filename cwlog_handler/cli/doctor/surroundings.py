@@ -111,7 +111,9 @@ def credentials(case: Case) -> Finding:
     except TimeoutError as error:
         return failed(f"looking for credentials: {error}", advice.NO_CREDENTIALS.way_out)
     except Exception as error:
-        return failed_with(errors.connect_outcome_of(error, case.call), advice.NO_CREDENTIALS.way_out)
+        outcome = errors.connect_outcome_of(error, case.call)
+        case.credentials_problem = failed_with(outcome, advice.NO_CREDENTIALS.way_out)
+        return case.credentials_problem
     if frozen is None:
         cause = "boto3 finds no credentials: not in the environment, the AWS files, a container's or an instance's role"
         return failed(cause, advice.NO_CREDENTIALS.way_out)
