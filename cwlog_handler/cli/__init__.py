@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 
 from .. import __version__
-from . import doctor
+from . import doctor, send
 
 _DESCRIPTION = "Check a set-up for Amazon CloudWatch Logs, or ship lines there."
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cwlog_handler", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"cwlog-handler {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (doctor,):
+    for command in (doctor, send):
         command.add_to(commands)
     arguments = parser.parse_args(argv)
     status: int = arguments.run(arguments)
