@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             joins=arguments.join_lines,
             patience=arguments.give_up_after,
             is_interrupted=lambda: interruption.is_wanted,
+            say=_say,
         )
         try:
             with displayed(shipment, _size_of(source)):

@@ -29,7 +29,7 @@ _LONGEST_JOINED: Final = 1024 * 1024
 class Shipment:
     """One input on its way to the service. `ship` is for one thread; any may read the counts meanwhile.
 
-    ``is_interrupted`` tells when somebody wants an end; ``patience`` is how many seconds may pass without anything
+    ``is_interrupted`` tells when somebody wants an end, ``say`` what they have to wait for then; ``patience`` is how many seconds may pass without anything
     being settled. With ``joins``, lines without a timestamp are added to the line before.
     """
 
@@ -42,6 +42,7 @@ class Shipment:
         joins: bool,
         patience: float,
         is_interrupted: Callable[[], bool],
+        say: Callable[[str], None],
     ) -> None:
         self._handler = handler
         self.lines = lines
@@ -49,6 +50,7 @@ class Shipment:
         self._joins = joins
         self._patience = patience
         self._is_interrupted = is_interrupted
+        self._say = say
         self._created: float | None = None
         self._joined: list[str] = []
         self._joined_chars = 0
@@ -134,7 +136,9 @@ class Shipment:
         interrupted_until: float | None = None
         while not self._handler.flush(_FLUSH_SLICE):
             if self._is_interrupted():
-                interrupted_until = interrupted_until or time.monotonic() + INTERRUPTED_PATIENCE
+                if interrupted_until is None:
+                    interrupted_until = time.monotonic() + INTERRUPTED_PATIENCE
+                    self._say(f"interrupted: {self.stats.pending:,} events to deliver; once more ends that at once")
                 if time.monotonic() > interrupted_until:
                     return
             if self._is_stuck(self.stats):
