@@ -63,14 +63,15 @@ def endpoint(case: Case) -> Finding:
 
 
 def _source(case: Case) -> str:
+    url = _url(case).geturl().rstrip("/")
     if case.known["boto3_client"] is not None:
         return "of the boto3_client that is passed in"
     if case.known["endpoint_url"]:
         return "from endpoint_url"
     for name in ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL"):
-        if os.environ.get(name):
+        if os.environ.get(name, "").rstrip("/") == url:
             return f"from {name}"
-    if case.session.get_scoped_config().get("endpoint_url"):
+    if case.session.get_scoped_config().get("endpoint_url", "").rstrip("/") == url:
         return "from the AWS configuration file"
     return "the region's own"
 
@@ -120,7 +121,7 @@ def answer(case: Case) -> Finding:
 
 
 def _ask(case: Case, url: str) -> Any:
-    verify = True if case.known["boto3_client"] is not None else case.session.get_config_variable("ca_bundle") or True
+    verify = case.session.get_config_variable("ca_bundle") or True
     # As a call that is not signed: the service says so, and moto and its like answer as well.
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.DescribeLogGroups"}
     session = URLLib3Session(verify=verify, proxies=_proxies(url), timeout=(case.patience, case.patience))

@@ -75,7 +75,7 @@ class Lines:
     """Findings as lines of text; plain ASCII marks where the ``encoding`` has no other."""
 
     def __init__(self, encoding: str | None) -> None:
-        self._marks = {Mark.PASSED: "✓", Mark.FAILED: "✗", Mark.SKIPPED: "–"}  # noqa: RUF001
+        self._marks = {Mark.PASSED: "✓", Mark.FAILED: "✗", Mark.SKIPPED: "–"}
         self._arrow = "→"
         try:
             "".join([*self._marks.values(), self._arrow]).encode(encoding or "ascii")

@@ -29,8 +29,9 @@ _LONGEST_JOINED: Final = 1024 * 1024
 class Shipment:
     """One input on its way to the service. `ship` is for one thread; any may read the counts meanwhile.
 
-    ``is_interrupted`` tells when somebody wants an end, ``say`` what they have to wait for then; ``patience`` is how many seconds may pass without anything
-    being settled. With ``joins``, lines without a timestamp are added to the line before.
+    ``is_interrupted`` tells when somebody wants an end, ``say`` what they have to wait for then; ``patience`` is how
+    many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
+    line before.
     """
 
     def __init__(
