@@ -100,23 +100,20 @@ def _has_rich() -> bool:
 
 @contextmanager
 def _bar(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
+    from rich.text import Text
 
     rate = _Rate()
-    # Two lines: on a narrow terminal one would lose what matters.
-    progress = Progress(
-        BarColumn(),
-        TaskProgressColumn(show_speed=False),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = progress.add_task("", total=total_bytes)
+    bar = Progress(BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    task = bar.add_task("", total=total_bytes)
 
     def show() -> None:
-        progress.update(task, completed=shipment.lines.read_bytes, description=_text(shipment, rate))
+        bar.update(task, completed=shipment.lines.read_bytes)
+        # A line of its own: beside the bar, a narrow terminal would have no room for what matters.
+        live.update(Group(bar, Text(_text(shipment, rate))))
 
-    with progress, _ticking(show, _BAR_INTERVAL):
+    # It redirects stderr, so that what the handler says there stands above the bar.
+    with Live(bar, console=Console(stderr=True), transient=True) as live, _ticking(show, _BAR_INTERVAL):
         yield

@@ -28,37 +28,42 @@ class Timestamps:
         if not directives & _DAYS:
             raise ValueError(f"{strptime_format!r} has no day: give one such as '%Y-%m-%d %H:%M:%S'")
         self._has_year = bool(directives & _YEARS)
-        self._format = strptime_format if self._has_year else f"%Y {strptime_format}"
+        # A format without a year gets one in front: alone, it knows no 29 February.
+        self._format = strptime_format if self._has_year else f"%Y|{strptime_format}"
         self._zone = _zone(zone)
         # datetime.strptime reads whole strings and tells nobody where a time ends; this is the expression it goes by,
         # private but there in every version from 3.10 on.
         time_re: Any = importlib.import_module("_strptime").TimeRE()
         try:
-            self._pattern: re.Pattern[str] = time_re.compile(strptime_format)
+            self._pattern: re.Pattern[str] = time_re.compile(self._format)
         except (KeyError, ValueError, IndexError, re.error) as error:
             raise ValueError(f"{strptime_format!r} is no format of strptime: {error}") from None
 
     def created(self, line: str) -> float | None:
         """Return the time in seconds since the epoch; None if the line does not begin with one."""
-        found = self._pattern.match(line)
-        if found is None:
+        if self._has_year:
+            moment = self._moment(line)
+        else:
+            now = datetime.now(self._zone)
+            moment = self._moment(f"{now.year}|{line}")
+            if moment is not None and moment.replace(tzinfo=None) > now.replace(tzinfo=None) + _AHEAD:
+                moment = self._moment(f"{now.year - 1}|{line}")
+        if moment is None:
             return None
         try:
-            moment = self._moment(found[0])
             # Naive, it is in the local zone.
             return moment.replace(tzinfo=self._zone).timestamp() if moment.tzinfo is None else moment.timestamp()
         except (ValueError, OverflowError, OSError):
-            # Such as 30 February.
+            # Such as the year 1 in the local zone.
             return None
 
-    def _moment(self, text: str) -> datetime:
-        if self._has_year:
-            return datetime.strptime(text, self._format)
-        now = datetime.now(self._zone).replace(tzinfo=None)
-        moment = datetime.strptime(f"{now.year} {text}", self._format)
-        if moment.replace(tzinfo=None) <= now + _AHEAD:
-            return moment
-        return datetime.strptime(f"{now.year - 1} {text}", self._format)
+    def _moment(self, line: str) -> datetime | None:
+        found = self._pattern.match(line)
+        try:
+            return None if found is None else datetime.strptime(found[0], self._format)
+        except ValueError:
+            # Such as 30 February.
+            return None
 
 
 def _zone(name: str) -> tzinfo | None:
