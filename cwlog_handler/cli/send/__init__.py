@@ -92,8 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             with displayed(shipment, _size_of(source)):
                 shipment.ship()
         except KeyboardInterrupt:
-            # The second one: the summary says what is left.
-            pass
+            _say("interrupted again: no longer waiting")
         handler.close()
     return _sum_up(shipment, time.monotonic() - started, is_interrupted=interruption.is_wanted)
 
