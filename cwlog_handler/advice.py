@@ -35,7 +35,8 @@ class Call:
 
     def refuse(self, code: str, why: Advice, /, **details: str) -> Refused:
         """Return the refusal of this call, with its advice."""
-        return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew)
+        way_out = why.way_out.format(**details)
+        return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew, way_out)
 
 
 _IAM: Final = "allow it in the IAM policy of the user or role"

@@ -126,16 +126,7 @@ class Client:
         return outcome
 
     def _made(self) -> Any:
-        _follow_gevent()
-        session = boto3.session.Session(profile_name=self._profile_name)
-        config = Config(
-            # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=min(CONNECT_TIMEOUT, self._patience),
-            read_timeout=min(READ_TIMEOUT, self._patience),
-            max_pool_connections=MAX_CONNECTIONS,
-        )
-        return session.client("logs", region_name=self._region_name, endpoint_url=self._endpoint_url, config=config)
+        return make(self._region_name, self._endpoint_url, self._profile_name, self._patience)
 
     def _users(self) -> Any:
         client = self._users_client
@@ -225,6 +216,20 @@ class Client:
         except Exception as error:
             reason = " ".join(str(error).split())
             self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
+
+
+def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
+    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds. Raises what boto3 raises."""
+    _follow_gevent()
+    session = boto3.session.Session(profile_name=profile_name)
+    config = Config(
+        # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=min(CONNECT_TIMEOUT, patience),
+        read_timeout=min(READ_TIMEOUT, patience),
+        max_pool_connections=MAX_CONNECTIONS,
+    )
+    return session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
 
 
 def _follow_gevent() -> None:

@@ -63,12 +63,13 @@ class Refused:
     """Somebody has to put something right: credentials, a permission, a missing stream. Nothing was stored.
 
     ``advice`` is one sentence: what is wrong, in which log group and stream, and the way out. ``renew``: the client
-    should be made anew, with fresh credentials, before the next try.
+    should be made anew, with fresh credentials, before the next try. ``way_out`` is the last part of the advice alone.
     """
 
     code: str
     advice: str
     renew: bool = False
+    way_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -579,8 +579,24 @@ def test_a_handler_that_is_collected_delivers_what_it_had_and_its_thread_ends(fa
     assert flusher.flush(10)
 
 
-def test_repr_tells_where_the_records_go(attach):
-    assert repr(attach()) == "<CloudWatchLogsHandler 'g' 's' (NOTSET)>"
+def test_repr_tells_where_the_records_go_and_what_became_of_them(attach, logger):
+    handler = attach(level="INFO")
+    assert repr(handler) == "<CloudWatchLogsHandler 'g' 's' (INFO): nothing logged>"
+    logger.info("m")
+    logger.info("")
+    assert handler.flush(30)
+    assert repr(handler) == "<CloudWatchLogsHandler 'g' 's' (INFO): 1 delivered, 1 dropped>"
+
+
+def test_repr_tells_what_waits_without_waiting_for_the_books(attach, logger):
+    handler = attach(send_interval=3600)
+    logger.info("m")
+    with handler._flusher.rounds._books:
+        assert repr(handler).endswith(" (NOTSET): 1 pending>")
+
+
+def test_repr_of_a_handler_whose_constructor_raised_does_not_raise():
+    assert "CloudWatchLogsHandler object at" in repr(CloudWatchLogsHandler.__new__(CloudWatchLogsHandler))
 
 
 def test_stats_are_a_snapshot(fake, logger, attach):

@@ -144,6 +144,10 @@ class _Connection(BaseHTTPRequestHandler):
         """An accepted connection can no longer be refused: reset it."""
         self.reset()
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header: the time of the service's clock."""
+        return super().date_time_string(self.server.exchange.store.now_ms() / 1000 if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
         """Keep quiet: the ledger has it all."""
 

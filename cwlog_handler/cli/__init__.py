@@ -1,0 +1,26 @@
+"""The command line: ``python -m cwlog_handler doctor`` and ``python -m cwlog_handler send``.
+
+Owns: which commands there are. Must not know: what they do. ``import cwlog_handler`` imports nothing of this package.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .. import __version__
+from . import doctor, send
+
+_DESCRIPTION = "Check a set-up for Amazon CloudWatch Logs, or ship lines there."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command, with the arguments of this process by default, and return the exit status; 2 is wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m cwlog_handler", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"cwlog-handler {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (doctor, send):
+        command.add_to(commands)
+    arguments = parser.parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status

@@ -1,0 +1,106 @@
+"""``doctor``: does this set-up deliver, and if not, why not? Each check with cause and way out, and the least policy.
+
+Owns: the command, its arguments, its exit status. Must not know: what is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from .. import arguments as handler_arguments
+from .case import Case
+from .configuration import Unusable, handlers_in
+from .examination import examine
+from .findings import Lines, Mark, failed
+from .policy import least_policy
+
+_Say: TypeAlias = Callable[[str], None]
+
+# For each answer: the service takes some 10 ms, a far region some 300.
+_PATIENCE: Final = 5.0
+_HELP: Final = "check a set-up step by step, by sending one event"
+_EPILOG: Final = """\
+Sends one event to the log stream; group and stream are made if the options say so, as the handler would. Secrets are
+never shown. Exit status: 0 all needed checks passed, 1 something has to be put right, 2 wrong usage."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}.", epilog=_EPILOG)
+    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="check every handler in a dictConfig file: .json, .yaml or .toml"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
+    parser.add_argument(
+        "--timeout",
+        type=handler_arguments.seconds,
+        default=_PATIENCE,
+        metavar="SECONDS",
+        help="the longest wait for each answer (%(default)g)",
+    )
+    handler_arguments.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Examine what the arguments name, print what was found, return the exit status."""
+    options = handler_arguments.options_of(arguments)
+    if (arguments.config is None) == (not options):
+        arguments.parser.error("give --log-group-name and other options of the handler, or --config FILE; not both")
+    say = _keep_quiet if arguments.json else _print
+    reports = list(_reports(arguments.config, options, arguments.timeout, say))
+    is_well = all(report["ok"] for report in reports)
+    if arguments.json:
+        _print(json.dumps({"ok": is_well, "handlers": reports}, ensure_ascii=not _is_unicode(), indent=2))
+    return 0 if is_well else 1
+
+
+def _reports(config: Path | None, options: dict[str, Any], patience: float, say: _Say) -> Iterator[dict[str, Any]]:
+    if config is None:
+        yield _report(None, Case(options, patience), say)
+        return
+    try:
+        handlers = handlers_in(config)
+    except Unusable as problem:
+        finding = failed(str(problem), problem.way_out)
+        say(Lines(sys.stdout.encoding).of("config file", finding))
+        yield {"handler": None, "ok": False, "checks": [finding.as_json("config file")], "policy": None}
+        return
+    for handler in handlers:
+        yield _report(handler.name, Case(handler.options, patience, handler.users), say)
+
+
+def _report(name: str | None, case: Case, say: _Say) -> dict[str, Any]:
+    """Examine one handler, saying each finding as it comes; return all of it as plain data."""
+    if name is not None:
+        say(f"Handler {name!r}")
+    lines, findings, policy = Lines(sys.stdout.encoding), [], None
+    for check, finding in examine(case):
+        say(lines.of(check, finding))
+        findings.append((check, finding))
+    if case.known:
+        policy = least_policy(case.known, **case.place)
+        say(f"\nThe least IAM policy for these options:\n{json.dumps(policy, indent=2)}")
+    wrong = [check for check, finding in findings if finding.mark is Mark.FAILED]
+    say(f"\nTo be put right: {', '.join(wrong)}.\n" if wrong else "\nAll needed checks passed.\n")
+    checks = [finding.as_json(check) for check, finding in findings]
+    return {"handler": name, "ok": not wrong, "checks": checks, "policy": policy}
+
+
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def _print(text: str) -> None:
+    # What the service or a file says may have characters that the terminal has not.
+    encoding = sys.stdout.encoding or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
+
+
+def _keep_quiet(text: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,193 @@
+"""Checks that send one event as the handler does, see what had to be made for it, and read it back.
+
+Owns: the order of calls for one event. Must not know: what an error means (`errors` does), how the service is reached.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from ... import errors
+from ...client import Client
+from ...events import Event
+from ...names import StreamName
+from ...outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
+from ..bounded import within
+from .case import Case
+from .findings import Finding, failed, failed_with, impossible, passed, skipped
+
+# The stream, its group, and the put again; a token of the older service; twice throttled.
+_TRIES: Final = 6
+# In the real service, events can be read some seconds after they were acknowledged.
+_READABLE_WITHIN: Final = 10.0
+_READ_PAUSE: Final = 0.5
+# Nobody is told a longer wait than that by a quota that is used up for a moment.
+_THROTTLED_PAUSE: Final = 1.0
+_EVENTS_A_PAGE: Final = 100
+
+_TRY_AGAIN: Final = (
+    "try again: the handler itself does so, and keeps the records meanwhile; if it goes on, check proxies and firewall"
+)
+
+
+_QUOTA: Final = (
+    "try again: the handler itself does so, more slowly; if it goes on, send less often or ask AWS to raise the quota"
+)
+
+
+def creation(case: Case) -> Finding:
+    """Send an event, and tell what had to be made for it."""
+    case.stream = _stream_name(str(case.known["log_stream_name"]))
+    case.marker = f"cwlog_handler doctor: a test event, {uuid.uuid4().hex}"
+    case.sent_ms = int(time.time() * 1000)
+    # Each try may take a few calls, and each of these the time to connect and the time to answer.
+    longest = 2 * case.patience * (_TRIES + 3)
+    try:
+        outcome = case.put_outcome = within(longest, lambda: _put(case))
+    except TimeoutError as error:
+        outcome = case.put_outcome = Unavailable(str(error), ambiguous=True)
+    made = [operation for operation, code in case.calls if operation.startswith("Create") and code is None]
+    if "CreateLogGroup" in made:
+        text = "; ".join([f"log group and log stream {case.stream!r} were missing and have been made", *case.notes])
+        return passed(text)
+    if made:
+        return passed(f"log stream {case.stream!r} was missing and has been made")
+    if isinstance(outcome, Refused) and outcome.code == errors.RESOURCE_NOT_FOUND:
+        return failed_with(outcome, "")
+    if _failed_to_create(case):
+        return failed_with(outcome, _TRY_AGAIN)
+    if isinstance(outcome, (Accepted, AlreadyAccepted)):
+        return skipped(f"not needed: log group and log stream {case.stream!r} exist")
+    return skipped("not tried: the put failed before it")
+
+
+def put(case: Case) -> Finding:
+    """What became of the event."""
+    outcome = case.put_outcome
+    assert outcome is not None  # creation saw to it
+    match outcome:
+        case Accepted(too_old=0, expired=0, too_new=0) | AlreadyAccepted():
+            return passed(f"one event delivered to log stream {case.stream!r}")
+        case Accepted():
+            return failed("the service takes the call and rejects the event for its time", "set the clock, best by NTP")
+        case Refused(code=errors.RESOURCE_NOT_FOUND):
+            return impossible("not possible: there is nothing to put it in")
+        case _ if _failed_to_create(case):
+            return impossible("not possible: what is missing could not be made")
+        case Throttled(code):
+            return failed(f"throttled all the time [{code}]", _QUOTA)
+        case _:
+            return failed_with(outcome, _TRY_AGAIN)
+
+
+def _failed_to_create(case: Case) -> bool:
+    return bool(case.calls) and case.calls[-1][0].startswith("Create") and case.calls[-1][1] is not None
+
+
+def _stream_name(template: str) -> str:
+    """Render the template with what this process has: no stream of the program's gets the event, if it has fields."""
+    return StreamName(template).render(
+        {
+            "machine_name": platform.node(),
+            "program_name": "cwlog_handler-doctor",
+            "process_id": 0,
+            "thread_name": "MainThread",
+            "logger_name": "doctor",
+            "level_name": "INFO",
+            "strftime": datetime.now(timezone.utc),
+        }
+    )
+
+
+def _put(case: Case) -> Outcome:
+    known = case.known
+    client = Client(
+        boto3_profile_name=None,
+        boto3_client=case.client,
+        say=lambda _, text: case.notes.append(text),
+        patience=case.patience,
+        **{
+            name: known[name]
+            for name in (
+                "log_group_name", "region_name", "endpoint_url", "create_log_group", "create_log_stream",
+                "log_group_retention_days", "log_group_tags", "log_group_kms_key_id", "log_group_class",
+            )
+        },
+    )  # fmt: skip
+    stop_watching = _watch(case)
+    try:
+        return _put_until_settled(case, client)
+    finally:
+        stop_watching()
+
+
+def _put_until_settled(case: Case, client: Client) -> Outcome:
+    events, token = [Event(case.sent_ms, case.marker.encode())], None
+    outcome: Outcome = Unavailable("not tried", ambiguous=False)
+    for _ in range(_TRIES):
+        outcome = client.put(case.stream, events, token, on_start=lambda: None)
+        match outcome:
+            case Created():
+                pass
+            case StaleToken(expected):
+                token = expected
+            case Throttled():
+                time.sleep(min(_THROTTLED_PAUSE, case.patience))
+            case _:
+                break
+    return outcome
+
+
+def _watch(case: Case) -> Callable[[], None]:
+    """Write down the calls that are made from now on; return what ends it."""
+
+    def begin(model: Any, **_: Any) -> None:
+        case.calls.append((model.name, "no answer"))
+
+    def end(model: Any, parsed: Any, **_: Any) -> None:
+        code = (parsed.get("Error") or {}).get("Code")
+        case.calls[-1] = (model.name, code)
+
+    events = case.client.meta.events
+    events.register("before-call.cloudwatch-logs", begin)
+    events.register("after-call.cloudwatch-logs", end)
+
+    def stop() -> None:
+        events.unregister("before-call.cloudwatch-logs", begin)
+        events.unregister("after-call.cloudwatch-logs", end)
+
+    return stop
+
+
+def reading(case: Case) -> Finding:
+    """Read the event back, where that is permitted: the handler does not need it."""
+    give_up = time.monotonic() + _READABLE_WITHIN
+    started = time.monotonic()
+    while True:
+        try:
+            texts = within(2 * case.patience, lambda: _read(case))
+        except Exception as error:
+            outcome = errors.outcome_of(error, case.call)
+            cause = "not permitted" if isinstance(outcome, Refused) else str(error)
+            return skipped(f"{cause} (logs:GetLogEvents), which the handler does not need")
+        if case.marker in texts:
+            return passed(f"the event is there, {time.monotonic() - started:.1f} s later")
+        if time.monotonic() > give_up:
+            return skipped(f"acknowledged, but not to be seen within {_READABLE_WITHIN:g} s; look again later")
+        time.sleep(_READ_PAUSE)
+
+
+def _read(case: Case) -> list[str]:
+    page = case.client.get_log_events(
+        logGroupName=case.group,
+        logStreamName=case.stream,
+        startTime=case.sent_ms,
+        limit=_EVENTS_A_PAGE,
+        startFromHead=True,
+    )
+    return [event["message"] for event in page["events"]]

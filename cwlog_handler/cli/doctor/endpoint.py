@@ -1,0 +1,186 @@
+"""Checks of the way to the service, from its URL to an HTTP answer, and of the clocks at both ends.
+
+Owns: name look-up, connection, one request without a signature. Must not know: credentials, permissions, log groups.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from botocore import exceptions
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from ... import client, errors
+from ..bounded import within
+from .case import Case
+from .findings import Finding, failed, failed_with, impossible, passed, skipped
+
+# Making a client reads some MB of service models.
+_MAKING_PATIENCE: Final = 15.0
+# Signature version 4: "Signature expired" and "Signature not yet current" begin here.
+_SIGNATURE_TOLERANCE: Final = 300.0
+_WORTH_A_WORD: Final = 30.0
+
+_REGION_OR_URL: Final = (
+    "correct region_name or endpoint_url; in a VPC, check its DNS and its endpoint for CloudWatch Logs"
+)
+_FIREWALL: Final = (
+    "check firewall, security groups and routes, endpoint_url, and the proxy settings (HTTPS_PROXY, NO_PROXY)"
+)
+_CERTIFICATE: Final = (
+    "set AWS_CA_BUNDLE where a proxy of yours has its own certificates; check the clock, and endpoint_url"
+)
+_SOMEBODY_ELSE: Final = (
+    "correct endpoint_url or the proxy settings (HTTPS_PROXY, NO_PROXY); log in where a portal wants it"
+)
+
+
+def endpoint(case: Case) -> Finding:
+    """The URL that boto3 comes to, and who says so."""
+    known = case.known
+    try:
+        case.client = known["boto3_client"] or within(
+            _MAKING_PATIENCE,
+            lambda: client.make(case.region, known["endpoint_url"], known["boto3_profile_name"], case.patience),
+        )
+        url = _url(case)
+    except Exception as error:
+        finding = failed_with(errors.connect_outcome_of(error, case.call), "correct endpoint_url")
+        # boto3 looks for credentials as it makes a client: once is enough to say it.
+        return impossible("not tried: needs credentials") if finding == case.credentials_problem else finding
+    if not url.hostname:
+        return failed(f"{url.geturl()!r} is no URL", "correct endpoint_url")
+    return passed(f"{url.scheme}://{_host_and_port(url)}, {_source(case)}")
+
+
+def _source(case: Case) -> str:
+    url = _url(case).geturl().rstrip("/")
+    if case.known["boto3_client"] is not None:
+        return "of the boto3_client that is passed in"
+    if case.known["endpoint_url"]:
+        return "from endpoint_url"
+    for name in ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL"):
+        if os.environ.get(name, "").rstrip("/") == url:
+            return f"from {name}"
+    if case.session.get_scoped_config().get("endpoint_url", "").rstrip("/") == url:
+        return "from the AWS configuration file"
+    return "the region's own"
+
+
+def name(case: Case) -> Finding:
+    """DNS."""
+    at = _next_hop(case)
+    host, port = _address(at)
+    try:
+        found = within(case.patience, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        return failed(f"{host}: {error}", _REGION_OR_URL)
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return passed(f"{host} is {', '.join(addresses[:3])}{' …' if len(addresses) > 3 else ''}{_is_proxy(case)}")
+
+
+def connection(case: Case) -> Finding:
+    """TCP."""
+    host, port = _address(_next_hop(case))
+    started = time.monotonic()
+    try:
+        # Several addresses are tried in turn: one bound for all of them.
+        within(case.patience, lambda: socket.create_connection((host, port), case.patience).close())
+    except OSError as error:
+        return failed(f"{host} port {port}: {error}", _FIREWALL)
+    return passed(f"TCP to port {port} in {(time.monotonic() - started) * 1000:.0f} ms{_is_proxy(case)}")
+
+
+def answer(case: Case) -> Finding:
+    """TLS where there is one, and HTTP: who answers to a request without a signature, which the service refuses."""
+    url = _url(case)
+    started, began = time.time(), time.monotonic()
+    try:
+        response = within(2 * case.patience, lambda: _ask(case, url.geturl()))
+    except exceptions.SSLError as error:
+        return failed_with(errors.outcome_of(error, case.call), _CERTIFICATE)
+    except Exception as error:
+        return failed_with(errors.outcome_of(error, case.call), _FIREWALL)
+    seconds = time.monotonic() - began
+    headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
+    kind = headers.get("content-type", "")
+    told = f"HTTP {response.status_code} in {seconds * 1000:.0f} ms{', TLS' if url.scheme == 'https' else ''}"
+    if "html" in kind:
+        return failed(f"{told}: a page of {kind!r}, not from CloudWatch Logs", _SOMEBODY_ELSE)
+    case.clock_ahead = _ahead(headers, started + seconds / 2)
+    return passed(told)
+
+
+def _ask(case: Case, url: str) -> Any:
+    verify = case.session.get_config_variable("ca_bundle") or True
+    # As a call that is not signed: the service says so, and moto and its like answer as well.
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.DescribeLogGroups"}
+    session = URLLib3Session(verify=verify, proxies=_proxies(url), timeout=(case.patience, case.patience))
+    try:
+        return session.send(AWSRequest("POST", url, headers, b'{"limit":1}').prepare())
+    finally:
+        session.close()
+
+
+def _ahead(headers: Mapping[str, str], ours: float) -> float | None:
+    try:
+        date = parsedate_to_datetime(headers["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=timezone.utc)
+    # The header has whole seconds, rounded down.
+    return ours - (date.timestamp() + 0.5)
+
+
+def clock(case: Case) -> Finding:
+    """Our clock against the service's."""
+    ahead = case.clock_ahead
+    if ahead is None:
+        return skipped("the answer has no date to compare with")
+    if abs(ahead) < 1:
+        return passed("less than a second off")
+    told = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the service's"
+    if abs(ahead) >= _SIGNATURE_TOLERANCE:
+        return failed(f"{told}: beyond 300 s it refuses all signatures", "set the clock of this machine, best by NTP")
+    return passed(f"{told}; accepted up to 300 s" if abs(ahead) >= _WORTH_A_WORD else told)
+
+
+def _url(case: Case) -> SplitResult:
+    return urlsplit(str(case.client.meta.endpoint_url))
+
+
+def _proxies(url: str) -> dict[str, str]:
+    proxies: dict[str, str] = get_environ_proxies(url)
+    return proxies
+
+
+def _next_hop(case: Case) -> SplitResult:
+    """The service, or the proxy on the way to it."""
+    url = _url(case)
+    proxy = _proxies(url.geturl()).get(url.scheme)
+    if proxy is None:
+        return url
+    return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+
+
+def _is_proxy(case: Case) -> str:
+    return "" if _next_hop(case) == _url(case) else ", a proxy on the way to the endpoint"
+
+
+def _address(url: SplitResult) -> tuple[str, int]:
+    return str(url.hostname), url.port or (443 if url.scheme == "https" else 80)
+
+
+def _host_and_port(url: SplitResult) -> str:
+    # Not netloc, which may have a password.
+    return str(url.hostname) + (f":{url.port}" if url.port else "")

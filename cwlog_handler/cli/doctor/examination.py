@@ -1,0 +1,62 @@
+"""The checks in their order, and which needs which: what cannot be done because another failed is said to be so.
+
+Must not know: what a check does, how findings are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from . import delivery, endpoint, surroundings
+from .case import Case
+from .findings import Finding, Mark, failed, impossible
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    check: Callable[[Case], Finding]
+    needs: tuple[str, ...] = ()
+
+
+_STEPS: Final = (
+    _Step("Python", surroundings.versions),
+    _Step("options", surroundings.options),
+    _Step("loggers", surroundings.loggers),
+    _Step("region", surroundings.region, ("options",)),
+    _Step("credentials", surroundings.credentials, ("options",)),
+    _Step("endpoint", endpoint.endpoint, ("region",)),
+    _Step("name", endpoint.name, ("endpoint",)),
+    _Step("connection", endpoint.connection, ("name",)),
+    _Step("answer", endpoint.answer, ("connection",)),
+    _Step("clock", endpoint.clock, ("answer",)),
+    _Step("creation", delivery.creation, ("credentials", "answer")),
+    _Step("put", delivery.put, ("credentials", "answer")),
+    _Step("read back", delivery.reading, ("put",)),
+)
+
+
+def examine(case: Case) -> Iterator[tuple[str, Finding]]:
+    """Make all checks, and yield each one's name and finding as soon as it is there. Never raises for a check."""
+    # Those that failed, or were left out because another failed.
+    lacking: set[str] = set()
+    for step in _STEPS:
+        if step.name == "loggers" and case.loggers is None:
+            continue
+        if missing := [need for need in step.needs if need in lacking]:
+            finding = impossible(f"not tried: needs {' and '.join(missing)}")
+        else:
+            finding = _made(step, case)
+        if finding.mark is Mark.FAILED or finding.blocks:
+            lacking.add(step.name)
+        yield step.name, finding
+
+
+def _made(step: _Step, case: Case) -> Finding:
+    try:
+        return step.check(case)
+    except Exception as error:
+        # A client or options of the user's own may do anything; the other checks have their say all the same.
+        return failed(f"the check itself failed: {type(error).__name__}: {error}", "report it, with this line")

@@ -1,0 +1,142 @@
+"""Checks that make no request to CloudWatch Logs: versions, options, region, credentials and where they come from."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+from difflib import get_close_matches
+from typing import Any, Final
+
+import boto3
+import botocore
+
+from ... import __version__, advice, errors
+from ...handler import CloudWatchLogsHandler
+from ..bounded import within
+from .case import Case
+from .findings import Finding, failed, failed_with, passed
+
+_OLDEST_BOTO3: Final = (1, 34)
+# Container credentials take 9 s to fail, an instance without a role some 2 s.
+_CREDENTIALS_PATIENCE: Final = 15.0
+# Longer than any secret's part that identifies a key and shorter than what would help to guess one.
+_SHOWN_OF_KEY: Final = 4
+_SHORTEST_KEY: Final = 16
+
+_METHODS: Final = {
+    "env": "the environment, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "shared-credentials-file": "the shared credentials file",
+    "config-file": "the AWS configuration file",
+    "assume-role": "a role that the profile assumes",
+    "assume-role-with-web-identity": "a role for a web identity token",
+    "sso": "aws sso login",
+    "login": "aws login",
+    "custom-process": "the profile's credential_process",
+    "container-role": "the container's role",
+    "iam-role": "the EC2 instance's role",
+}
+
+
+def versions(_case: Case) -> Finding:
+    """Python, boto3 and this package."""
+    text = (
+        f"{platform.python_version()}, boto3 {boto3.__version__}, botocore {botocore.__version__}, "
+        f"cwlog-handler {__version__}"
+    )
+    if tuple(int(part) for part in boto3.__version__.split(".")[:2]) < _OLDEST_BOTO3:
+        return failed(text, f"install boto3 {'.'.join(map(str, _OLDEST_BOTO3))} or newer")
+    return passed(text)
+
+
+def options(case: Case) -> Finding:
+    """What the handler's constructor says to the options. It makes no request."""
+    parameters = inspect.signature(CloudWatchLogsHandler).parameters
+    unknown = [name for name in case.options if name not in parameters]
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        close = get_close_matches(unknown[0], parameters, n=1)
+        way_out = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(parameters)}"
+        return failed(f"no such option: {names}", way_out)
+    try:
+        # Our own SIGTERM is none of the handler's business.
+        handler = CloudWatchLogsHandler(**{**case.options, "flush_on_sigterm": False})
+    except (TypeError, ValueError) as error:
+        return failed(str(error), "correct it")
+    handler.close()
+    bound = inspect.signature(CloudWatchLogsHandler).bind(**case.options)
+    bound.apply_defaults()
+    case.known = bound.arguments
+    return passed(f"log group {handler.log_group_name!r}, log stream {handler.log_stream_name!r}")
+
+
+def loggers(case: Case) -> Finding:
+    """Whether any logger in the configuration file has the handler."""
+    if not case.loggers:
+        return failed("no logger of the configuration has this handler", "add its name to 'handlers' of 'root'")
+    return passed(", ".join(case.loggers))
+
+
+def region(case: Case) -> Finding:
+    """The region, and who says so."""
+    if case.known["boto3_client"] is not None:
+        case.region = case.known["boto3_client"].meta.region_name
+        return passed(f"{case.region}, of the boto3_client that is passed in")
+    try:
+        case.region = case.known["region_name"] or case.session.get_config_variable("region")
+    except Exception as error:
+        return failed_with(errors.connect_outcome_of(error, case.call), "correct the AWS configuration")
+    if case.region:
+        return passed(f"{case.region}, from {_region_source(case)}")
+    cause = advice.NO_REGION
+    if other := os.environ.get("AWS_REGION"):
+        return failed(f"{cause.problem}; AWS_REGION is {other!r}, which boto3 does not read", cause.way_out)
+    return failed(cause.problem, cause.way_out)
+
+
+def _region_source(case: Case) -> str:
+    if case.known["region_name"]:
+        return "region_name"
+    if os.environ.get("AWS_DEFAULT_REGION"):
+        return "AWS_DEFAULT_REGION"
+    return f"profile {_profile(case)!r} in {case.session.get_config_variable('config_file')}"
+
+
+def credentials(case: Case) -> Finding:
+    """The credentials' source. Of themselves nothing is shown but the last characters of the key's id."""
+    if case.known["boto3_client"] is not None:
+        return passed("those of the boto3_client that is passed in")
+    try:
+        found, frozen = within(max(_CREDENTIALS_PATIENCE, case.patience), lambda: _frozen(case.session))
+    except TimeoutError as error:
+        return failed(f"looking for credentials: {error}", advice.NO_CREDENTIALS.way_out)
+    except Exception as error:
+        outcome = errors.connect_outcome_of(error, case.call)
+        case.credentials_problem = failed_with(outcome, advice.NO_CREDENTIALS.way_out)
+        return case.credentials_problem
+    if frozen is None:
+        cause = "boto3 finds no credentials: not in the environment, the AWS files, a container's or an instance's role"
+        return failed(cause, advice.NO_CREDENTIALS.way_out)
+    case.account = getattr(frozen, "account_id", None)
+    return passed(f"from {_method(case, found)}{_key(frozen.access_key)}")
+
+
+def _frozen(session: Any) -> tuple[Any, Any]:
+    found = session.get_credentials()
+    return found, None if found is None else found.get_frozen_credentials()
+
+
+def _method(case: Case, found: Any) -> str:
+    method = str(found.method)
+    text = _METHODS.get(method, method)
+    if method == "shared-credentials-file":
+        text += f" {case.session.get_config_variable('credentials_file')}"
+    return text if method == "env" else f"{text}, profile {_profile(case)!r}"
+
+
+def _profile(case: Case) -> str:
+    return str(case.session.profile or "default")
+
+
+def _key(key_id: str) -> str:
+    return f", key …{key_id[-_SHOWN_OF_KEY:]}" if len(key_id) >= _SHORTEST_KEY else ""

@@ -1,0 +1,145 @@
+"""``send``: lines from standard input to CloudWatch Logs, through the handler itself.
+
+Owns: the command, its arguments, the summary, its exit status. Must not know: how lines travel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+import time
+from functools import partial
+from typing import Any, Final
+
+from ...handler import CloudWatchLogsHandler
+from .. import arguments as handler_arguments
+from .display import displayed, size
+from .interruption import Interruption
+from .lines import Lines
+from .shipment import Shipment
+from .timestamps import Timestamps
+
+# What the handler would make of this program's name is of no use to anybody.
+_LOG_STREAM_NAME: Final = "{machine_name}/send/{process_id}"
+# Of no consequence: `Shipment` waits before the handler would have to.
+_FOR_EVER: Final = 365 * 24 * 3600.0
+# An outage or a throttled account for minutes is no reason to give a back-fill up.
+_PATIENCE: Final = 300.0
+
+_HELP: Final = "send lines from standard input, and wait until all are delivered"
+_EPILOG: Final = """\
+Lines without a timestamp of the format have the time of the line before. Empty lines are left out: the service takes
+none. Events older than 14 days are rejected by the service, and counted as too_old. SIGINT or SIGTERM ends the reading
+and delivers what was read, for 10 seconds; a second one ends that too. Exit status: 0 all lines were read and
+delivered, 1 not all, 2 wrong usage."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("send", help=_HELP, description=f"{_HELP.capitalize()}.", epilog=_EPILOG)
+    parser.set_defaults(run=run, parser=parser)
+    add = parser.add_argument
+    add("--timestamp-format", metavar="FORMAT", help="of strptime: the time at the beginning of each line")
+    add(
+        "--timezone", default="UTC", metavar="NAME", help="of times that do not tell theirs: %(default)s, local, a name"
+    )
+    add("--join-lines", action="store_true", help="make one event of a line and those after it without a timestamp")
+    add(
+        "--give-up-after",
+        type=handler_arguments.seconds,
+        default=_PATIENCE,
+        metavar="SECONDS",
+        help="end when nothing could be delivered for so long (%(default)g)",
+    )
+    add(
+        "--requests-per-second",
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="NUMBER",
+        help="at most, each of 1 MiB; the handler's default is that of its option",
+    )
+    handler_arguments.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send standard input, say what became of it on stderr, return the exit status."""
+    parser = arguments.parser
+    if not hasattr(arguments, "log_group_name"):
+        parser.error("the following arguments are required: --log-group-name")
+    if arguments.join_lines and arguments.timestamp_format is None:
+        parser.error("--join-lines needs --timestamp-format, which tells where an event begins")
+    try:
+        timestamps = Timestamps(arguments.timestamp_format, arguments.timezone) if arguments.timestamp_format else None
+        handler = CloudWatchLogsHandler(**_options(arguments))
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+    source = sys.stdin.fileno() if sys.stdin is not None else os.open(os.devnull, os.O_RDONLY)
+    started = time.monotonic()
+    with Interruption() as interruption:
+        lines = Lines(partial(interruption.read, source))
+        shipment = Shipment(
+            handler,
+            lines,
+            timestamps,
+            joins=arguments.join_lines,
+            patience=arguments.give_up_after,
+            is_interrupted=lambda: interruption.is_wanted,
+            say=_say,
+        )
+        try:
+            with displayed(shipment, _size_of(source)):
+                shipment.ship()
+        except KeyboardInterrupt:
+            _say("interrupted again: no longer waiting")
+        handler.close()
+    return _sum_up(shipment, time.monotonic() - started, is_interrupted=interruption.is_wanted)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    options = {"log_stream_name": _LOG_STREAM_NAME, **handler_arguments.options_of(arguments)}
+    if hasattr(arguments, "requests_per_second"):
+        options["requests_per_second"] = arguments.requests_per_second
+    # All waiting is done here, and told: nothing is to be waited for when the interpreter ends.
+    ours = {"overflow": "block", "block_timeout": _FOR_EVER, "close_timeout": 0, "flush_on_sigterm": False}
+    return options | ours
+
+
+def _size_of(source: int) -> int | None:
+    """Return how many bytes there are to read, for a file; None for a pipe or a terminal."""
+    status = os.fstat(source)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return max(0, status.st_size - os.lseek(source, 0, os.SEEK_CUR))
+
+
+def _sum_up(shipment: Shipment, seconds: float, is_interrupted: bool) -> int:
+    """Say on stderr what became of the lines, and return the exit status."""
+    stats = shipment.stats
+    rate = stats.delivered / max(seconds, 1e-3)
+    _say(
+        f"{shipment.taken:,} lines read, {stats.delivered:,} events delivered ({size(stats.delivered_bytes)}) "
+        f"in {seconds:.1f} s ({rate:,.0f}/s)"
+    )
+    for count, what in (
+        (shipment.empty, "empty lines left out: the service takes none"),
+        (shipment.lines.broken, "lines were not UTF-8: what could not be read became U+FFFD"),
+        (shipment.lines.cut, "pieces cut from lines of more than 4 MiB"),
+        (shipment.undated, "lines before the first timestamp have the present time"),
+        *((count, f"rejected by the service: {reason}") for reason, count in stats.rejected_by_reason.items()),
+        *((count, f"not sent: {reason}") for reason, count in stats.dropped_by_reason.items()),
+        (stats.pending, f"not delivered: {stats.last_error or 'there was no time left'}"),
+        (stats.possibly_duplicated, "may be stored twice: the answer to a request was lost"),
+    ):
+        if count:
+            _say(f"{count:,} {what}")
+    ended = "gave up" if shipment.gave_up else "interrupted" if is_interrupted else ""
+    if ended:
+        left = "all lines were read" if shipment.has_read_all else f"what follows line {shipment.taken:,} was not read"
+        _say(f"{ended}: {left}")
+    return 0 if shipment.has_read_all and stats.delivered == stats.emitted else 1
+
+
+def _say(text: str) -> None:
+    print(f"cwlog_handler send: {text}", file=sys.stderr)  # noqa: T201

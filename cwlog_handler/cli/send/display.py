@@ -1,0 +1,119 @@
+"""The progress on stderr: drawn by rich where it is installed and stderr is a terminal, else a plain line now and then.
+
+Owns: how progress looks, and the thread that shows it. Must not know: what moves it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from .shipment import Shipment
+
+# A bar should move; a line in a file or a journal should be worth its place.
+_BAR_INTERVAL: Final = 0.25
+_LINE_INTERVAL: Final = 10.0
+# The rate is that of the last seconds: requests go out a few times a second.
+_RATE_OVER: Final = 5.0
+
+
+@contextmanager
+def displayed(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
+    """Show the progress of a shipment while the block runs; ``total_bytes`` of its input, where that is known."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    with _bar(shipment, total_bytes) if is_terminal and _has_rich() else _ticking(_line(shipment), _LINE_INTERVAL):
+        yield
+
+
+def size(count: float) -> str:
+    """Return a number of bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+class _Rate:
+    """Events per second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+
+    def of(self, count: int) -> float:
+        now = time.monotonic()
+        self._seen.append((now, count))
+        while len(self._seen) > 2 and self._seen[1][0] < now - _RATE_OVER:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return (count - before) / max(now - then, 1e-3)
+
+
+def _text(shipment: Shipment, rate: _Rate) -> str:
+    stats = shipment.stats
+    return (
+        f"{stats.delivered:,} delivered ({rate.of(stats.delivered):,.0f}/s), "
+        f"{stats.pending:,} waiting ({size(stats.pending_bytes)}), "
+        f"{stats.rejected:,} rejected, {stats.dropped:,} dropped"
+    )
+
+
+def _line(shipment: Shipment) -> Callable[[], None]:
+    rate = _Rate()
+
+    def show() -> None:
+        print(f"cwlog_handler send: {shipment.taken:,} lines read, {_text(shipment, rate)}", file=sys.stderr)  # noqa: T201
+
+    return show
+
+
+@contextmanager
+def _ticking(show: Callable[[], None], interval: float) -> Iterator[None]:
+    """Call ``show`` every ``interval`` seconds, on a thread, while the block runs."""
+    end = threading.Event()
+
+    def run() -> None:
+        while not end.wait(interval):
+            show()
+
+    thread = threading.Thread(target=run, name="cwlog-handler-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join(interval)
+
+
+def _has_rich() -> bool:
+    try:
+        import rich.progress  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@contextmanager
+def _bar(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    rate = _Rate()
+    bar = Progress(BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    task = bar.add_task("", total=total_bytes)
+
+    def show() -> None:
+        bar.update(task, completed=shipment.lines.read_bytes)
+        # A line of its own: beside the bar, a narrow terminal would have no room for what matters.
+        live.update(Group(bar, Text(_text(shipment, rate))))
+
+    # It redirects stderr, so that what the handler says there stands above the bar.
+    with Live(bar, console=Console(stderr=True), transient=True) as live, _ticking(show, _BAR_INTERVAL):
+        yield
