@@ -141,9 +141,9 @@ class Flusher:
         """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
         return self.rounds.has_interrupted_help
 
-    def stats(self) -> Stats:
-        """Return the counts of this moment."""
-        return self.rounds.stats()
+    def stats(self, patience: float = 1.0) -> Stats:
+        """Return the counts of this moment; of about this moment if ``patience`` seconds are not enough."""
+        return self.rounds.stats(patience)
 
     def retire(self) -> None:
         """Let the thread end once nothing is left. A record that comes later starts it again."""

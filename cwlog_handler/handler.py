@@ -343,23 +343,14 @@ class CloudWatchLogsHandler(logging.Handler):
     def __repr__(self) -> str:
         try:
             level = logging.getLevelName(self.level)
-            return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level}): {self._counts}>"
+            # Of about this moment: whoever prints it must not wait.
+            stats = self._flusher.stats(patience=0.0)
+            counts = [(name, getattr(stats, name)) for name in ("delivered", "pending", "rejected", "dropped")]
+            told = ", ".join(f"{count} {name}" for name, count in counts if count) or "nothing logged"
+            return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level}): {told}>"
         except Exception:
             # A constructor that raised leaves a handler with less than that, and a debugger or traceback shows it.
             return object.__repr__(self)
-
-    @property
-    def _counts(self) -> str:
-        """What became of the records, of about this moment: not `stats`, which may wait for the books."""
-        rounds = self._flusher.rounds
-        ledger = rounds._ledger
-        counts = {
-            "delivered": ledger.delivered,
-            "pending": ledger.pending + len(rounds.inbox),
-            "rejected": sum(list(ledger.rejected.values())),
-            "dropped": sum(list(ledger.dropped.values())),
-        }
-        return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing logged"
 
 
 def _process_stream(name: StreamName) -> str:

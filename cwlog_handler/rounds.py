@@ -154,10 +154,10 @@ class Rounds:
         self.inbox.put_ticket(ticket)
         return ticket
 
-    def stats(self) -> Stats:
-        """Return the counts of this moment."""
+    def stats(self, patience: float = 1.0) -> Stats:
+        """Return the counts of this moment; of about this moment if ``patience`` seconds are not enough."""
         # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
-        locked = acquire(self._books, 0.0 if is_own_thread() or self.has_interrupted_help else 1.0)
+        locked = acquire(self._books, 0.0 if is_own_thread() or self.has_interrupted_help else patience)
         try:
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
         finally:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from ... import errors
+from ...batches import Batch
 from ...client import Client
 from ...events import Event
 from ...names import StreamName
@@ -127,10 +128,10 @@ def _put(case: Case) -> Outcome:
 
 
 def _put_until_settled(case: Case, client: Client) -> Outcome:
-    events, token = [Event(case.sent_ms, case.marker.encode())], None
+    batch, token = Batch.of([Event(case.sent_ms, case.marker.encode())]), None
     outcome: Outcome = Unavailable("not tried", ambiguous=False)
     for _ in range(_TRIES):
-        outcome = client.put(case.stream, events, token, on_start=lambda: None)
+        outcome = client.put(case.stream, batch, token, on_start=lambda: None)
         match outcome:
             case Created():
                 pass
