@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from math import inf
@@ -81,7 +82,7 @@ class Dispatch:
         self._results: SimpleQueue[Callable[[float], None]] = SimpleQueue()
         self._agenda: list[tuple[float, int, Stream]] = []
         self._serial = itertools.count()
-        self._ready: dict[Stream, None] = {}
+        self._ready: OrderedDict[Stream, None] = OrderedDict()
         self._endpoint: str | None = None
         self._connecting = False
         self._connect_at = 0.0
@@ -132,10 +133,10 @@ class Dispatch:
             return self._connect(now)
         jobs: list[Job] = []
         # Oldest first, each goes to the end of the line: with more streams than senders all get their turn.
-        for stream in list(self._ready):
+        for _ in range(len(self._ready)):
             if len(jobs) >= self._senders.free:
                 break
-            del self._ready[stream]
+            stream, _ = self._ready.popitem(last=False)
             if (job := self._ask(stream, now, now_ms)) is not None:
                 jobs.append(job)
         return jobs, self._agenda[0][0] if self._agenda else None

@@ -231,11 +231,11 @@ class Rounds:
     def _finish_tickets(self) -> None:
         waiting = []
         for ticket, number, streams in self._tickets:
-            if ticket.abandoned:
-                continue
-            left = [stream for stream in streams if not stream.is_settled_up_to(number)]
-            if left:
-                waiting.append((ticket, number, left))
-            else:
+            # What is settled stays so: each stream but the last that is not is looked at once.
+            while streams and streams[-1].is_settled_up_to(number):
+                streams.pop()
+            if streams and not ticket.abandoned:
+                waiting.append((ticket, number, streams))
+            elif not streams:
                 ticket.finish()
         self._tickets = waiting

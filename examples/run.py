@@ -85,6 +85,7 @@ RECIPES = {
     "embedded-metrics": Recipe("embedded_metrics.py"),
     "opentelemetry-traces": Recipe("opentelemetry_traces.py"),
     "opentelemetry-metrics": Recipe("opentelemetry_metrics.py"),
+    "prometheus-metrics": Recipe("prometheus_metrics.py"),
     "stats": Recipe("stats_line.py"),
 }
 

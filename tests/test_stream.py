@@ -318,7 +318,7 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
                 assert not {e.timestamp for e in other.batch} & {e.timestamp for e in decision.batch}
             waiting.append(decision)
             assert len(waiting) <= overlap
-            starts.append(now)
+            starts.append(decision.start)
             events = list(decision.batch)
             assert 0 < len(events) <= max_events
             assert decision.batch.size_bytes <= 90
@@ -329,7 +329,7 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
         send = waiting.pop(random.randrange(len(waiting)))
         if isinstance(outcome, Accepted | AlreadyAccepted):
             stored.extend(send.batch)
-        stream.bucket.give_back(now)
+        stream.bucket.give_back(max(now, send.start))
         stream.settle(send, outcome, now)
 
     for action, value in steps:

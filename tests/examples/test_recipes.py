@@ -254,6 +254,13 @@ def test_opentelemetry_metrics():
         assert f"\n{line}\n" in ran.output
 
 
+def test_prometheus_metrics():
+    ran = run("prometheus-metrics")
+    assert ran.messages == ["order 0", "order 1", "order 2"]
+    assert 'reason="empty"} 1.0\n' in ran.output
+    assert re.search(r"^cwlog_handler_events_delivered_total\{.*\} 3\.0$", ran.output, re.MULTILINE)
+
+
 def test_stats_in_a_log_line():
     *orders, line = run("stats").messages
     assert orders == ["order 0", "order 1", "order 2"]
