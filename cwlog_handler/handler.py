@@ -6,13 +6,10 @@ Owns: what users see. Must not know: batch rules, AWS calls, when anything is se
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import random
-import sys
 import weakref
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -23,7 +20,8 @@ from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .flusher import LAST_MOMENT, Flusher, monotonic, sleep_until
 from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
-from .names import DEFAULT_LOG_STREAM_NAME, StreamName
+from .names import DEFAULT_LOG_STREAM_NAME
+from .naming import Naming
 from .notices import Notices
 from .own_threads import MAYBE_OUR_OWN, is_our_own
 from .rounds import Rounds
@@ -152,8 +150,8 @@ class CloudWatchLogsHandler(logging.Handler):
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = use_queues
-        self._stream_name = StreamName(log_stream_name)
-        self._has_own_stream = self._stream_name.per_process
+        self._naming = Naming(log_stream_name)
+        self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
         batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
         event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
@@ -209,7 +207,7 @@ class CloudWatchLogsHandler(logging.Handler):
             sleep_until=sleep_until,
             # Not the module's own generator, whose numbers are the program's; nor one with a state that forks share.
             jitter=random.SystemRandom().random,
-            own_stream_name=partial(_process_stream, self._stream_name),
+            own_stream_name=self._naming.of_process,
         )
         self._flusher = Flusher(
             client,
@@ -277,7 +275,7 @@ class CloudWatchLogsHandler(logging.Handler):
             if type(level) is not int:
                 # A record made by hand may have none.
                 level = logging.NOTSET
-            name = None if self._has_own_stream else _rendered(self._stream_name, record)
+            name = None if self._has_own_stream else self._naming.of(record)
             flusher.put(record.created, text, name, level)
         except Exception:
             self.handleError(record)
@@ -301,11 +299,12 @@ class CloudWatchLogsHandler(logging.Handler):
 
         Any thread may set it. Raises ValueError or TypeError as the constructor does; the old one is kept then.
         """
-        return self._stream_name.template
+        return self._naming.template
 
     @log_stream_name.setter
     def log_stream_name(self, template: str) -> None:
-        self._stream_name = StreamName(template)
+        # In this order: what is logged meanwhile goes by the old one.
+        self._naming = Naming(template)
         self._has_own_stream = False
 
     # logging's flush returns nothing; nothing that calls it looks.
@@ -351,36 +350,6 @@ class CloudWatchLogsHandler(logging.Handler):
         except Exception:
             # A constructor that raised leaves a handler with less than that, and a debugger or traceback shows it.
             return object.__repr__(self)
-
-
-def _process_stream(name: StreamName) -> str:
-    # Where records have streams of their own, none is the process's.
-    return name.render(_process_fields()) if name.per_process else ""
-
-
-def _process_fields() -> dict[str, object]:
-    program = sys.argv[0] if getattr(sys, "argv", None) else ""
-    return {"machine_name": platform.node(), "program_name": program, "process_id": os.getpid()}
-
-
-def _rendered(name: StreamName, record: logging.LogRecord) -> str:
-    return name.render(
-        {
-            **_process_fields(),
-            "thread_name": record.threadName,
-            "logger_name": record.name,
-            "level_name": record.levelname,
-            "strftime": _utc(record.created),
-        }
-    )
-
-
-def _utc(created: float) -> datetime:
-    try:
-        return datetime.fromtimestamp(created, timezone.utc)
-    except (TypeError, ValueError, OverflowError, OSError):
-        # A record that somebody made with a time that is none; it is counted as such further on.
-        return datetime.now(timezone.utc)
 
 
 def _holds_logging_lock() -> bool:
