@@ -10,8 +10,6 @@ from cwlog_handler import CloudWatchLogsHandler, Stats
 from cwlog_handler.prometheus import CloudWatchLogsCollector
 from cwlog_handler.testing import error
 
-from .programs import ROOT, python, started
-
 LABELS = {"log_group": "g", "log_stream": "s", "handler": ""}
 
 
@@ -118,13 +116,6 @@ def test_registering_asks_no_handler_for_its_counts(fake):
     assert handler.asked == 0
     generate_latest(registry)
     assert handler.asked == 1
-
-
-def test_the_example_shows_what_it_logged():
-    with started(python(str(ROOT / "examples" / "prometheus_metrics.py"))) as program:
-        assert program.wait() == 0, program.output
-        name = "cwlog_handler_events_delivered_total"
-        assert f'{name}{{handler="",log_group="my-app",log_stream="shop"}} 1000.0' in program.output
 
 
 @pytest.mark.parametrize("wrong", [(), (logging.NullHandler(),), ([],)])
