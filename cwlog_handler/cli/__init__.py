@@ -6,6 +6,8 @@ Owns: which commands there are. Must not know: what they do. ``import cwlog_hand
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from .. import __version__
@@ -22,5 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in (doctor, send):
         command.add_to(commands)
     arguments = parser.parse_args(argv)
-    status: int = arguments.run(arguments)
+    try:
+        status: int = arguments.run(arguments)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does; the interpreter's own flush at exit must not find it out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status

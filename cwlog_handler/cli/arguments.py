@@ -28,11 +28,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Let a command take the handler's options that say where records go, and what is made there."""
     group = parser.add_argument_group("options of the handler")
     for name, meaning in _TEXTS.items():
-        group.add_argument(_flag(name), default=argparse.SUPPRESS, help=meaning)
+        group.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=meaning)
     for name, meaning in _SWITCHES.items():
         group.add_argument(_flag(name), action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meaning)
     group.add_argument(
-        _flag("log_group_retention_days"), type=int, default=argparse.SUPPRESS, help="retention of a group that is made"
+        _flag("log_group_retention_days"),
+        type=int,
+        metavar="DAYS",
+        default=argparse.SUPPRESS,
+        help="retention of a group that is made",
     )
     group.add_argument(
         _flag("log_group_tags"),

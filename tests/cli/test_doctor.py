@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -27,7 +29,7 @@ from cwlog_handler.testing import (
     unrecognized_client,
 )
 
-from ..programs import free_port
+from ..programs import HANG_LIMIT, environment, free_port, python
 from .conftest import KEY_ID, SECRET, run
 
 WHERE = ("--log-group-name", "g", "--log-stream-name", "s")
@@ -506,6 +508,20 @@ def test_json_tells_the_same_to_programs(doctor, existing):
     (put,) = [check for check in handler["checks"] if check["check"] == "put"]
     assert put["way_out"] == "allow it in the IAM policy of the user or role"
     assert handler["policy"]["Version"] == "2012-10-17"
+
+
+def test_a_reader_that_goes_away_is_no_reason_for_a_traceback(url, existing):
+    """As in ``doctor … | head -1``."""
+    command = python("-m", "cwlog_handler", "doctor", *WHERE, "--endpoint-url", url)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        ended = subprocess.run(command, env=environment(), stdout=theirs, stderr=subprocess.PIPE, timeout=HANG_LIMIT)
+    finally:
+        os.close(theirs)
+
+    assert ended.returncode == 1
+    assert ended.stderr == b""
 
 
 def test_a_terminal_without_unicode_gets_plain_marks(doctor, existing):

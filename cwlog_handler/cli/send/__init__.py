@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from ...handler import CloudWatchLogsHandler
+from ...limits import REQUESTS_PER_SECOND
 from .. import arguments as handler_arguments
 from .display import displayed, size
 from .interruption import Interruption
@@ -31,7 +32,7 @@ _PATIENCE: Final = 300.0
 _HELP: Final = "send lines from standard input, and wait until all are delivered"
 _EPILOG: Final = """\
 Lines without a timestamp of the format have the time of the line before. Empty lines are left out: the service takes
-none. Events older than 14 days are rejected by the service, and counted as too_old. SIGINT or SIGTERM ends the reading
+none. What is older than 14 days cannot be delivered, and is counted as too_old. SIGINT or SIGTERM ends the reading
 and delivers what was read, for 10 seconds; a second one ends that too. Exit status: 0 all lines were read and
 delivered, 1 not all, 2 wrong usage."""
 
@@ -58,7 +59,7 @@ def add_to(commands: Any) -> None:
         type=float,
         default=argparse.SUPPRESS,
         metavar="NUMBER",
-        help="at most, each of 1 MiB; the handler's default is that of its option",
+        help=f"at most, each of up to 1 MiB ({REQUESTS_PER_SECOND})",
     )
     handler_arguments.add_options(parser)
 
