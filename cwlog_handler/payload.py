@@ -9,6 +9,7 @@ Must not know: how the request gets into botocore (`hooks`), what comes of it.
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from operator import add
 from typing import Final
 
@@ -19,15 +20,15 @@ from .threads import give_way
 # memory that one part took is there for the next.
 PART_BYTES: Final = 128 * 1024
 
-_BETWEEN: Final = '"},'
-
 
 def put_log_events(log_group: str, stream: str, events: Events, token: str | None) -> bytes:
     """Return the body of the request: plain UTF-8, where ASCII with escapes takes up to six bytes for a character."""
     head = {"logGroupName": log_group, "logStreamName": stream}
     if token is not None:
         head["sequenceToken"] = token
-    parts = []
+    # Written into one buffer, which becomes the body: each further copy of a MiB costs as much as all its page faults.
+    body = BytesIO()
+    body.write(f'{json.dumps(head)[:-1]},"logEvents":['.encode())
     start = first = 0
     while start < len(events.texts):
         end = events.texts.find(END.encode(), start + PART_BYTES) + 1 or len(events.texts)
@@ -35,10 +36,9 @@ def put_log_events(log_group: str, stream: str, events: Events, token: str | Non
         timestamps = events.timestamps[first : first + len(texts)]
         # Many records of a burst share a millisecond.
         heads = {timestamp: f'{{"timestamp":{timestamp},"message":"' for timestamp in set(timestamps)}
-        parts.append(_BETWEEN.join(map(add, map(heads.__getitem__, timestamps), texts)))
+        part = '"},'.join(map(add, map(heads.__getitem__, timestamps), texts))
+        body.write(part.encode())
         start, first = end, first + len(texts)
+        body.write(b'"}]}' if start == len(events.texts) else b'"},')
         give_way()
-    # Put together in one step: each copy of a MiB costs.
-    parts[0] = f'{json.dumps(head)[:-1]},"logEvents":[{parts[0]}'
-    parts[-1] += '"}]}'
-    return _BETWEEN.join(parts).encode()
+    return body.getvalue()

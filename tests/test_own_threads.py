@@ -25,3 +25,13 @@ def test_a_record_of_another_process_is_never_ours():
     record = logging.makeLogRecord({"name": "botocore", "thread": threading.get_ident(), "process": -1})
     with own_thread():
         assert not is_our_own(record)
+
+
+@pytest.mark.parametrize("way", ["handle", "emit"])
+def test_what_the_aws_client_logs_while_we_call_it_is_never_taken(attach, way):
+    """F29: each request would log what makes another. Airflow's task handler calls emit itself."""
+    handler, asked = attach(), []
+    handler.addFilter(lambda record: asked.append(record) or True)
+    with own_thread():
+        getattr(handler, way)(logging.makeLogRecord({"name": "botocore.hooks", "thread": threading.get_ident()}))
+    assert (handler.stats.emitted, asked) == (0, [])
