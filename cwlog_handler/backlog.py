@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from .batches import Batch, Rules, cut_on_span
-from .columns import Events, Gone
+from .columns import Events, Gone, fitting
 from .limits import EVENT_OVERHEAD_BYTES
 
 # Columns that wait are filled up to so many bytes of text: what few events cost beyond their text is shared by many,
@@ -79,6 +79,21 @@ class Lane:
             yield column
             count += len(column)
             size += column.size_bytes
+
+    def take_what_fits(self, rules: Rules) -> list[Events]:
+        """Take out the events that came first, as many as a batch may hold; one at least."""
+        taken: list[Events] = []
+        room, most = rules.max_bytes, rules.max_events
+        while self._columns and self._columns[0].size_bytes <= room and len(self._columns[0]) <= most:
+            column = self._columns.popleft()
+            taken.append(column)
+            room, most = room - column.size_bytes, most - len(column)
+        if self._columns and (count := fitting(self._columns[0].lengths, room, most) or not taken):
+            taken.append(self._columns[0].take_first(int(count)))
+            if not self._columns[0]:
+                self._columns.popleft()
+        self.count -= sum(map(len, taken))
+        return taken
 
     def take_up_to(self, number: int) -> list[Events]:
         """Take out the events with this number or a lower one."""
@@ -185,12 +200,17 @@ class Backlog:
 
     def _take_what_fits(self, whole_ms: bool) -> Events:
         """Take out events in order of arrival until a limit is reached; one at least."""
-        number = self._last_that_fits(whole_ms)
         taken: list[Events] = []
-        for level, lane in list(self._lanes.items()):
-            taken += lane.take_up_to(number)
-            if not lane.count:
-                del self._lanes[level]
+        if len(self._lanes) == 1 and not whole_ms:
+            # Most of the time; and there is nothing to compare with each other.
+            for lane in self._lanes.values():
+                taken = lane.take_what_fits(self._rules)
+        else:
+            number = self._last_that_fits(whole_ms)
+            for lane in self._lanes.values():
+                taken += lane.take_up_to(number)
+        for level in [level for level, lane in self._lanes.items() if not lane.count]:
+            del self._lanes[level]
         events = Events.joined(taken)
         self._count -= len(events)
         self._bytes -= events.size_bytes
@@ -199,17 +219,13 @@ class Backlog:
     def _last_that_fits(self, whole_ms: bool) -> int:
         """Return the number of the last event of the next batch."""
         first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
+        numbers = list(chain.from_iterable(column.numbers for column in first))
+        times = list(chain.from_iterable(column.timestamps for column in first))
         lengths = list(chain.from_iterable(column.lengths for column in first))
-        numbers: Sequence[int] = list(chain.from_iterable(column.numbers for column in first))
-        times = list(chain.from_iterable(column.timestamps for column in first)) if whole_ms else numbers
         if len(self._lanes) > 1:
             order = sorted(range(len(numbers)), key=numbers.__getitem__)
-            lengths, numbers, times = ([column[place] for place in order] for column in (lengths, numbers, times))
-        ends = list(accumulate(lengths[: self._rules.max_events]))
-        places = range(len(ends))
-        fit = max(
-            1, bisect_right(places, self._rules.max_bytes, key=lambda n: ends[n] + EVENT_OVERHEAD_BYTES * (n + 1))
-        )
+            numbers, times, lengths = ([column[place] for place in order] for column in (numbers, times, lengths))
+        fit = max(1, fitting(lengths, self._rules.max_bytes, self._rules.max_events))
         if whole_ms and fit < len(numbers):
             # Back to where a millisecond begins.
             fit = next((place for place in range(fit, fit // 2, -1) if times[place - 1] != times[place]), fit)

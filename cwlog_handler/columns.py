@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from .events import Event
@@ -140,6 +141,12 @@ class Events:
             )
             for places in groups
         ]
+
+
+def fitting(lengths: Sequence[int], max_bytes: int, max_events: int) -> int:
+    """Return how many of the events with texts of such lengths, from the first on, fit into so many bytes."""
+    ends = list(accumulate(lengths[:max_events]))
+    return bisect_right(range(len(ends)), max_bytes, key=lambda place: ends[place] + EVENT_OVERHEAD_BYTES * (place + 1))
 
 
 def escaped(texts: Sequence[str]) -> bytes:
