@@ -101,8 +101,9 @@ class Dispatch:
     def plan(self, stream: Stream, at: float) -> None:
         """Ask this stream at that instant, if not before."""
         if at < stream.asked_at:
-            stream.asked_at = at
             heapq.heappush(self._agenda, (at, next(self._serial), stream))
+            # Last: after Ctrl-C above, the next who plans it does so.
+            stream.asked_at = at
 
     def hasten_all(self, now: float) -> list[Stream]:
         """Send all that waits as soon as may be; return the streams with something that is not settled."""

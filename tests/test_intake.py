@@ -1,5 +1,7 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
+import linecache
+import sys
 import threading
 import time
 
@@ -304,3 +306,37 @@ def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
     assert program.service.messages("fine") == ["m"]
     program.work(3600)
     assert set(program.rounds._dispatch.streams) == {"denied"}
+
+
+LINES = [
+    "self._records",
+    "if kind.level >= self._flush_level:",
+    "removed_bytes = ",
+    "del self._items[: count * FIELDS]",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
+    """F39: entered a second time, a column would be extended with itself, and every round from then on fail."""
+    program = Program()
+    program.log("a", "b")
+
+    def on_line(frame, event, _):
+        if event == "line" and linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith(line):
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return on_line
+
+    before = sys.gettrace()
+    sys.settrace(lambda *_: on_line)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            program.rounds.step()
+    finally:
+        sys.settrace(before)
+    program.log("c")
+    program.work(5)
+    stats = program.rounds.stats()
+    assert program.service.messages() == ["a", "b", "c"]
+    assert (stats.emitted, stats.delivered, stats.pending) == (3, 3, 0)
