@@ -1,5 +1,6 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
+import dataclasses
 import linecache
 import sys
 import threading
@@ -340,3 +341,18 @@ def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
     stats = program.rounds.stats()
     assert program.service.messages() == ["a", "b", "c"]
     assert (stats.emitted, stats.delivered, stats.pending) == (3, 3, 0)
+
+
+def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
+    """F29: nobody makes any while the frame below has the books; the clock of this test stands still."""
+    program = Program(max_bytes=8_192, overflow="block")
+    program.rounds._bounds = dataclasses.replace(program.rounds._bounds, block_timeout=600.0)
+
+    class Interrupted(str):
+        def encode(self, *arguments, **options):
+            if program.rounds.has_interrupted_help:
+                program.log("y" * 7_000)
+            return super().encode(*arguments, **options)
+
+    program.log(Interrupted("é" * 2_100))
+    assert program.rounds.stats().emitted == 2
