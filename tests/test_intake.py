@@ -356,3 +356,14 @@ def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
 
     program.log(Interrupted("é" * 2_100))
     assert program.rounds.stats().emitted == 2
+
+
+def test_streams_that_wait_leave_no_dates_behind_however_often_they_are_asked():
+    """F38: in an outage each round would leave one for each stream, until its back-off is over."""
+    program = Program()
+    program.service.fault = DOWN
+    for _ in range(100):
+        program.log(*numbers(20), stream="a")
+        program.log(*numbers(20), stream="b")
+        program.rounds.step()
+    assert len(program.rounds._dispatch._agenda) <= 20
