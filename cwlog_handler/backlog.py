@@ -41,12 +41,12 @@ class Lane:
 
     def append(self, events: Events) -> None:
         """Add events that came after all others."""
-        self.count += len(events)
         last = self._columns[-1] if self._columns else None
         if last is not None and len(last.texts) + len(events.texts) <= COLUMN_BYTES:
             last.extend(events)
         else:
             self._columns.append(events)
+        self.count += len(events)
 
     def insert(self, event: Events) -> None:
         """Add one event in the place that its number says."""
@@ -71,10 +71,10 @@ class Lane:
         return gone
 
     def first(self, rules: Rules) -> Iterator[Events]:
-        """Look at the events that came first: as many as one batch can hold at least, if there are."""
+        """Look at the events that came first: if there are, one more at least than a batch can hold."""
         count = size = 0
         for column in self._columns:
-            if count >= rules.max_events or size > rules.max_bytes:
+            if count > rules.max_events or size > rules.max_bytes:
                 return
             yield column
             count += len(column)
@@ -132,7 +132,7 @@ class Backlog:
     @property
     def is_empty(self) -> bool:
         """True if no event waits."""
-        return not (self._count or self._closed)
+        return not (self._lanes or self._closed)
 
     @property
     def first_number(self) -> int | None:
@@ -153,13 +153,15 @@ class Backlog:
 
     def append(self, events: Events, level: float) -> None:
         """Add events that came after all others of their level."""
-        self._enter(events)
-        self._lane(level).append(events)
+        lane = self._lanes.get(level) or Lane()
+        lane.append(events)
+        self._enter(level, lane, events)
 
     def insert(self, event: Events, level: float) -> None:
         """Add one event in the place that its number says."""
-        self._enter(event)
-        self._lane(level).insert(event)
+        lane = self._lanes.get(level) or Lane()
+        lane.insert(event)
+        self._enter(level, lane, event)
 
     def first_batch(self, whole_ms: bool = False) -> Batch:
         """Close the batch to be sent next, the events that arrived first, as many as fit; there must be one.
@@ -188,13 +190,9 @@ class Backlog:
         self._bytes -= gone.size_bytes
         return gone
 
-    def _lane(self, level: float) -> Lane:
-        lane = self._lanes.get(level)
-        if lane is None:
-            lane = self._lanes[level] = Lane()
-        return lane
-
-    def _enter(self, events: Events) -> None:
+    def _enter(self, level: float, lane: Lane, events: Events) -> None:
+        # Only now, so that none is ever empty, whatever Ctrl-C breaks off.
+        self._lanes[level] = lane
         self._count += len(events)
         self._bytes += events.size_bytes
 

@@ -84,26 +84,26 @@ class Events:
 
     def extend(self, other: Events) -> None:
         """Add events that came later."""
-        self.numbers.extend(other.numbers)
-        self.timestamps.extend(other.timestamps)
-        self.lengths.extend(other.lengths)
+        # Without a call: Python looks for signals at each, and Ctrl-C would leave columns of several lengths.
+        self.numbers += other.numbers
+        self.timestamps += other.timestamps
+        self.lengths += other.lengths
         self.texts += other.texts
         self.size_bytes += other.size_bytes
 
     def pop_first(self) -> Gone:
         """Take out the event that came first."""
-        del self.texts[: self.texts.index(_END) + 1]
-        return self._gone(0)
+        return self._pop(0, slice(self.texts.index(_END) + 1))
 
     def pop_last(self) -> Gone:
         """Take out the event that came last."""
-        del self.texts[self.texts.rfind(_END, 0, -1) + 1 :]
-        return self._gone(-1)
+        return self._pop(-1, slice(self.texts.rfind(_END, 0, -1) + 1, None))
 
-    def _gone(self, place: int) -> Gone:
-        size_bytes = self.lengths.pop(place) + EVENT_OVERHEAD_BYTES
-        self.size_bytes -= size_bytes
-        return Gone(self.numbers.pop(place), self.timestamps.pop(place), size_bytes)
+    def _pop(self, place: int, text: slice) -> Gone:
+        gone = Gone(self.numbers[place], self.timestamps[place], self.lengths[place] + EVENT_OVERHEAD_BYTES)
+        del self.numbers[place], self.timestamps[place], self.lengths[place], self.texts[text]
+        self.size_bytes -= gone.size_bytes
+        return gone
 
     def part(self, start: int, end: int) -> Events:
         """Return some of the events, as columns of their own."""

@@ -32,6 +32,8 @@ FORGET_IN_A_CROWD_AFTER: Final = 2.0
 # Requests of one stream on their way at the same time: at five a second, for answers that take up to 0.8 s. They take
 # no more than half of the senders, so that a stream whose requests hang leaves some to others.
 MOST_OVERLAPPING: Final = 4
+# The agenda keeps dates that others have replaced; it is made anew with more than two for each stream, and these.
+SPARE_DATES: Final = 16
 # Failures in a row before a network fault is worth a line: single ones are everyday.
 WORTH_A_LINE: Final = 3
 
@@ -101,8 +103,12 @@ class Dispatch:
     def plan(self, stream: Stream, at: float) -> None:
         """Ask this stream at that instant, if not before."""
         if at < stream.asked_at:
-            stream.asked_at = at
             heapq.heappush(self._agenda, (at, next(self._serial), stream))
+            # Last: after Ctrl-C above, the next who plans it does so.
+            stream.asked_at = at
+            if len(self._agenda) > 2 * len(self.streams) + SPARE_DATES:
+                self._agenda = [(s.asked_at, next(self._serial), s) for s in self.streams.values() if s.asked_at < inf]
+                heapq.heapify(self._agenda)
 
     def hasten_all(self, now: float) -> list[Stream]:
         """Send all that waits as soon as may be; return the streams with something that is not settled."""

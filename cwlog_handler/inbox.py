@@ -161,8 +161,9 @@ class Inbox:
         """
         count = len(records.texts)
         removed_bytes = sum(map(len, records.texts)) + RECORD_COST_BYTES * count
+        self.size_bytes = (len(self) - count) * removed_bytes // count
+        # Last: after Ctrl-C above they are all here still.
         del self._items[: count * FIELDS]
-        self.size_bytes = len(self) * removed_bytes // count
 
     def take_all(self) -> Records:
         """Take out all records, in order."""

@@ -96,12 +96,18 @@ class Intake:
         if self._records is None:
             self._convert(self._inbox.first(most, SLICE_BYTES))
         while self._converted:
-            self._enter(*self._converted[0], arrived, now)
-            self._converted.popleft()
-        # Last, so that nobody ever finds them neither here nor there.
-        records, self._records = self._records, None
+            entered = self._ledger.emitted
+            try:
+                self._enter(*self._converted[0], arrived, now)
+            finally:
+                # What Ctrl-C leaves here is not in the books: none is entered twice.
+                if self._ledger.emitted != entered:
+                    self._converted.popleft()
+        records = self._records
         if records is not None:
+            # Last, so that nobody ever finds them neither here nor there.
             self._inbox.remove_first(records)
+            self._records = None
         if lost := self._ledger.dropped["overflow"] - lost_before:
             self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {lost} records dropped")
         return len(records.texts) if records is not None else 0
@@ -126,9 +132,12 @@ class Intake:
         if not records.texts:
             return
         converted = convert(records, self.last_number + 1, self._max_event_bytes, self._oversize)
-        self._converted.extend(converted.events.items())
-        self._records = records
-        self.last_number = converted.last_number
+        # In one step, between whose parts no Ctrl-C comes.
+        self._records, self._converted, self.last_number = (
+            records,
+            deque(converted.events.items()),
+            converted.last_number,
+        )
         for reason, count in converted.refused.items():
             self._ledger.turn_away(reason, count)
         self._ledger.last_error = converted.error or self._ledger.last_error

@@ -117,8 +117,9 @@ class Rounds:
     # -- any thread ------------------------------------------------------------------------------------------------
 
     def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
-        # Threads of ours would wait for themselves.
-        is_surplus = not is_own_thread() and not self._wait_for_room(text)
+        # Threads of ours would wait for themselves, and so would who interrupts a frame that helps.
+        may_wait = not is_own_thread() and not self.has_interrupted_help
+        is_surplus = may_wait and not self._wait_for_room(text)
         self.inbox.put(created, text, stream_name, level, is_surplus)
 
     def _attend(self) -> None:

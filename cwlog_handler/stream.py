@@ -212,7 +212,8 @@ class Stream:
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
-            if aged.batch is not None:
+            # Of those that are on their way, only the first that waits was known to share no millisecond with them.
+            if aged.batch is not None or self._sent:
                 break
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
         return replace(send, batch=aged.batch) if aged.batch is not None else None

@@ -175,3 +175,13 @@ def test_a_dropped_event_leaves_its_bytes_to_others():
 def test_a_longer_retention_does_not_widen_the_services_14_days(days, max_age):
     """F2: the stricter of 14 days and the group's retention counts."""
     assert Rules.of(100, 10, days).max_age_ms == max_age
+
+
+def test_a_batch_ends_with_a_millisecond_also_where_columns_end_with_the_batch():
+    """Records come in columns of 500, of which 10,000 are a whole number: the next batch could never overlap it."""
+    backlog = Backlog(Rules(1_048_576, 4))
+    for first, times in [(1, (1, 2)), (3, (3, 4)), (5, (4, 5))]:
+        long = "x" * 10_000
+        events = [Event(NOW + ms, long.encode(), first + place) for place, ms in enumerate(times)]
+        backlog.append(Events.of(events), 20)
+    assert [e.number for e in backlog.take(whole_ms=True)] == [1, 2, 3]

@@ -1,5 +1,8 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
+import dataclasses
+import linecache
+import sys
 import threading
 import time
 
@@ -304,3 +307,63 @@ def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
     assert program.service.messages("fine") == ["m"]
     program.work(3600)
     assert set(program.rounds._dispatch.streams) == {"denied"}
+
+
+LINES = [
+    "self._records",
+    "if kind.level >= self._flush_level:",
+    "removed_bytes = ",
+    "del self._items[: count * FIELDS]",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
+    """F39: entered a second time, a column would be extended with itself, and every round from then on fail."""
+    program = Program()
+    program.log("a", "b")
+
+    def on_line(frame, event, _):
+        if event == "line" and linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith(line):
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return on_line
+
+    before = sys.gettrace()
+    sys.settrace(lambda *_: on_line)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            program.rounds.step()
+    finally:
+        sys.settrace(before)
+    program.log("c")
+    program.work(5)
+    stats = program.rounds.stats()
+    assert program.service.messages() == ["a", "b", "c"]
+    assert (stats.emitted, stats.delivered, stats.pending) == (3, 3, 0)
+
+
+def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
+    """F29: nobody makes any while the frame below has the books; the clock of this test stands still."""
+    program = Program(max_bytes=8_192, overflow="block")
+    program.rounds._bounds = dataclasses.replace(program.rounds._bounds, block_timeout=600.0)
+
+    class Interrupted(str):
+        def encode(self, *arguments, **options):
+            if program.rounds.has_interrupted_help:
+                program.log("y" * 7_000)
+            return super().encode(*arguments, **options)
+
+    program.log(Interrupted("é" * 2_100))
+    assert program.rounds.stats().emitted == 2
+
+
+def test_streams_that_wait_leave_no_dates_behind_however_often_they_are_asked():
+    """F38: in an outage each round would leave one for each stream, until its back-off is over."""
+    program = Program()
+    program.service.fault = DOWN
+    for _ in range(100):
+        program.log(*numbers(20), stream="a")
+        program.log(*numbers(20), stream="b")
+        program.rounds.step()
+    assert len(program.rounds._dispatch._agenda) <= 20

@@ -526,3 +526,17 @@ def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
     _, now = next_send(stream, now)
     settle(stream, Accepted(None), now)
     assert (ledger.throttled, interval.seconds) == (1, 1.8)
+
+
+def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
+    """Only what was looked at is known to share no millisecond with what is on its way."""
+    stream, ledger = a_stream(max_events=2, overlap=3)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    stream.decide(0.0, NOW_MS)
+    settle(stream, Accepted("1"), 0.5)
+    for message, timestamp in [("a", 0), ("b", 1), ("old", -5), ("old", -5), ("c", 1), ("d", 1)]:
+        stream.add(event(message, NOW_MS + timestamp), 20, 1.0)
+    assert texts(stream.decide(1.0, NOW_MS)) == ["a", "b"]
+    assert stream.decide(1.0, NOW_MS + 14 * 24 * HOUR_MS - 1) is None
+    assert +ledger.dropped == {"too_old": 2}
