@@ -67,7 +67,7 @@ class Lane:
         column = self._columns[-1 if newest else 0]
         gone = column.pop_last() if newest else column.pop_first()
         if not column:
-            self._columns.remove(column)
+            del self._columns[-1 if newest else 0]
         return gone
 
     def first(self, rules: Rules) -> Iterator[Events]:

@@ -28,14 +28,15 @@ monotonic: Callable[[], float] = (
 )
 
 
+# How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
+LAST_MOMENT: Final = 1.0
+
+
 def sleep_until(instant: float) -> None:
     """Sleep until an instant of `monotonic`, if it is not over."""
     if (seconds := instant - monotonic()) > 0:
-        sleep(seconds)
-
-
-# How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
-LAST_MOMENT: Final = 1.0
+        # Where the clock can be frozen, it may be years ahead by now.
+        sleep(min(seconds, LAST_MOMENT))
 
 
 class Client(Protocol):

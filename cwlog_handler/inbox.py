@@ -3,7 +3,7 @@
 Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
 
 A signal handler, a ``__del__`` or a garbage collection may log while any line here runs, in the same thread. So only
-primitives that may be re-entered are used: ``deque.append`` and a lock's ``release``. (``queue.Queue``, ``Condition``
+primitives that may be re-entered are used: ``list.extend`` and a lock's ``release``. (``queue.Queue``, ``Condition``
 and ``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
 """
 
@@ -40,8 +40,9 @@ class Ticket:
         self.abandoned = False
 
     def finish(self) -> None:
-        """Let the waiting thread go on; once."""
-        self._done.release()
+        """Let the waiting thread go on."""
+        with suppress(RuntimeError):  # Ctrl-C may have had it said before
+            self._done.release()
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds; False if time ran out first."""

@@ -206,7 +206,11 @@ class Rounds:
             self._intake.tell_losses(now)
         while todo > 0:
             with self._books:
-                todo -= self._intake.take_in(min(todo, SLICE), arrived, now) or todo
+                taken = self._intake.take_in(min(todo, SLICE), arrived, now)
+            if not taken:
+                # A caller who helped has taken them in.
+                break
+            todo -= taken
         with self._books:
             self._intake.tell_losses(now)
             if tickets:
