@@ -163,8 +163,8 @@ class Backlog:
         lane.insert(event)
         self._enter(level, lane, event)
 
-    def first_batch(self, whole_ms: bool = False) -> Batch:
-        """Close the batch to be sent next, the events that arrived first, as many as fit; there must be one.
+    def close_batch(self, whole_ms: bool = False) -> Batch:
+        """Close the batch to be sent next, the first events, as many as fit, and return it; there must be one.
 
         ``whole_ms``: its last millisecond is no other batch's, unless that would leave it half empty.
         """
@@ -177,7 +177,7 @@ class Backlog:
 
     def take(self, whole_ms: bool = False) -> Batch:
         """Take out the batch to be sent next."""
-        self.first_batch(whole_ms)
+        self.close_batch(whole_ms)
         return self._closed.popleft()
 
     def drop(self, level: float, newest: bool) -> Gone:

@@ -178,7 +178,7 @@ class Stream:
 
     def decide(self, now: float, now_ms: int) -> Send | Wait | None:
         """Say what to do at this instant; None means nothing until an event is added or a request settled."""
-        if self.is_idle or (self._sent and not self._may_overlap):
+        if self.is_idle or (self._sent and not self._may_overlap()):
             return None
         ready = self._again or self._backlog.has_full_batch
         not_before = self._not_before if ready else max(self._not_before, self._due or 0.0)
@@ -196,12 +196,12 @@ class Stream:
         self._sent.append(send)
         return send
 
-    @property
     def _may_overlap(self) -> bool:
+        """True if a further request may go out now; its batch is closed then, or waits closed for its turn."""
         has_batch = not self._again and self._backlog.has_full_batch
         if not (has_batch and self._is_well and self._is_slow and len(self._sent) < self._overlap.most):
             return False
-        batch = self._backlog.first_batch(whole_ms=True)
+        batch = self._backlog.close_batch(whole_ms=True)
         return not any(send.shares_time_with(batch) for send in self._sent)
 
     def _next(self, now: float, start: float, now_ms: int) -> Send | None:
