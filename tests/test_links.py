@@ -55,7 +55,19 @@ def test_every_link_leads_somewhere(document):
             assert parts.fragment in anchors(target), link
 
 
-@pytest.mark.parametrize("picture", sorted(ROOT.glob(".docs/*.svg")), ids=lambda picture: picture.name)
+# Drawn by the benchmarks.
+CHART = ROOT / ".docs" / "cost.svg"
+
+
+def test_the_chart_is_well_formed_used_and_fetches_nothing():
+    tree = ElementTree.parse(CHART)
+    assert not [
+        node for node in tree.iter() for name, value in node.items() if name.endswith("href") and value[0] != "#"
+    ]
+    assert f".docs/{CHART.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("picture", sorted({*ROOT.glob(".docs/*.svg")} - {CHART}), ids=lambda picture: picture.name)
 def test_every_picture_is_well_formed_told_in_words_and_used(picture):
     """Where no picture can be seen, its description stands for it; it brings its own colours and fetches nothing."""
     svg = "{http://www.w3.org/2000/svg}"
