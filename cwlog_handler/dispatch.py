@@ -17,11 +17,12 @@ from typing import Final, Protocol
 
 from . import lifecycle, outcomes
 from .batches import Batch, Rules
+from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
 from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, Overlap, SendInterval, shared_bucket
 from .senders import MOST_SENDERS, Job, Senders
-from .stream import Send, Stream, Wait
+from .stream import Stream
 from .threads import Empty, SimpleQueue
 
 # Streams without work are forgotten after this long, their sequence token with them (the service tells it again).

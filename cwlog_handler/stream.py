@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import insort_left
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from operator import attrgetter
 
@@ -21,6 +21,7 @@ from . import outcomes
 from .backlog import Backlog
 from .batches import Batch, Rules
 from .columns import Events
+from .decisions import Send, Wait
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket, Turn
@@ -35,31 +36,6 @@ PREPARED_AHEAD = 0.05
 SLOW_ANSWER = 0.1
 
 _place = attrgetter("place")
-
-
-@dataclass(frozen=True, eq=False)
-class Send:
-    """Send this batch from ``start`` on, with this sequence token."""
-
-    batch: Batch
-    token: str | None
-    start: float
-    place: int
-    """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
-    half of."""
-    maybe_stored: bool = False
-    """The service may have it already: an earlier answer was lost."""
-
-    def shares_time_with(self, batch: Batch) -> bool:
-        """True if events of both could be mixed up where timestamps are all that tells their order."""
-        return self.batch.first_ms <= batch.last_ms and batch.first_ms <= self.batch.last_ms
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do before this instant."""
-
-    until: float
 
 
 class Stream:

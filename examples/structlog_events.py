@@ -50,7 +50,7 @@ def main() -> None:
     structlog.contextvars.bind_contextvars(request="r-1")
     log = structlog.get_logger("shop")
     log.info("order", number=17, customer="Zoë")
-    logging.getLogger("a.library").warning("%d left", 2, extra={"shelf": "B"})
+    logging.getLogger("stock.keeper").warning("%d left", 2, extra={"shelf": "B"})
     try:
         {}["basket"]
     except KeyError:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cwlog_handler.batches import Rules
 from cwlog_handler.columns import Events
+from cwlog_handler.decisions import Send, Wait
 from cwlog_handler.events import Event
 from cwlog_handler.ledger import Ledger
 from cwlog_handler.outcomes import (
@@ -21,7 +22,7 @@ from cwlog_handler.outcomes import (
     Unavailable,
 )
 from cwlog_handler.pacing import Overlap, SendInterval, TokenBucket
-from cwlog_handler.stream import Send, Stream, Wait
+from cwlog_handler.stream import Stream
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000

@@ -171,7 +171,7 @@ def test_structlog():
     order, foreign, failed = run("structlog").documents
     request = {"request": "r-1"}
     assert order == {"event": "order", "number": 17, "customer": "Zoë", "logger": "shop", "level": "info", **request}
-    assert foreign == {"event": "2 left", "shelf": "B", "logger": "a.library", "level": "warning", **request}
+    assert foreign == {"event": "2 left", "shelf": "B", "logger": "stock.keeper", "level": "warning", **request}
     assert is_traceback_of(failed.pop("exception"), "KeyError: 'basket'")
     assert failed == {"event": "order failed", "number": 18, "logger": "shop", "level": "error", **request}
 

@@ -1,0 +1,35 @@
+"""What a stream decides: values that whoever asked it carries out.
+
+Must not know: why, who asks, how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .batches import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Send:
+    """Send this batch from ``start`` on, with this sequence token."""
+
+    batch: Batch
+    token: str | None
+    start: float
+    place: int
+    """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
+    half of."""
+    maybe_stored: bool = False
+    """The service may have it already: an earlier answer was lost."""
+
+    def shares_time_with(self, batch: Batch) -> bool:
+        """True if events of both could be mixed up where timestamps are all that tells their order."""
+        return self.batch.first_ms <= batch.last_ms and batch.first_ms <= self.batch.last_ms
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before this instant."""
+
+    until: float
