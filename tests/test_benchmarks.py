@@ -145,10 +145,10 @@ def test_a_short_run_fails_only_where_it_is_worse_than_before_and_than_the_goal(
     guards.write([Group("g", "", [], [wanted])], RESULTS, path)
     assert json.loads(path.read_text()) == {"cost": 1.5}
     limit_of = guards.limit_of(path)
-    assert limit_of(wanted) == 1.5 * 1.5
+    assert limit_of(wanted) == 1.5 * 2
     assert limit_of(goal(3.0)) == 3.0
-    assert limit_of(goal(1.0, at_least=True)) == 1.0
-    assert limit_of(goal(1.6, at_least=True)) == 1.0
+    assert limit_of(goal(1.0, at_least=True)) == 0.75
+    assert limit_of(goal(1.6, at_least=True)) == 0.75
 
 
 @pytest.mark.parametrize("sizes", [FULL, SHORT], ids=["full", "short"])

@@ -78,7 +78,7 @@ class Goal:
     at_least: bool = False
     alternative: Goal | None = None
     in_short: bool = True
-    margin: float = 1.5
+    margin: float = 2.0
 
     def cases(self) -> set[str]:
         """The names of the cases that it needs."""
