@@ -135,6 +135,13 @@ def test_a_goal_without_figures_is_missed():
     assert not goal(1.5).passes({"case": {OURS: [], NULL: []}})
 
 
+def test_a_short_run_is_red_only_if_every_round_is():
+    """A busy processor slows some rounds down, a regression all of them: RESULTS has 1.4, 1.5 and 3."""
+    assert goal(1.45).passes(RESULTS, 1.45, in_any_round=True)
+    assert not goal(1.45).passes(RESULTS, 1.45)
+    assert not goal(1.3).passes(RESULTS, 1.3, in_any_round=True)
+
+
 def test_a_goal_may_be_kept_in_another_way():
     assert goal(1.0, alternative=goal(1.5)).passes(RESULTS)
 
@@ -145,10 +152,10 @@ def test_a_short_run_fails_only_where_it_is_worse_than_before_and_than_the_goal(
     guards.write([Group("g", "", [], [wanted])], RESULTS, path)
     assert json.loads(path.read_text()) == {"cost": 1.5}
     limit_of = guards.limit_of(path)
-    assert limit_of(wanted) == 1.5 * 2
+    assert limit_of(wanted) == 1.5 * 1.5
     assert limit_of(goal(3.0)) == 3.0
-    assert limit_of(goal(1.0, at_least=True)) == 0.75
-    assert limit_of(goal(1.6, at_least=True)) == 0.75
+    assert limit_of(goal(1.0, at_least=True)) == 1.0
+    assert limit_of(goal(1.6, at_least=True)) == 1.0
 
 
 @pytest.mark.parametrize("sizes", [FULL, SHORT], ids=["full", "short"])

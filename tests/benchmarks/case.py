@@ -78,7 +78,7 @@ class Goal:
     at_least: bool = False
     alternative: Goal | None = None
     in_short: bool = True
-    margin: float = 2.0
+    margin: float = 1.5
 
     def cases(self) -> set[str]:
         """The names of the cases that it needs."""
@@ -100,13 +100,19 @@ class Goal:
             return [our - other for our, other in pairs]
         return [our / other if other else float("inf") for our, other in pairs]
 
-    def passes(self, results: Results, limit: float | None = None) -> bool:
-        """Whether the median keeps the limit, which is the goal's own unless another is given."""
+    def passes(self, results: Results, limit: float | None = None, in_any_round: bool = False) -> bool:
+        """Whether the median keeps the limit, which is the goal's own unless another is given.
+
+        ``in_any_round``: whether any round does. Where a processor is shared, its speed can halve from one process to
+        the next; what became slower by itself is so in all rounds.
+        """
         values = self.values(results)
         if not values:
             return False
         limit = self.limit if limit is None else limit
-        if median(values) >= limit if self.at_least else median(values) <= limit:
+        best = max(values) if self.at_least else min(values)
+        judged = best if in_any_round else median(values)
+        if judged >= limit if self.at_least else judged <= limit:
             return True
         return self.alternative is not None and self.alternative.passes(results)
 

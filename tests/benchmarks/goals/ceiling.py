@@ -74,7 +74,7 @@ def group(sizes: Sizes) -> Group:
             params = {"kind": "1 KB", "mib": sizes.backlog_mib, "latency": latency, "steady": steady}
             cases.append(Case(name, "ceiling.measure", (OURS,), params, sizes.few_rounds))
             goals += [
-                Goal(f"{name}: packing", name, "packing", "×", 0.99, at_least=True, in_short=not steady, margin=1.1),
+                Goal(f"{name}: packing", name, "packing", "×", 0.99, at_least=True, in_short=not steady, margin=1.02),
                 Goal(
                     f"{name}: share of 5 MiB/s",
                     name,
