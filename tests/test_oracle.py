@@ -12,7 +12,8 @@ import pytest
 
 from .oracle import check, diary
 
-SEEDS = [4, 8, 9]
+# In the last one the handler is the root's, where the AWS client's own records pass by.
+SEEDS = [4, 8, 9, 420090]
 ANY = random.randrange(10**6)
 
 

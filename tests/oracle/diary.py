@@ -41,7 +41,7 @@ def directory() -> str:
 
 
 def took(record_id: str, serial: int, kind: str, reports: bool) -> None:
-    """A handler's ``handle`` has returned; ``reports``: the statistics of that handler will be in the report."""
+    """A handler has a record; ``reports``: the statistics of that handler will be in the report."""
     _write("took", [record_id, serial, kind, reports])
 
 

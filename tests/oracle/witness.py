@@ -26,13 +26,13 @@ class Witness(CloudWatchLogsHandler):
         if remembered:
             known.append(self)
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
-        verdict = super().handle(record)
-        if verdict:
-            # What has no id was not logged by the program, but by the handler's own tools: it must not get in.
-            record_id, kind = getattr(record, "oracle", (f"{diary.label}/{record.name}/0", "foreign"))
-            diary.took(record_id, self.serial, kind, self._reports)
-        return verdict
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        # Whatever is formatted is taken. (`handle` does not tell: that a record is our own is seen behind it, too.)
+        # What has no id was not logged by the program, but by the handler's own tools: it must not get in.
+        record_id, kind = getattr(record, "oracle", (f"{diary.label}/{record.name}/0", "foreign"))
+        diary.took(record_id, self.serial, kind, self._reports)
+        return text
 
 
 def settle(timeout: float) -> None:
