@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice, takewhile
 from typing import Final
 
 from .batches import Batch, Rules, cut_on_span
@@ -22,6 +22,9 @@ from .limits import EVENT_OVERHEAD_BYTES
 # Columns that wait are filled up to so many bytes of text: what few events cost beyond their text is shared by many,
 # and yet the first of them can be taken out at little cost.
 COLUMN_BYTES: Final = 16 * 1024
+
+# Some events of each level.
+Rest = tuple[tuple[float, Events], ...]
 
 
 class Lane:
@@ -61,6 +64,14 @@ class Lane:
         self._columns.append(event)
         self._columns.extend(reversed(behind))
 
+    def put_back(self, events: Events) -> None:
+        """Add events that were the first before they were taken out."""
+        self.count += len(events)
+        while self._columns and self._columns[0].numbers[0] < events.numbers[-1]:
+            # Inserted meanwhile.
+            events = Events.joined([self._columns.popleft(), events])
+        self._columns.appendleft(events)
+
     def pop(self, newest: bool) -> Gone:
         """Take out the event that came last, or first."""
         self.count -= 1
@@ -80,10 +91,14 @@ class Lane:
             count += len(column)
             size += column.size_bytes
 
-    def take_what_fits(self, rules: Rules) -> list[Events]:
-        """Take out the events that came first, as many as a batch may hold; one at least."""
+    def count_at(self, ms: int, most: int) -> int:
+        """How many of the events that came first, one after the other, have this timestamp; counts to ``most``."""
+        timestamps = chain.from_iterable(column.timestamps for column in self._columns)
+        return sum(1 for _ in takewhile(ms.__eq__, islice(timestamps, most)))
+
+    def take_what_fits(self, room: int, most: int) -> list[Events]:
+        """Take out the events that came first, as many as fit into so many bytes, ``most`` at most; one at least."""
         taken: list[Events] = []
-        room, most = rules.max_bytes, rules.max_events
         while self._columns and self._columns[0].size_bytes <= room and len(self._columns[0]) <= most:
             column = self._columns.popleft()
             taken.append(column)
@@ -163,22 +178,37 @@ class Backlog:
         lane.insert(event)
         self._enter(level, lane, event)
 
-    def close_batch(self, whole_ms: bool = False) -> Batch:
-        """Close the batch to be sent next, the first events, as many as fit, and return it; there must be one.
-
-        ``whole_ms``: its last millisecond is no other batch's, unless that would leave it half empty.
-        """
+    def close_batch(self) -> Batch:
+        """Close the batch to be sent next, the first events, as many as fit, and return it; there must be one."""
         if not self._closed:
-            events = self._take_what_fits(whole_ms)
+            events = self._take_what_fits()
             first_number = events.numbers[0]
             pieces = cut_on_span(events.in_order())
             self._closed.extend(Batch(piece, first_number if len(pieces) == 1 else None) for piece in pieces)
         return self._closed[0]
 
-    def take(self, whole_ms: bool = False) -> Batch:
+    def take(self) -> Batch:
         """Take out the batch to be sent next."""
-        self.close_batch(whole_ms)
+        self.close_batch()
         return self._closed.popleft()
+
+    def take_rest(self, ms: int) -> Rest:
+        """Take out what comes next with this timestamp, until `put_back`; nothing if that is half a batch or more."""
+        most = self._rules.max_events // 2
+        rest = []
+        for level, lane in list(self._lanes.items()):
+            if 0 < (count := lane.count_at(ms, most + 1)) <= most:
+                events = Events.joined(lane.take_what_fits(self._rules.max_bytes, count))
+                rest.append((level, events))
+                self._leave(events)
+        return tuple(rest)
+
+    def put_back(self, rest: Rest) -> None:
+        """Add events that were the first before they were taken out."""
+        for level, events in rest:
+            lane = self._lanes.get(level) or Lane()
+            lane.put_back(events)
+            self._enter(level, lane, events)
 
     def drop(self, level: float, newest: bool) -> Gone:
         """Take out the event of a level that arrived first, or last; KeyError if none of that level waits."""
@@ -196,35 +226,32 @@ class Backlog:
         self._count += len(events)
         self._bytes += events.size_bytes
 
-    def _take_what_fits(self, whole_ms: bool) -> Events:
+    def _take_what_fits(self) -> Events:
         """Take out events in order of arrival until a limit is reached; one at least."""
         taken: list[Events] = []
-        if len(self._lanes) == 1 and not whole_ms:
+        if len(self._lanes) == 1:
             # Most of the time; and there is nothing to compare with each other.
             for lane in self._lanes.values():
-                taken = lane.take_what_fits(self._rules)
+                taken = lane.take_what_fits(self._rules.max_bytes, self._rules.max_events)
         else:
-            number = self._last_that_fits(whole_ms)
+            number = self._last_that_fits()
             for lane in self._lanes.values():
                 taken += lane.take_up_to(number)
-        for level in [level for level, lane in self._lanes.items() if not lane.count]:
-            del self._lanes[level]
         events = Events.joined(taken)
-        self._count -= len(events)
-        self._bytes -= events.size_bytes
+        self._leave(events)
         return events
 
-    def _last_that_fits(self, whole_ms: bool) -> int:
+    def _leave(self, events: Events) -> None:
+        for level in [level for level, lane in self._lanes.items() if not lane.count]:
+            del self._lanes[level]
+        self._count -= len(events)
+        self._bytes -= events.size_bytes
+
+    def _last_that_fits(self) -> int:
         """Return the number of the last event of the next batch."""
         first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
         numbers = list(chain.from_iterable(column.numbers for column in first))
-        times = list(chain.from_iterable(column.timestamps for column in first))
         lengths = list(chain.from_iterable(column.lengths for column in first))
-        if len(self._lanes) > 1:
-            order = sorted(range(len(numbers)), key=numbers.__getitem__)
-            numbers, times, lengths = ([column[place] for place in order] for column in (numbers, times, lengths))
-        fit = max(1, fitting(lengths, self._rules.max_bytes, self._rules.max_events))
-        if whole_ms and fit < len(numbers):
-            # Back to where a millisecond begins.
-            fit = next((place for place in range(fit, fit // 2, -1) if times[place - 1] != times[place]), fit)
-        return numbers[fit - 1]
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        fit = max(1, fitting([lengths[place] for place in order], self._rules.max_bytes, self._rules.max_events))
+        return numbers[order[fit - 1]]

@@ -33,7 +33,7 @@ class Rules:
 class Batch:
     """Events for one request, in chronological order; they do not change."""
 
-    __slots__ = ("columns", "first_number", "size_bytes")
+    __slots__ = ("_milliseconds", "columns", "first_number", "size_bytes")
 
     def __init__(self, columns: Events, first_number: int | None = None) -> None:
         self.columns = columns
@@ -41,6 +41,7 @@ class Batch:
         """The number of the event that arrived first."""
         self.size_bytes = columns.size_bytes
         """The batch's size as the service counts it."""
+        self._milliseconds: frozenset[int] | None = None
 
     @classmethod
     def of(cls, events: list[Event]) -> Batch:
@@ -62,6 +63,19 @@ class Batch:
     def last_ms(self) -> int:
         """The last timestamp."""
         return self.columns.timestamps[-1]
+
+    @property
+    def milliseconds(self) -> frozenset[int]:
+        """All timestamps."""
+        if self._milliseconds is None:
+            self._milliseconds = frozenset(self.columns.timestamps)
+        return self._milliseconds
+
+    def shares_time_with(self, other: Batch) -> bool:
+        """True if events of both could be mixed up where timestamps are all that tells their order."""
+        if self.last_ms < other.first_ms or other.last_ms < self.first_ms:
+            return False
+        return not self.milliseconds.isdisjoint(other.milliseconds)
 
     def size_of(self, start: int, end: int) -> int:
         """Return the size of some of the events."""

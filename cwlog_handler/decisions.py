@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .backlog import Rest
 from .batches import Batch
 
 
@@ -22,10 +23,8 @@ class Send:
     half of."""
     maybe_stored: bool = False
     """The service may have it already: an earlier answer was lost."""
-
-    def shares_time_with(self, batch: Batch) -> bool:
-        """True if events of both could be mixed up where timestamps are all that tells their order."""
-        return self.batch.first_ms <= batch.last_ms and batch.first_ms <= self.batch.last_ms
+    rest: Rest = ()
+    """Events of the batch's last millisecond that did not fit: none of them may travel before it is settled."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ what a clock is, botocore, stderr. Not thread-safe: the books of `rounds` are he
 One request of a stream is on its way at a time, so its batches are settled in the order in which their events arrived.
 Only where answers take long and full batches wait do further ones go out meanwhile, as long as all goes well and
 nobody insists on sequence tokens (`pacing.Overlap`). No millisecond is in two of them: the service shows events by
-timestamp, so whichever of them it stores first, they are read in their order.
+timestamp, so whichever of them it stores first, they are read in their order. What a full batch leaves of its last
+millisecond stands aside until that batch is settled.
 """
 
 from __future__ import annotations
@@ -177,8 +178,8 @@ class Stream:
         has_batch = not self._again and self._backlog.has_full_batch
         if not (has_batch and self._is_well and self._is_slow and len(self._sent) < self._overlap.most):
             return False
-        batch = self._backlog.close_batch(whole_ms=True)
-        return not any(send.shares_time_with(batch) for send in self._sent)
+        batch = self._backlog.close_batch()
+        return not any(send.batch.shares_time_with(batch) for send in self._sent)
 
     def _next(self, now: float, start: float, now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
@@ -197,13 +198,15 @@ class Stream:
     def _take(self, start: float) -> Send:
         if self._again:
             return replace(self._again.pop(0), token=self._token, start=start)
+        batch = self._backlog.take()
         # Another one may be to overlap it.
-        batch = self._backlog.take(whole_ms=self._is_slow and self._overlap.most > 1)
-        return Send(batch, self._token, start, batch.first_number)
+        rest = self._backlog.take_rest(batch.last_ms) if self._is_slow and self._overlap.most > 1 else ()
+        return Send(batch, self._token, start, batch.first_number, rest=rest)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         """Draw the consequences of what became of a batch that was sent."""
         self._sent.remove(send)
+        self._put_rest_back(send, now)
         self.last_used = now
         self._is_slow = now - send.start > SLOW_ANSWER
         self._ledger.requests += 1
@@ -256,7 +259,13 @@ class Stream:
                 self._put_back(send, half, maybe_stored=False)
 
     def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
-        insort_left(self._again, replace(send, batch=batch, maybe_stored=maybe_stored), key=_place)
+        insort_left(self._again, replace(send, batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
+
+    def _put_rest_back(self, send: Send, now: float) -> None:
+        if send.rest and self._backlog.is_empty:
+            # They have waited long enough.
+            self._due = now
+        self._backlog.put_back(send.rest)
 
     def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
         delay = 0.0

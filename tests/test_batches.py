@@ -134,13 +134,15 @@ def test_what_tells_of_a_loss_takes_the_place_of_the_lost():
     assert [e.number for batch in drained(backlog) for e in batch] == list(range(6))
 
 
-ACTIONS = st.lists(st.tuples(st.sampled_from(["append", "append", "take", "oldest", "newest"]), st.integers(0, 2)))
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["append", "append", "take", "aside", "back", "oldest", "newest"]), st.integers(0, 2))
+)
 
 
 @given(ACTIONS)
 def test_the_backlog_agrees_with_a_simple_list(actions):
     """Dropping takes the oldest or newest of a level that is in no closed batch; first and count are exact."""
-    backlog, model, number = Backlog(Rules(10**9, 3)), [], 0
+    backlog, model, number, aside = Backlog(Rules(10**9, 3)), [], 0, []
     for action, level in actions:
         if action == "append":
             append(backlog, event(number=number), level)
@@ -150,7 +152,19 @@ def test_the_backlog_agrees_with_a_simple_list(actions):
             expected, model = model[:3], model[3:]
             taken = [] if backlog.is_empty else [e.number for e in backlog.take()]
             assert taken == [n for n, _ in expected]
-        elif of_level := [each for each in model if each[1] == level]:
+        elif action == "aside" and not aside:
+            # All have the same timestamp, so whatever one level has is the rest of it, unless it is too much.
+            aside = backlog.take_rest(NOW)
+            gone = {e.number for _, events in aside for e in events}
+            for low in range(3):
+                of_level = {n for n, at in model if at == low}
+                assert of_level & gone == (of_level if len(of_level) == 1 else set())
+            model = [each for each in model if each[0] not in gone]
+        elif action == "back":
+            backlog.put_back(aside)
+            model = sorted([*model, *((e.number, low) for low, events in aside for e in events)])
+            aside = []
+        elif of_level := [each for each in model if each[1] == level and action in ("oldest", "newest")]:
             gone = of_level[-1] if action == "newest" else of_level[0]
             assert backlog.drop(level, newest=action == "newest").number == gone[0]
             model.remove(gone)
@@ -177,11 +191,35 @@ def test_a_longer_retention_does_not_widen_the_services_14_days(days, max_age):
     assert Rules.of(100, 10, days).max_age_ms == max_age
 
 
-def test_a_batch_ends_with_a_millisecond_also_where_columns_end_with_the_batch():
-    """Records come in columns of 500, of which 10,000 are a whole number: the next batch could never overlap it."""
-    backlog = Backlog(Rules(1_048_576, 4))
-    for first, times in [(1, (1, 2)), (3, (3, 4)), (5, (4, 5))]:
-        long = "x" * 10_000
-        events = [Event(NOW + ms, long.encode(), first + place) for place, ms in enumerate(times)]
-        backlog.append(Events.of(events), 20)
-    assert [e.number for e in backlog.take(whole_ms=True)] == [1, 2, 3]
+def test_what_a_batch_leaves_of_its_last_millisecond_can_stand_aside():
+    """The next batch may overlap it then; what comes back goes first again, each in its lane."""
+    backlog = Backlog(Rules(1000, 8))
+    for number, (ms, level) in enumerate([(0, 0)] * 8 + [(0, 0), (0, 9), (0, 0), (1, 9), (1, 0), (0, 0)]):
+        append(backlog, event(NOW + ms, number=number), level)
+    batch = backlog.take()
+    rest = backlog.take_rest(batch.last_ms)
+    assert [e.number for _, events in rest for e in events] == [8, 10, 9]
+    assert (backlog.first_number, backlog.count_of(0), backlog.count_of(9)) == (11, 2, 1)
+    backlog.put_back(rest)
+    assert (backlog.first_number, backlog.count_of(0), backlog.count_of(9)) == (8, 4, 2)
+    assert [e.number for e in backlog.take()] == [8, 9, 10, 13, 11, 12]
+
+
+def test_of_a_millisecond_that_is_long_nothing_stands_aside():
+    """Where a clock stands still that would be all there is, and none of it could be dropped meanwhile."""
+    backlog = Backlog(Rules(1000, 4))
+    for number in range(7):
+        append(backlog, event(number=number))
+    assert backlog.take_rest(backlog.take().last_ms) == ()
+    assert backlog.count_of(0) == 3
+
+
+def test_what_stood_aside_goes_behind_what_was_inserted_meanwhile():
+    backlog = Backlog(Rules(1000, 4))
+    for number in (1, 3, 5, 6, 8, 9):
+        append(backlog, event(number=number))
+    rest = backlog.take_rest(backlog.take().last_ms)
+    for number in (7, 10):
+        backlog.insert(Events.of([event(number=number)]), 0)
+    backlog.put_back(rest)
+    assert [e.number for batch in drained(backlog) for e in batch] == [7, 8, 9, 10]

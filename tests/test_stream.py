@@ -295,6 +295,7 @@ ANSWERS = st.sampled_from([Accepted(None), Accepted("t"), AlreadyAccepted("t"), 
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 120)),
+        st.tuples(st.just("add"), st.integers(0, 2)),
         st.tuples(st.just("wait"), st.floats(0, 3)),
         st.tuples(st.just("answer"), ANSWERS),
         st.tuples(st.just("drop"), st.none()),
@@ -402,15 +403,29 @@ def test_requests_that_overlap_have_no_millisecond_in_common():
     assert texts(again) == texts(send)
 
 
-def test_a_batch_ends_where_a_millisecond_does_so_that_the_next_may_overlap_it():
-    stream, _ = a_stream(max_events=4, overlap=2)
+@pytest.mark.parametrize("outcome", [Accepted(None), Unavailable("503", True), Invalid("bad")])
+def test_what_a_batch_leaves_of_its_last_millisecond_waits_until_it_is_settled(outcome):
+    """Full batches overlap meanwhile. A batch that has to go again does so before its rest."""
+    stream, ledger = a_stream(max_events=4, overlap=3)
     stream.add(event("first", NOW_MS - 1), 20, 0.0)
     stream.hasten(0.0)
     stream.decide(0.0, NOW_MS)
     settle(stream, Accepted(None), 0.5)
-    for number in range(10):
+    for number in range(18):
         stream.add(event(str(number), NOW_MS + number // 3), 20, 1.0)
-    assert [texts(send) for send in sends(stream)] == [["0", "1", "2"], ["3", "4", "5"]]
+    first, second, third = sends(stream)
+    assert [texts(send) for send in (first, second, third)] == [list("0123"), list("6789"), ["12", "13", "14", "15"]]
+    stream.hasten(1.0)
+    assert not stream.is_settled_up_to(first.batch.first_number + 4)
+    for send, what in ((second, Accepted(None)), (third, Accepted(None)), (first, outcome)):
+        stream.settle(send, what, 1.5)
+    rest = []
+    while not stream.is_idle:
+        (send,) = sends(stream, 100.0)
+        rest += texts(send)
+        stream.settle(send, Accepted(None), 100.5)
+    assert rest == ([] if isinstance(outcome, Accepted) else list("0123")) + ["4", "5", "10", "11", "16", "17"]
+    assert ledger.pending == 0
 
 
 def test_a_millisecond_too_long_for_a_batch_is_sent_one_by_one():

@@ -88,17 +88,20 @@ class History:
         return "the service would have known it by its sequence token"
 
     def disorder(self, everything: list[Taken]) -> Iterator[str]:
-        """What one thread said to one handler is in each stream in the order in which it was said."""
-        last: dict[tuple[object, ...], tuple[tuple[int, int], Taken]] = {}
+        """What one thread said to one handler is read in each stream in the order in which it was said.
+
+        The service shows events by timestamp, and those of a millisecond as they came: requests may overlap.
+        """
+        last: dict[tuple[object, ...], tuple[tuple[int, int, int], Taken]] = {}
         bad: list[str] = []
         for taken in everything:
             if taken.kind != diary.TEXT or taken.id not in self.copies:
                 continue
             first = self.copies[taken.id][0]
-            place = (first.request.number, first.position)
+            place = (first.request.batch[first.position][0], first.request.number, first.position)
             key = (taken.id.rpartition("/")[0], taken.serial, first.request.stream)
             if key in last and place < last[key][0]:
-                bad.append(f"{taken.id} was stored before {last[key][1].id}")
+                bad.append(f"{taken.id} is read before {last[key][1].id}")
             last[key] = (place, taken)
         if bad:
             yield f"{len(bad)} records out of order: {bad[:5]}"
