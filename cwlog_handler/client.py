@@ -106,16 +106,17 @@ class Client:
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
-    def put(self, stream_name: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> Outcome:
+    def put(self, stream_name: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
         """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
 
-        ``on_start`` is called when the request goes to the network; not at all if it fails before that.
+        ``on_progress`` is called when the request goes to the network, and again, if the client is our own, when all of
+        it has been handed over; not at all if it fails before that.
         """
         connected = self.connect()
         if not isinstance(connected, Connected):
             return connected
         try:
-            outcome = self._put(stream_name, batch, token, on_start)
+            outcome = self._put(stream_name, batch, token, on_progress)
         except Exception as error:
             if errors.code_of(error) == errors.RESOURCE_NOT_FOUND:
                 outcome = self._create(stream_name)
@@ -139,7 +140,7 @@ class Client:
             self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
         return client
 
-    def _put(self, stream: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> Outcome:
+    def _put(self, stream: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
         request: dict[str, Any] = {"logGroupName": self._log_group, "logStreamName": stream}
         if token is not None:
             request["sequenceToken"] = token
@@ -147,12 +148,12 @@ class Client:
         if self._users_client is None:
             body = payload.put_log_events(self._log_group, stream, batch.columns, token)
         elif not hooks.can_hook(self._boto3):
-            on_start()
+            on_progress()
         # With a body of our own botocore looks at one event for form's sake. A client that was passed in may have hooks
         # of its owner's, which are to see what they would see of any call.
         shown = batch.columns if body is None else batch.columns.part(0, 1)
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
-        with hooks.our_call(on_start, body, self._log_format):
+        with hooks.our_call(on_progress, body, self._log_format):
             answer = self._boto3.put_log_events(**request)
         return _answered(answer, len(batch))
 

@@ -45,8 +45,10 @@ class Client(Protocol):
     def connect(self) -> outcomes.Connection:
         """Make the boto3 client; say which endpoint it talks to."""
 
-    def put(self, stream_name: str, batch: Batch, token: str | None, on_start: Callable[[], None]) -> outcomes.Outcome:
-        """Make one request; ``on_start`` is called when it goes out."""
+    def put(
+        self, stream_name: str, batch: Batch, token: str | None, on_progress: Callable[[], None]
+    ) -> outcomes.Outcome:
+        """Make one request; ``on_progress`` is called when it goes out, and may be again while it does."""
 
 
 class Dispatch:
@@ -176,22 +178,22 @@ class Dispatch:
 
     def _call(self, stream: Stream, send: Send) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""
-        started_at = send.start
+        under_way_at = send.start
 
-        def on_start() -> None:
-            nonlocal started_at
+        def on_progress() -> None:
+            nonlocal under_way_at
             self._sleep_until(send.start)
-            started_at = self._clock()
+            under_way_at = self._clock()
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
-            outcome = self._client.put(stream.name, send.batch, send.token, on_start)
+            outcome = self._client.put(stream.name, send.batch, send.token, on_progress)
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:
             # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
             assert stream.bucket is not None
-            stream.bucket.give_back(min(self._clock(), started_at + ARRIVED_AFTER_MOST))
+            stream.bucket.give_back(min(self._clock(), under_way_at + ARRIVED_AFTER_MOST))
             self._results.put(partial(self._settle, stream, send, outcome))
             self._ring()
 

@@ -1,4 +1,4 @@
-"""Our hooks in a boto3 client's events: to see a request start, to give its body and a header, to keep retries out.
+"""Our hooks in a boto3 client's events: to see a request go out, to give its body and a header, to keep retries out.
 
 Owns: which thread is in a call of ours. Must not know: what is called, and what comes of it. Others may use the same
 client at the same time: their calls are left alone.
@@ -17,10 +17,39 @@ from .limits import LOG_FORMAT_HEADER
 from .threads import get_ident
 
 
+class _Body:
+    """A body that is read like a file, but at a gulp. Whoever sends it finds its end when the network has all of it."""
+
+    __slots__ = ("_content", "_place", "on_end")
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._place = 0
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when its end is found."""
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, place: int) -> None:
+        self._place = place
+
+    def read(self, _size: int = -1) -> bytes:
+        rest = self._content[self._place :]
+        self._place = len(self._content)
+        if not rest and self.on_end is not None:
+            on_end, self.on_end = self.on_end, None
+            on_end()
+        return rest
+
+
 @dataclass(slots=True)
 class _OurCall:
-    on_start: Callable[[], None] | None
-    body: bytes | None
+    on_progress: Callable[[], None] | None
+    body: _Body | None
     log_format: str | None
 
 
@@ -50,15 +79,16 @@ def waits_on_its_own(client: Any) -> bool:
 
 @contextmanager
 def our_call(
-    on_start: Callable[[], None] | None = None, body: bytes | None = None, log_format: str | None = None
+    on_progress: Callable[[], None] | None = None, body: bytes | None = None, log_format: str | None = None
 ) -> Iterator[None]:
     """Mark the call made inside as ours, made once.
 
-    ``on_start`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised;
-    ``log_format`` is what the service is told the messages are, which botocore has no parameter for.
+    ``on_progress`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised,
+    and ``on_progress`` called again when all of it has been handed to the network; ``log_format`` is what the service
+    is told the messages are, which botocore has no parameter for.
     """
     ident = get_ident()
-    _ours[ident] = _OurCall(on_start, body, log_format)
+    _ours[ident] = _OurCall(on_progress, None if body is None else _Body(body), log_format)
     try:
         yield
     finally:
@@ -78,9 +108,12 @@ def _complete(params: dict[str, Any], **_: Any) -> None:
 
 def _starts(**_: Any) -> None:
     call = _ours.get(get_ident())
-    if call is not None and call.on_start is not None:
-        on_start, call.on_start = call.on_start, None
-        on_start()
+    if call is not None and call.on_progress is not None:
+        on_progress, call.on_progress = call.on_progress, None
+        if call.body is not None:
+            # Not before: it is read once to be signed.
+            call.body.on_end = on_progress
+        on_progress()
 
 
 def _no_retry(**_: Any) -> bool | None:

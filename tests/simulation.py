@@ -67,8 +67,8 @@ class Service:
     def connect(self):
         return outcomes.Connected(self._endpoint)
 
-    def put(self, stream_name, events, token, on_start):
-        on_start()
+    def put(self, stream_name, events, token, on_progress):
+        on_progress()
         fault = self.faults.get(stream_name, self.fault)
         if fault is not None:
             return fault

@@ -408,6 +408,28 @@ def test_the_start_is_told_once_when_the_request_goes_out(ready):
     assert order == ["signed", "started", "sent"]
 
 
+def test_a_request_of_our_own_is_seen_once_more_when_the_network_has_all_of_it(ready):
+    """Its arrival is what the service counts: a megabyte may be a while on its way, its answer much longer."""
+    ready.fail(stall(), times=1)
+    seen, is_sent = [], threading.Event()
+
+    def on_progress():
+        seen.append(len(ready.requests))
+        if len(seen) == 2:
+            is_sent.set()
+
+    with ready.serve() as url:
+        client = Subject(endpoint_url=url).client
+        thread = threading.Thread(target=client.put, args=("s", Batch.of([event()]), None, on_progress))
+        thread.start()
+        assert is_sent.wait(30)
+        assert thread.is_alive()
+        assert ready.wait_for(lambda: ready.requests)
+        ready.release()
+        thread.join()
+    assert (len(seen), seen[0]) == (2, 0)
+
+
 def test_the_start_of_a_put_that_fails_on_the_way_was_told(ready, subject):
     """It may have counted at the service."""
     ready.fail(reset_after_commit())

@@ -39,8 +39,8 @@ class Service:
             return self.faults.pop(0)
         return outcomes.Connected(self.endpoint)
 
-    def put(self, stream_name, events, token, on_start):
-        on_start()
+    def put(self, stream_name, events, token, on_progress):
+        on_progress()
         self.starts.setdefault(stream_name, []).append(self.clock())
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Exception):

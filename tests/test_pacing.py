@@ -79,6 +79,17 @@ def test_a_token_taken_ahead_is_used_no_sooner_than_it_is_free(pauses, rate, ahe
         assert following - first >= 1.0
 
 
+def test_who_prepares_ahead_is_told_to_ask_so_much_sooner():
+    """Asked again only when the token is free, the request would be late by what its preparation takes."""
+    bucket = TokenBucket(1)
+    bucket.take(10.0)
+    bucket.give_back(10.0)
+    free_at = bucket.take(10.1).at
+    again = bucket.take(10.1, 0.25)
+    assert (again.is_taken, again.at) == (False, pytest.approx(free_at - 0.25))
+    assert bucket.take(again.at + 0.001, 0.25) == Turn(True, free_at)
+
+
 def test_no_rate_means_no_waiting():
     assert starts(TokenBucket(None), [0.0] * 1000) == [0.0] * 1000
 

@@ -71,8 +71,8 @@ class World:
         is_connected = isinstance(connection, outcomes.Connected)
         return outcomes.Connected(self._endpoint) if is_connected else connection
 
-    def put(self, stream_name, events, token, on_start):
-        outcome = self._client.put(stream_name, events, token, on_start)
+    def put(self, stream_name, events, token, on_progress):
+        outcome = self._client.put(stream_name, events, token, on_progress)
         started = self.now
         self.now += self.latency
         self.calls.append(Call(stream_name, started, self.now, [event.message for event in events], outcome))

@@ -131,7 +131,7 @@ def _put_until_settled(case: Case, client: Client) -> Outcome:
     batch, token = Batch.of([Event(case.sent_ms, case.marker.encode())]), None
     outcome: Outcome = Unavailable("not tried", ambiguous=False)
     for _ in range(_TRIES):
-        outcome = client.put(case.stream, batch, token, on_start=lambda: None)
+        outcome = client.put(case.stream, batch, token, on_progress=lambda: None)
         match outcome:
             case Created():
                 pass
