@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from .limits import LOG_FORMAT_HEADER
 from .threads import get_ident
+
+# From here on botocore raises an error instead of returning the answer.
+FIRST_ERROR_STATUS: Final = 300
 
 
 class _Body:
@@ -116,6 +120,17 @@ def _starts(**_: Any) -> None:
         on_progress()
 
 
-def _no_retry(**_: Any) -> bool | None:
-    # botocore takes the first answer that is not None.
-    return False if get_ident() in _ours else None
+def _no_retry(
+    operation: Any = None,
+    response: tuple[Any, dict[str, Any]] | None = None,
+    caught_exception: Exception | None = None,
+    **_: Any,
+) -> None:
+    # What botocore would raise itself if nobody asked for a retry. To answer False does it only since botocore 1.43, and
+    # is taken for a delay of no seconds by all before: a retry at once, for ever.
+    if get_ident() not in _ours:
+        return
+    if caught_exception is not None:
+        raise caught_exception
+    if response is not None and response[0].status_code >= FIRST_ERROR_STATUS:
+        raise ClientError(response[1], operation.name)

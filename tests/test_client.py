@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import boto3
+import botocore
 import pytest
 from botocore import exceptions
 from botocore.awsrequest import AWSResponse
@@ -50,6 +51,7 @@ from cwlog_handler.testing import (
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
+BOTOCORE = tuple(map(int, botocore.__version__.split(".")))
 SESSION = boto3.Session("key", "secret", region_name="us-east-1")  # one for all: it reads the service model once
 
 
@@ -747,7 +749,13 @@ def test_an_answer_that_breaks_off_is_still_the_services_yes(environment, ready)
     """200 with a request id: the events are stored, and sending them again would certainly store them twice."""
     ready.fail(truncated_answer())
     with ready.serve() as url:
-        assert Subject(region_name="us-east-1", endpoint_url=url).put() == Accepted(None)
+        outcome = Subject(region_name="us-east-1", endpoint_url=url).put()
+    if BOTOCORE >= (1, 43, 127):
+        assert outcome == Accepted(None)
+    else:
+        # Older ones tell nothing of an answer that breaks off.
+        assert isinstance(outcome, Unavailable)
+        assert outcome.ambiguous
     assert ready.messages("g") == ["hello"]
 
 

@@ -104,5 +104,8 @@ def _text(header: str | bytes) -> str:
     return header.decode() if isinstance(header, bytes) else header
 
 
-def _bytes(body: str | bytes | bytearray | None) -> bytes:
+def _bytes(body: Any) -> bytes:
+    """Return what botocore would send of a body of any of the kinds that it takes."""
+    if hasattr(body, "read"):
+        body = body.read()
     return body.encode() if isinstance(body, str) else bytes(body or b"")
