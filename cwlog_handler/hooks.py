@@ -126,8 +126,8 @@ def _no_retry(
     caught_exception: Exception | None = None,
     **_: Any,
 ) -> None:
-    # What botocore would raise itself if nobody asked for a retry. To answer False does it only since botocore 1.43, and
-    # is taken for a delay of no seconds by all before: a retry at once, for ever.
+    # What botocore would raise itself if nobody asked for a retry. To answer False would do since botocore 1.43; all
+    # before take it for a delay of no seconds: a retry at once, for ever.
     if get_ident() not in _ours:
         return
     if caught_exception is not None:
