@@ -5,14 +5,12 @@ Owns the words. Must not know: error codes, botocore, who reads it. Braces are f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .outcomes import Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(NamedTuple):
     """A problem and the way out of it. ``renew``: a new client would see that it has been solved, the old one not."""
 
     problem: str
@@ -25,8 +23,7 @@ class Advice:
         return f"{self.problem.format(**details)} ({place}): {self.way_out.format(**details)}."
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What was called, as IAM names it, and on what; ``stream`` is empty where only the log group is meant."""
 
     action: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .columns import Events
@@ -15,8 +14,7 @@ from .events import Event
 from .limits import DAY_MS, EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What a batch may hold: bytes and events at most, and how old (ms) an event may be."""
 
     max_bytes: int

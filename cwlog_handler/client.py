@@ -170,7 +170,8 @@ class Client:
         if refusal is not None:
             return refusal
         self._set_retention()
-        return self._create_stream(stream) or Unavailable("the new log group cannot be seen yet", ambiguous=False)
+        outcome = self._create_stream(stream)
+        return Unavailable("the new log group cannot be seen yet", ambiguous=False) if outcome is None else outcome
 
     def _create_stream(self, stream: str) -> Outcome | None:
         """Create the stream; None if its group is missing."""

@@ -7,7 +7,6 @@ bounds, who waits for what. Pure.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from .columns import Events, escaped
@@ -44,13 +43,12 @@ class Kind(NamedTuple):
     is_surplus: bool
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(NamedTuple):
     """Events by kind, the number of the last of them, and why records became none."""
 
     events: dict[Kind, Events]
     last_number: int
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str]
     error: str | None = None
     """What was raised, where the reason is "error"."""
 
@@ -64,7 +62,7 @@ def convert(records: Records, first_number: int, max_event_bytes: int, oversize:
         events = None
     if events is None:
         return _one_by_one(records, first_number, max_event_bytes, oversize)
-    return Converted(events, first_number + len(records.texts) - 1)
+    return Converted(events, first_number + len(records.texts) - 1, Counter())
 
 
 def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:

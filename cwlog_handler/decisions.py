@@ -5,14 +5,13 @@ Must not know: why, who asks, how.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .backlog import Rest
 from .batches import Batch
 
 
-@dataclass(frozen=True, eq=False)
-class Send:
+class Send(NamedTuple):
     """Send this batch from ``start`` on, with this sequence token."""
 
     batch: Batch
@@ -27,8 +26,7 @@ class Send:
     """Events of the batch's last millisecond that did not fit: none of them may travel before it is settled."""
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """Nothing to do before this instant."""
 
     until: float

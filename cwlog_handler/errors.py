@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
@@ -33,8 +32,7 @@ _DESTINATION: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """An error answer of the service."""
 
     code: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.client import BaseClient
@@ -50,11 +49,13 @@ class _Body:
         return rest
 
 
-@dataclass(slots=True)
 class _OurCall:
-    on_progress: Callable[[], None] | None
-    body: _Body | None
-    log_format: str | None
+    __slots__ = ("body", "log_format", "on_progress")
+
+    def __init__(self, on_progress: Callable[[], None] | None, body: _Body | None, log_format: str | None) -> None:
+        self.on_progress = on_progress
+        self.body = body
+        self.log_format = log_format
 
 
 # By thread, for those in a call of ours. Module-wide, as several handlers may share a client, which is hooked once. Not

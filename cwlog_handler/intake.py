@@ -7,9 +7,8 @@ it lost. Must not know: threads, who drives, requests. Called with the books of 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import inf
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from .columns import Events
 from .conversion import Kind, Records, convert
@@ -29,8 +28,7 @@ NOTICE_LEVEL: Final = inf
 SLICE_BYTES: Final = 256 * 1024
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """How much may wait (``max_bytes`` as memory, see `ledger`), and what happens to what is too much."""
 
     max_bytes: int

@@ -1,17 +1,16 @@
 """What a put came to: values, and nothing but values.
 
 Owns the words in which client and stream talk to each other. Must not know: botocore, error codes, what anybody does
-about an outcome. Imports nothing of ours.
+about an outcome. Imports nothing of ours. Named tuples, here as elsewhere: a frozen dataclass costs 0.7 ms each
+time that a program starts, one of these a fifth of that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The service took the batch, except for so many events at its ends; ``token`` is for the next put.
 
     The first ``too_old`` events were rejected, the ``expired`` ones after them, and the last ``too_new``: the counts
@@ -24,42 +23,36 @@ class Accepted:
     too_new: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyAccepted:
+class AlreadyAccepted(NamedTuple):
     """The service has had this very batch before: a success; ``token`` is for the next put."""
 
     token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StaleToken:
+class StaleToken(NamedTuple):
     """The sequence token was not the ``expected`` one, None meaning that no token must be sent; nothing was stored."""
 
     expected: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """The stream was missing and has been made, with its group if need be: send the batch again, without a token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(NamedTuple):
     """The service wants fewer requests; nothing was stored. ``code`` is its word for it."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """The network or the service failed, which passes by itself. ``ambiguous``: the batch may have been stored."""
 
     cause: str
     ambiguous: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Somebody has to put something right: credentials, a permission, a missing stream. Nothing was stored.
 
     ``advice`` is one sentence: what is wrong, in which log group and stream, and the way out. ``renew``: the client
@@ -72,15 +65,13 @@ class Refused:
     way_out: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Invalid:
+class Invalid(NamedTuple):
     """The service, or botocore before it, calls the request itself invalid; nothing was stored."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(NamedTuple):
     """There is a client; ``endpoint`` is the same for all clients that talk to the same service."""
 
     endpoint: str

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from bisect import insort_left
 from collections.abc import Callable
-from dataclasses import replace
 from math import inf
 from operator import attrgetter
 
@@ -193,11 +192,11 @@ class Stream:
             if aged.batch is not None or self._sent:
                 break
         self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
-        return replace(send, batch=aged.batch) if aged.batch is not None else None
+        return send._replace(batch=aged.batch) if aged.batch is not None else None
 
     def _take(self, start: float) -> Send:
         if self._again:
-            return replace(self._again.pop(0), token=self._token, start=start)
+            return self._again.pop(0)._replace(token=self._token, start=start)
         batch = self._backlog.take()
         # Another one may be to overlap it.
         rest = self._backlog.take_rest(batch.last_ms) if self._is_slow and self._overlap.most > 1 else ()
@@ -259,7 +258,7 @@ class Stream:
                 self._put_back(send, half, maybe_stored=False)
 
     def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
-        insort_left(self._again, replace(send, batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
+        insort_left(self._again, send._replace(batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
 
     def _put_rest_back(self, send: Send, now: float) -> None:
         if send.rest and self._backlog.is_empty:

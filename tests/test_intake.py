@@ -1,6 +1,5 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
-import dataclasses
 import linecache
 import sys
 import threading
@@ -346,7 +345,7 @@ def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
 def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
     """F29: nobody makes any while the frame below has the books; the clock of this test stands still."""
     program = Program(max_bytes=8_192, overflow="block")
-    program.rounds._bounds = dataclasses.replace(program.rounds._bounds, block_timeout=600.0)
+    program.rounds._bounds = program.rounds._bounds._replace(block_timeout=600.0)
 
     class Interrupted(str):
         def encode(self, *arguments, **options):
