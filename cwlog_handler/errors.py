@@ -113,7 +113,7 @@ def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
 def refuses_tags(error: Exception) -> bool:
     """True if the creation of a log group might succeed without its tags."""
     code = code_of(error)
-    if code in _ACCESS_DENIED:
+    if code in ACCESS_DENIED:
         return True
     return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(_TAGS.search(str(error)))
 
@@ -201,7 +201,7 @@ def _denied(answer: _Answer) -> Refused:
     return answer.call.refuse(answer.code, why, policy=policy, **details)
 
 
-_ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
+ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
 _INVALID: Final = ("InvalidParameterException", "ValidationException", "ValidationError", "SerializationException")
 
 _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] = (
@@ -215,7 +215,7 @@ _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] =
                                    "RequestTimeout", "RequestTimeoutException")),
     (partial(_unavailable, False), ("OperationAbortedException",)),
     (_invalid, _INVALID),
-    (_denied, _ACCESS_DENIED),
+    (_denied, ACCESS_DENIED),
     (_bad_signature, ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature")),
     (partial(_refuse, advice.WRONG_CLOCK), ("RequestTimeTooSkewed",)),
     (partial(_refuse, advice.WRONG_KEY), ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",

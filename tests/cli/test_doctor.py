@@ -405,6 +405,58 @@ def test_what_is_missing_and_not_to_be_made_is_told(doctor, fake, switch, said):
     assert fake.groups == {}
 
 
+NO_GROUP = error("ResourceNotFoundException", "The specified log group does not exist.")
+NO_STREAM = error("ResourceNotFoundException", "The specified log stream does not exist.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(access_denied(), "logs:CreateLogStream is not allowed"), (server_error(), "ServiceUnavailableException")],
+)
+def test_a_group_that_was_made_and_a_stream_that_was_not_is_no_success(doctor, fake, fault, said):
+    fake.fail(NO_GROUP, times=1, operation="CreateLogStream")
+    fake.fail(fault, operation="CreateLogStream")
+
+    ended = doctor()
+
+    assert ended.status == 1
+    assert f"✗ creation     {said}" in ended.line("creation")
+
+
+def test_a_stream_that_the_put_does_not_see_is_told(doctor, existing):
+    """Created and then not there, or there and not there."""
+    existing.fail(NO_STREAM)
+
+    ended = doctor("--timeout", "0.2")
+
+    assert ended.status == 1
+    assert ended.line("put") == (
+        "✗ put          log group and log stream 's' exist, but the put is told that they do not\n"
+        "→ try again: the handler itself does so, and keeps the records meanwhile"
+    )
+
+
+def test_a_new_stream_that_cannot_be_seen_for_a_moment_is_no_failure(doctor, fake):
+    fake.fail(NO_STREAM, times=3)
+
+    assert doctor("--timeout", "0.2").status == 0
+
+
+def test_an_event_that_cannot_be_read_at_once_is_looked_for_again(doctor, existing):
+    existing.fail(NO_STREAM, times=1, operation="GetLogEvents")
+
+    assert doctor().line("read back").startswith("✓")
+
+
+def test_why_the_event_was_not_read_back_is_said_as_it_is(doctor, existing):
+    existing.fail(error("InvalidOperationException", "Not of this log class."), operation="GetLogEvents")
+
+    ended = doctor()
+
+    assert ended.status == 0
+    assert ended.line("read back").startswith("– read back    not possible [An error occurred (InvalidOperationException)")
+
+
 def test_a_clock_that_is_off_is_told_before_the_signature_is(existing):
     fake = FakeCloudWatchLogs(clock=lambda: time.time() + 900)
     fake.create("g", "s")
@@ -441,7 +493,7 @@ def test_an_event_that_is_rejected_for_its_time_is_not_delivered():
     [
         (throttle(), "throttled all the time"),
         (server_error(), "ServiceUnavailableException"),
-        (error("InvalidParameterException", "what is this?"), "what is this?"),
+        (error("InvalidParameterException", "what is this?"), "✗ put          InvalidParameterException: what is this?"),
     ],
 )
 def test_what_passes_by_itself_is_told_with_what_the_handler_does(doctor, existing, fault, said):
