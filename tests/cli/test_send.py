@@ -280,6 +280,67 @@ def test_a_plain_line_where_stderr_is_no_terminal_and_a_bar_where_it_is(url, fak
     assert b"1 lines read, 1 events delivered" in shown
 
 
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_stderr_that_takes_nothing_keeps_no_line_from_being_delivered(url, fake, redirection):
+    """It is for people; what became of the lines is in the exit status too."""
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *command],
+        env=environment(),
+        input=b"one\ntwo\n",
+        stdout=subprocess.PIPE,
+        timeout=HANG_LIMIT,
+    )
+
+    assert fake.messages("g") == ["one", "two"]
+    assert (ended.returncode, ended.stdout) == (0, b"")
+
+
+def test_a_reader_of_stderr_that_goes_away_keeps_no_line_from_being_delivered(sending, fake):
+    """As in ``send 2>&1 | head -1``."""
+    process = sending()
+    process.stderr.close()
+    process.stderr = None
+    process.stdin.write(b"one\ntwo\n")
+
+    process.stdin.close()
+
+    assert process.wait(HANG_LIMIT) == 0
+    assert fake.messages("g", "s") == ["one", "two"]
+
+
+def test_an_input_that_cannot_be_read_is_told(url, fake):
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    with open(os.devnull, "wb") as for_writing:
+        ended = subprocess.run(
+            command, env=environment(), stdin=for_writing, stderr=subprocess.PIPE, timeout=HANG_LIMIT, text=True
+        )
+
+    assert ended.returncode == 1
+    assert "standard input cannot be read: [Errno 9] Bad file descriptor" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_input_that_does_not_block_is_waited_for(url, fake):
+    """As it comes where another process of the same pipeline has made it so."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    process = subprocess.Popen(
+        python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url),
+        env=environment(),
+        stdin=ours,
+        stderr=subprocess.PIPE,
+    )
+    os.close(ours)
+    os.write(theirs, b"one\n")
+    assert fake.wait_for(lambda: fake.messages("g") == ["one"])
+    os.write(theirs, b"two\n")
+    os.close(theirs)
+
+    assert "2 lines read, 2 events delivered" in errors_of(process)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

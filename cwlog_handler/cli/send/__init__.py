@@ -16,7 +16,7 @@ from typing import Any, Final
 from ...handler import CloudWatchLogsHandler
 from ...limits import REQUESTS_PER_SECOND
 from .. import arguments as handler_arguments
-from .display import displayed, size
+from .display import displayed, say, size
 from .interruption import Interruption
 from .lines import Lines
 from .shipment import Shipment
@@ -87,13 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
             joins=arguments.join_lines,
             patience=arguments.give_up_after,
             is_interrupted=lambda: interruption.is_wanted,
-            say=_say,
+            say=say,
         )
         try:
             with displayed(shipment, _size_of(source)):
                 shipment.ship()
         except KeyboardInterrupt:
-            _say("interrupted again: no longer waiting")
+            say("interrupted again: no longer waiting")
         handler.close()
     return _sum_up(shipment, time.monotonic() - started, is_interrupted=interruption.is_wanted)
 
@@ -119,7 +119,7 @@ def _sum_up(shipment: Shipment, seconds: float, is_interrupted: bool) -> int:
     """Say on stderr what became of the lines, and return the exit status."""
     stats = shipment.stats
     rate = stats.delivered / max(seconds, 1e-3)
-    _say(
+    say(
         f"{shipment.taken:,} lines read, {stats.delivered:,} events delivered ({size(stats.delivered_bytes)}) "
         f"in {seconds:.1f} s ({rate:,.0f}/s)"
     )
@@ -134,13 +134,9 @@ def _sum_up(shipment: Shipment, seconds: float, is_interrupted: bool) -> int:
         (stats.possibly_duplicated, "may be stored twice: the answer to a request was lost"),
     ):
         if count:
-            _say(f"{count:,} {what}")
-    ended = "gave up" if shipment.gave_up else "interrupted" if is_interrupted else ""
+            say(f"{count:,} {what}")
+    ended = shipment.reading_problem or ("gave up" if shipment.gave_up else "interrupted" if is_interrupted else "")
     if ended:
         left = "all lines were read" if shipment.has_read_all else f"what follows line {shipment.taken:,} was not read"
-        _say(f"{ended}: {left}")
+        say(f"{ended}: {left}")
     return 0 if shipment.has_read_all and stats.delivered == stats.emitted else 1
-
-
-def _say(text: str) -> None:
-    print(f"cwlog_handler send: {text}", file=sys.stderr)  # noqa: T201

@@ -6,6 +6,7 @@ Must not know: what is read, and what happens afterwards.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from types import FrameType
 from typing import Any, Final
@@ -48,8 +49,17 @@ class Interruption:
         try:
             self._is_reading = True
             # What the signal finds read, but not returned, counts as not read.
-            return b"" if self.is_wanted else os.read(descriptor, size)
+            return b"" if self.is_wanted else _read(descriptor, size)
         except _StopReading:
             return b""
         finally:
             self._is_reading = False
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:  # noqa: PERF203
+            # Another process that has the same pipe made it so.
+            select.select([descriptor], [], [])

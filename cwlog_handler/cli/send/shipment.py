@@ -62,6 +62,8 @@ class Shipment:
         self.undated = 0
         """Lines before the first with a timestamp: they have the present time."""
         self.has_read_all = False
+        self.reading_problem = ""
+        """Why the reading ended before its end, if it was not somebody's wish."""
         self.gave_up = False
         self._settled, self._settled_at = -1, time.monotonic()
 
@@ -72,19 +74,24 @@ class Shipment:
 
     def ship(self) -> None:
         """Send all lines, and wait for the last of them."""
+        try:
+            self._take_all()
+        except OSError as error:
+            self.reading_problem = f"standard input cannot be read: {error}"
+        self._hand_over_joined()
+        self._wait_for_the_rest()
+
+    def _take_all(self) -> None:
         for lines in self.lines.blocks():
             if self._is_interrupted():
                 # What was read last ends in the middle of a line: it counts as not read.
-                break
+                return
             for line in lines:
                 self.taken += 1
                 self._take(line)
             if not self._has_room():
-                break
-        else:
-            self.has_read_all = True
-        self._hand_over_joined()
-        self._wait_for_the_rest()
+                return
+        self.has_read_all = True
 
     def _take(self, line: str) -> None:
         created = None
