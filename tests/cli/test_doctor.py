@@ -282,10 +282,57 @@ def test_an_endpoint_that_is_no_url_is_told():
     assert "Invalid endpoint: nonsense" in ended.line("endpoint")
 
 
+@pytest.mark.parametrize(("port", "said"), [("99999", "Port out of range"), ("80x", "Port could not be cast")])
+def test_an_endpoint_with_a_port_that_is_none_is_told(port, said):
+    ended = run("doctor", *WHERE, "--endpoint-url", f"http://127.0.0.1:{port}")
+
+    assert ended.status == 1
+    assert said in ended.line("endpoint")
+    assert "endpoint_url" in ended.line("endpoint").partition("→")[2]
+
+
+def test_an_endpoint_without_tls_that_is_asked_for_it_is_told(url):
+    ended = run("doctor", *WHERE, "--endpoint-url", url.replace("http:", "https:"))
+
+    assert ended.status == 1
+    assert "✗ answer       SSLError" in ended.line("answer")
+    assert "→ there is no TLS at the other end: correct endpoint_url" in ended.line("answer")
+
+
+def test_an_endpoint_with_tls_that_is_not_asked_for_it_is_told(tmp_path):
+    with _tls_server(tmp_path) as url:
+        ended = run("doctor", *WHERE, "--endpoint-url", url.replace("https:", "http:"))
+
+    assert ended.status == 1
+    assert ended.line("answer").startswith("✗ answer")
+    assert "endpoint_url (https:// rather than http://?)" in ended.line("answer")
+
+
+def test_a_certificate_for_another_name_is_told(tmp_path):
+    with _tls_server(tmp_path) as url:
+        ended = run("doctor", *WHERE, "--endpoint-url", url, AWS_CA_BUNDLE=str(tmp_path / "server.pem"))
+
+    assert ended.status == 1
+    assert "'127.0.0.1' doesn't match 'logs.example'" in ended.line("answer")
+    assert "→ correct endpoint_url: the certificate there is for another name" in ended.line("answer")
+
+
 def test_a_password_in_the_endpoint_is_not_shown(url, existing):
     ended = run("doctor", *WHERE, "--endpoint-url", url.replace("://", "://user:hunter2@"))
 
     assert "hunter2" not in ended.output + ended.errors
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_credentials_with_a_line_end_are_told_and_not_shown(doctor, existing, name):
+    ended = doctor(**{name: "QUITESECRETQUITESECRET\n"})
+
+    assert ended.status == 1
+    assert "has a character in it that is of no credentials, such as a line end" in ended.line("credentials")
+    assert "→ correct it where it comes from: the environment" in ended.line("credentials")
+    assert ended.line("put") == "– put          not tried: needs credentials"
+    assert "SECRET\n" not in ended.output
+    assert "QUITESECRET" not in ended.output + ended.errors
 
 
 def test_the_proxy_on_the_way_is_what_is_looked_at(url):
@@ -312,12 +359,13 @@ def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
 
 
 def _tls_server(folder):
-    """A server that shakes hands, with a certificate of its own making, and no more."""
+    """A server that shakes hands, with a certificate of its own making for logs.example, and no more."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "logs.example")])
     now = datetime.now(timezone.utc)
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("logs.example")]), critical=False)
     path = folder / "server.pem"
     path.write_bytes(
         made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
@@ -520,7 +568,14 @@ def test_an_option_with_a_wrong_value_is_told_by_the_handler(doctor, fake):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--config", "x.json", *WHERE), ("--timeout", "0", *WHERE), ("--no-such-option",)]
+    "arguments",
+    [
+        (),
+        ("--region-name", "us-east-1"),
+        ("--config", "x.json", *WHERE),
+        ("--timeout", "0", *WHERE),
+        ("--no-such-option",),
+    ],
 )
 def test_wrong_usage_has_a_status_of_its_own(arguments):
     assert run("doctor", *arguments).status == 2
