@@ -139,7 +139,26 @@ def test_a_line_without_a_timestamp_has_the_time_of_the_line_before(send, fake):
     assert events[:3] == [(ms(moment), f"{stamp(moment)} one"), (ms(moment), "  File x"), (ms(moment), "Error")]
     assert events[3][1] == "early"
     assert abs(events[3][0] - time.time() * 1000) < 120_000
+    assert "line 1 does not begin with a time of the format '%Y-%m-%d %H:%M:%S': 'early'" in ended.errors
     assert "1 lines before the first timestamp" in ended.errors
+    assert ended.status == 0
+
+
+def test_a_format_that_fits_no_line_is_told_at_once_and_in_the_status(sending, fake):
+    """All of a back-fill would be stored with the present time, which nobody can correct."""
+    process = sending("--timestamp-format", FORMAT)
+    process.stdin.write(b"03/01/2026 10:11 one\n")
+    process.stdin.flush()
+    first = process.stderr.readline().decode()
+    process.stdin.write(b"03/01/2026 10:12 two\n")
+    errors = errors_of(process)
+
+    assert "line 1 does not begin with a time of the format" in first
+    assert "'03/01/2026 10:11 one'" in first
+    assert "does not begin" not in errors
+    assert "2 lines have the present time: none begins with a time of the format" in errors
+    assert process.returncode == 1
+    assert fake.messages("g", "s") == ["03/01/2026 10:11 one", "03/01/2026 10:12 two"]
 
 
 def test_continuation_lines_may_be_joined_to_one_event(send, fake):
@@ -158,7 +177,7 @@ def test_lines_that_are_too_old_are_counted_and_make_the_difference(send, fake):
 
     assert fake.messages("g", "s") == [f"{stamp(ago(days=1))} new"]
     assert ended.status == 1
-    assert "1 not sent: too_old" in ended.errors
+    assert "1 not sent: too_old (more than 14 days ago, or than --log-group-retention-days)" in ended.errors
 
 
 def test_throttling_costs_time_and_no_line(send, fake):

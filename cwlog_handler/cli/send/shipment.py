@@ -22,6 +22,8 @@ _ROOM_POLL: Final = 0.02
 _FLUSH_SLICE: Final = 0.2
 # After a first signal: what is on its way, and a backlog at five requests a second.
 INTERRUPTED_PATIENCE: Final = 10.0
+# Of a line without a timestamp: enough of it to see what its format is.
+_SHOWN_CHARS: Final = 60
 # Joined lines beyond this are cut into events anyway.
 _LONGEST_JOINED: Final = 1024 * 1024
 
@@ -29,8 +31,8 @@ _LONGEST_JOINED: Final = 1024 * 1024
 class Shipment:
     """One input on its way to the service. `ship` is for one thread; any may read the counts meanwhile.
 
-    ``is_interrupted`` tells when somebody wants an end, ``say`` what they have to wait for then; ``patience`` is how
-    many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
+    ``is_interrupted`` tells when somebody wants an end, ``say`` what they should know at once; ``patience`` is
+    how many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
     line before.
     """
 
@@ -68,6 +70,11 @@ class Shipment:
         self._settled, self._settled_at = -1, time.monotonic()
 
     @property
+    def has_times(self) -> bool:
+        """False where no line at all had a timestamp of the format that was asked for."""
+        return self._created is not None or not self.undated
+
+    @property
     def stats(self) -> Stats:
         """What became of the lines so far, as events."""
         return self._handler.stats
@@ -103,7 +110,13 @@ class Shipment:
         self._hand_over_joined()
         if created is not None:
             self._created = created
-        elif self._timestamps is not None and self._created is None:
+        elif self._timestamps is not None and self._created is None and line:
+            if not self.undated:
+                wanted = f"a time of the format {self._timestamps.strptime_format!r}"
+                self._say(
+                    f"line {self.taken:,} does not begin with {wanted}: {line[:_SHOWN_CHARS]!r}; "
+                    "until one does, the present time is taken"
+                )
             self.undated += 1
         if not line:
             self.empty += 1
