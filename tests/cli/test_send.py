@@ -213,6 +213,20 @@ def test_a_signal_delivers_what_was_read_and_says_so(sending, fake, number):
     assert "interrupted: what follows line 2 was not read" in errors
 
 
+def test_a_signal_between_two_lines_is_no_end_of_the_input(sending, fake):
+    """As in ``tail -f … | send``: what would have come is not known."""
+    process = sending()
+    process.stdin.write(b"one\n")
+    process.stdin.flush()
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["one"])
+
+    process.send_signal(signal.SIGINT)
+    errors = errors_of(process)
+
+    assert process.returncode == 1
+    assert "interrupted: what follows line 1 was not read" in errors
+
+
 def test_a_signal_before_anything_was_delivered_delivers_it(sending, fake):
     fake.fail(slow(1.0), times=1)
     process = sending()

@@ -98,7 +98,8 @@ class Shipment:
                 self._take(line)
             if not self._has_room():
                 return
-        self.has_read_all = True
+        # Interrupted between two lines, the reading ends as it does at the end of the input.
+        self.has_read_all = not self._is_interrupted()
 
     def _take(self, line: str) -> None:
         created = None
