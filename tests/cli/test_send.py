@@ -172,6 +172,18 @@ def test_continuation_lines_may_be_joined_to_one_event(send, fake):
     assert ended.status == 0
 
 
+def test_a_joined_event_does_not_wait_for_the_next_one_for_ever(sending, fake):
+    """The traceback that a program died of is the last thing in its log, and what somebody looks for."""
+    process = sending("--timestamp-format", FORMAT, "--join-lines")
+    text = f"{stamp(ago(hours=1))} one\n  File x\nError"
+
+    process.stdin.write(f"{text}\n".encode())
+    process.stdin.flush()
+
+    assert fake.wait_for(lambda: fake.messages("g", "s") == [text])
+    assert process.poll() is None
+
+
 def test_lines_that_are_too_old_are_counted_and_make_the_difference(send, fake):
     ended = send(f"{stamp(ago(days=20))} old\n{stamp(ago(days=1))} new\n", "--timestamp-format", FORMAT)
 

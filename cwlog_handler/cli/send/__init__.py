@@ -26,6 +26,8 @@ from .timestamps import Timestamps
 _LOG_STREAM_NAME: Final = "{machine_name}/send/{process_id}"
 # Of no consequence: `Shipment` waits before the handler would have to.
 _FOR_EVER: Final = 365 * 24 * 3600.0
+# Nobody writes a traceback with a longer pause in it, and whoever waits for it on a screen has patience for so much.
+_JOIN_PATIENCE: Final = 5.0
 # An outage or a throttled account for minutes is no reason to give a back-fill up.
 _PATIENCE: Final = 300.0
 # Those that a file of lines can meet with.
@@ -38,7 +40,8 @@ _REASONS: Final = {
 
 _HELP: Final = "send lines from standard input, and wait until all are delivered"
 _EPILOG: Final = """\
-Lines without a timestamp of the format have the time of the line before. Empty lines are left out: the service takes
+Lines without a timestamp of the format have the time of the line before. Joined lines are sent when none has followed
+for 5 seconds. Empty lines are left out: the service takes
 none. What is older than 14 days cannot be delivered, and is counted as too_old. SIGINT or SIGTERM ends the reading
 and delivers what was read, for 10 seconds; a second one ends that too. Exit status: 0 all lines were read and
 delivered, 1 not all, or none had a timestamp of the format, 2 wrong usage."""
@@ -86,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = sys.stdin.fileno() if sys.stdin is not None else os.open(os.devnull, os.O_RDONLY)
     started = time.monotonic()
     with Interruption() as interruption:
-        lines = Lines(partial(interruption.read, source))
+        lines = Lines(partial(interruption.read, source, _JOIN_PATIENCE if arguments.join_lines else None))
         shipment = Shipment(
             handler,
             lines,

@@ -44,19 +44,24 @@ class Interruption:
         if self._is_reading:
             raise _StopReading
 
-    def read(self, descriptor: int, size: int) -> bytes:
-        """Read some bytes, as ``os.read`` does; nothing once the end is asked for."""
+    def read(self, descriptor: int, longest: float | None, size: int) -> bytes | None:
+        """Read some bytes, as ``os.read`` does; nothing once the end is asked for.
+
+        None if ``longest`` is given and for so many seconds there was nothing to read.
+        """
         try:
             self._is_reading = True
             # What the signal finds read, but not returned, counts as not read.
-            return b"" if self.is_wanted else _read(descriptor, size)
+            return b"" if self.is_wanted else _read(descriptor, longest, size)
         except _StopReading:
             return b""
         finally:
             self._is_reading = False
 
 
-def _read(descriptor: int, size: int) -> bytes:
+def _read(descriptor: int, longest: float | None, size: int) -> bytes | None:
+    if longest is not None and not select.select([descriptor], [], [], longest)[0]:
+        return None
     while True:
         try:
             return os.read(descriptor, size)

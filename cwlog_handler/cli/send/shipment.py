@@ -93,6 +93,8 @@ class Shipment:
             if self._is_interrupted():
                 # What was read last ends in the middle of a line: it counts as not read.
                 return
+            if not lines:
+                self._hand_over_joined()
             for line in lines:
                 self.taken += 1
                 self._take(line)
