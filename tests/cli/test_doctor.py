@@ -275,6 +275,21 @@ def test_an_endpoint_from_the_environment_is_told_as_that(url, existing):
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[default]\nendpoint_url = {url}\n",
+        "[default]\nservices = ours\n[services ours]\ncloudwatch_logs =\n  endpoint_url = {url}\n",
+    ],
+)
+def test_an_endpoint_from_the_configuration_file_is_told_as_that(url, existing, tmp_path, text):
+    (tmp_path / "config").write_text(text.format(url=url))
+
+    ended = run("doctor", *WHERE, AWS_CONFIG_FILE=str(tmp_path / "config"))
+
+    assert ended.line("endpoint") == f"✓ endpoint     {url}, from the AWS configuration file"
+
+
 def test_an_endpoint_that_is_no_url_is_told():
     ended = run("doctor", *WHERE, "--endpoint-url", "nonsense")
 

@@ -239,6 +239,26 @@ def test_a_signal_between_two_lines_is_no_end_of_the_input(sending, fake):
     assert "interrupted: what follows line 1 was not read" in errors
 
 
+def test_a_signal_that_whoever_started_it_has_ignored_is_ignored(url, fake):
+    """As a shell does for SIGINT in what its scripts start in the background."""
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(b"one\n")
+    process.stdin.flush()
+    assert fake.wait_for(lambda: fake.messages("g") == ["one"])
+
+    process.send_signal(signal.SIGINT)
+    process.stdin.write(b"two\n")
+
+    assert "2 lines read, 2 events delivered" in errors_of(process)
+    assert process.returncode == 0
+
+
 def test_a_signal_before_anything_was_delivered_delivers_it(sending, fake):
     fake.fail(slow(1.0), times=1)
     process = sending()

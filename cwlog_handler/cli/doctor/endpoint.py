@@ -86,9 +86,16 @@ def _source(case: Case) -> str:
     for name in ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL"):
         if os.environ.get(name, "").rstrip("/") == url:
             return f"from {name}"
-    if case.session.get_scoped_config().get("endpoint_url", "").rstrip("/") == url:
+    if url in (configured.rstrip("/") for configured in _configured(case.session)):
         return "from the AWS configuration file"
     return "the region's own"
+
+
+def _configured(session: Any) -> list[str]:
+    """The endpoints in the configuration file: of the profile, and of the service in the section that it names."""
+    profile = session.get_scoped_config()
+    services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    return [of.get("endpoint_url", "") for of in (profile, services.get("cloudwatch_logs", {}))]
 
 
 def name(case: Case) -> Finding:

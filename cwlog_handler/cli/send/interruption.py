@@ -30,7 +30,9 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        self._before = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
+        # Ignored by whoever started us: a shell, say, in whose background we run.
+        wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._interrupt) for number in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:
