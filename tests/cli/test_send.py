@@ -172,6 +172,16 @@ def test_continuation_lines_may_be_joined_to_one_event(send, fake):
     assert ended.status == 0
 
 
+def test_joined_lines_that_are_too_long_for_one_event_are_cut_between_lines(send, fake):
+    text = f"{stamp(ago(hours=1))} one\n" + "  File x, line 1, in y\n" * 60_000
+
+    assert send(text, "--timestamp-format", FORMAT, "--join-lines").status == 0
+
+    first, second = fake.messages("g", "s")
+    assert f"{first}\n{second}\n" == text
+    assert len(first) > 1_000_000
+
+
 def test_a_joined_event_does_not_wait_for_the_next_one_for_ever(sending, fake):
     """The traceback that a program died of is the last thing in its log, and what somebody looks for."""
     process = sending("--timestamp-format", FORMAT, "--join-lines")

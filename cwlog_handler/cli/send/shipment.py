@@ -12,6 +12,7 @@ from typing import Final
 
 from ...handler import DEFAULT_BUFFER_BYTES, CloudWatchLogsHandler
 from ...ledger import Stats
+from ...limits import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES
 from .lines import Lines
 from .timestamps import Timestamps
 
@@ -24,8 +25,8 @@ _FLUSH_SLICE: Final = 0.2
 INTERRUPTED_PATIENCE: Final = 10.0
 # Of a line without a timestamp: enough of it to see what its format is.
 _SHOWN_CHARS: Final = 60
-# Joined lines beyond this are cut into events anyway.
-_LONGEST_JOINED: Final = 1024 * 1024
+# One event: what is beyond it is cut anyway, and better between two lines. Text beyond ASCII is cut again.
+_LONGEST_JOINED: Final = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES
 
 
 class Shipment:
@@ -107,7 +108,7 @@ class Shipment:
         created = None
         if self._timestamps is not None:
             created = self._timestamps.created(line)
-            if created is None and self._joined and self._joined_chars < _LONGEST_JOINED:
+            if created is None and self._joined and self._joined_chars + len(line) <= _LONGEST_JOINED:
                 self._join(line)
                 return
         self._hand_over_joined()
