@@ -36,7 +36,7 @@ class Call(NamedTuple):
         return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew, way_out)
 
 
-_IAM: Final = "allow it in the IAM policy of the user or role"
+IAM_POLICY: Final = "IAM policy of the user or role"
 
 NO_REGION: Final = Advice(
     "no AWS region is set", "pass region_name, or set AWS_DEFAULT_REGION or the region of the profile", renew=True
@@ -58,6 +58,11 @@ NO_CREDENTIALS: Final = Advice(
 NO_LOGIN: Final = Advice(
     "the AWS sign-in session cannot be used [{message}]", "run 'aws sso login' or 'aws login' again", renew=True
 )
+BAD_CREDENTIALS: Final = Advice(
+    "the access key id or the session token cannot be sent: there is a line end in it, or the like",
+    "take it out of AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN, or wherever they come from",
+    renew=True,
+)
 WRONG_KEY: Final = Advice(
     "the access key id or secret access key is wrong [{message}]",
     "correct the credentials, and check that the key is active and belongs to this partition of AWS",
@@ -75,7 +80,10 @@ WRONG_CLOCK: Final = Advice(
     "the clock of this machine is off, so that the signature is not accepted [{message}]",
     "set the clock, best by NTP",
 )
-NO_PERMISSION: Final = Advice("{action} is not allowed on {resource} [{message}]", _IAM)
+_NOT_ALLOWED: Final = "{action} is not allowed on {resource} [{message}]"
+NO_PERMISSION: Final = Advice(_NOT_ALLOWED, f"allow it in the {IAM_POLICY}")
+NOT_ALLOWED_BY: Final = Advice(_NOT_ALLOWED, "allow it in the {policy}")
+DENIED_BY: Final = Advice(_NOT_ALLOWED, "take the deny out of the {policy}")
 NOT_OPTED_IN: Final = Advice(
     "the AWS account may not use CloudWatch Logs here [{message}]", "activate the account or opt in to the region"
 )

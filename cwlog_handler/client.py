@@ -192,7 +192,7 @@ class Client:
         if error is not None and self._tags and errors.refuses_tags(error):
             tags_error, error = error, self._try_create_group({})
             if error is None:
-                reason = " ".join(str(tags_error).split())
+                reason = errors.text_of(tags_error)
                 self._say("tags", advice.TAGS_LEFT_OUT.sentence(self._log_group, "", reason=reason))
         if error is None or errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
             return None
@@ -216,7 +216,7 @@ class Client:
             with hooks.our_call():
                 self._boto3.put_retention_policy(logGroupName=self._log_group, retentionInDays=self._retention_days)
         except Exception as error:
-            reason = " ".join(str(error).split())
+            reason = errors.text_of(error)
             self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
 
 

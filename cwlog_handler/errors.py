@@ -30,6 +30,18 @@ _TAGS: Final = re.compile(r"\btag", re.IGNORECASE)
 _DESTINATION: Final = re.compile(
     r"(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b", re.IGNORECASE
 )
+# Who denies, as IAM words it: "because no … allows", "with an explicit deny in a …". Absent from short messages.
+_DENIED_BY: Final = re.compile(r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b")
+
+# What stands in messages and is nobody's business: a URL's user and password, the key's id in an Authorization header,
+# and all that was signed, which the service repeats with the session token in it.
+_SECRETS: Final = (
+    (re.compile(r"(?<=://)[^\s/\"']*@"), "…@"),
+    (re.compile(r"(?<=Credential=)[^\s/,'\"]+"), "…"),
+    (re.compile(r"\s*The (?:Canonical String|String-to-Sign)\b.*", re.DOTALL), ""),
+)
+# What http.client says, followed by the value: of what goes into headers, only credentials can be like that.
+_BAD_HEADER: Final = "Invalid header value"
 
 
 class _Answer(NamedTuple):
@@ -57,6 +69,8 @@ def outcome_of(error: Exception, call: Call) -> Outcome:
     """Return what a failed call came to. Never raises; what is not known is Unavailable."""
     if _is_answer(error):
         return _of_answer(_answer_of(error, call))
+    if _BAD_HEADER in str(error):
+        return call.refuse(code_of(error), advice.BAD_CREDENTIALS)
     for classes, maker in _CLASSES:
         if isinstance(error, classes):
             return maker(error, call)
@@ -65,11 +79,15 @@ def outcome_of(error: Exception, call: Call) -> Outcome:
 
 def creation_outcome_of(error: Exception, call: Call) -> Outcome:
     """Return what a failed creation came to for the batch that waits for it: never ambiguous, never invalid."""
-    if code_of(error) == _LIMIT_EXCEEDED:
-        return call.refuse(_LIMIT_EXCEEDED, advice.NO_ROOM, message=_text(error))
+    code = code_of(error)
+    message = _answer_of(error, call).message if _is_answer(error) else text_of(error)
+    if code == _LIMIT_EXCEEDED:
+        return call.refuse(code, advice.NO_ROOM, message=message)
+    if code in _INVALID or isinstance(error, exceptions.ParamValidationError):
+        return call.refuse(code, advice.NOT_CREATABLE, message=message)
     match outcome_of(error, call):
         case Invalid(message):
-            return call.refuse(code_of(error), advice.NOT_CREATABLE, message=message)
+            return call.refuse(code, advice.NOT_CREATABLE, message=message)
         case Unavailable(cause):
             return Unavailable(cause, ambiguous=False)
         case outcome:
@@ -81,19 +99,19 @@ def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
     if isinstance(error, exceptions.NoRegionError):
         return call.refuse(code_of(error), advice.NO_REGION)
     if isinstance(error, exceptions.ProfileNotFound):
-        return call.refuse(code_of(error), advice.NO_PROFILE, message=_text(error))
+        return call.refuse(code_of(error), advice.NO_PROFILE, message=text_of(error))
     outcome = outcome_of(error, call)
     if isinstance(outcome, Refused):
         return outcome
     if isinstance(error, _NETWORK) or not isinstance(error, (exceptions.BotoCoreError, ValueError, TypeError)):
         return Unavailable(_named(error), ambiguous=False)
-    return call.refuse(code_of(error), advice.BAD_CONFIGURATION, message=_text(error))
+    return call.refuse(code_of(error), advice.BAD_CONFIGURATION, message=text_of(error))
 
 
 def refuses_tags(error: Exception) -> bool:
     """True if the creation of a log group might succeed without its tags."""
     code = code_of(error)
-    if code in _ACCESS_DENIED:
+    if code in ACCESS_DENIED:
         return True
     return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(_TAGS.search(str(error)))
 
@@ -107,6 +125,12 @@ def code_of(error: Exception) -> str:
     return str(code or "Unknown").rpartition("#")[2]
 
 
+def text_of(error: Exception) -> str:
+    """Return what an exception says, as one line that may be shown to anybody."""
+    text = str(error)
+    return _fit_to_tell(text[: text.index(_BAD_HEADER)] + _BAD_HEADER if _BAD_HEADER in text else text)
+
+
 def _is_answer(error: Exception) -> bool:
     # Connection errors have a ``response`` too, which is None.
     return isinstance(getattr(error, "response", None), Mapping)
@@ -117,7 +141,7 @@ def _answer_of(error: Exception, call: Call) -> _Answer:
     details, metadata = members.get("Error"), members.get("ResponseMetadata")
     message = details.get("Message") or details.get("message") or "" if isinstance(details, Mapping) else ""
     status = metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else 0
-    return _Answer(code_of(error), " ".join(str(message).split()), int(status or 0), members, call)
+    return _Answer(code_of(error), _fit_to_tell(message), int(status or 0), members, call)
 
 
 def _of_answer(answer: _Answer) -> Outcome:
@@ -168,10 +192,14 @@ def _denied(answer: _Answer) -> Refused:
     said = _NOT_AUTHORIZED.search(answer.message)
     action, resource = said.groups() if said else (None, None)
     details = {"action": action or answer.call.action, "resource": resource or "it", "message": answer.message}
-    return answer.call.refuse(answer.code, advice.NO_PERMISSION, **details)
+    why, policy = advice.NO_PERMISSION, ""
+    if by := _DENIED_BY.search(answer.message):
+        policy = advice.IAM_POLICY if by[2] == "identity-based policy" else by[2]
+        why = advice.NOT_ALLOWED_BY if by[1] == "because no" else advice.DENIED_BY
+    return answer.call.refuse(answer.code, why, policy=policy, **details)
 
 
-_ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
+ACCESS_DENIED: Final = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
 _INVALID: Final = ("InvalidParameterException", "ValidationException", "ValidationError", "SerializationException")
 
 _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] = (
@@ -185,7 +213,7 @@ _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] =
                                    "RequestTimeout", "RequestTimeoutException")),
     (partial(_unavailable, False), ("OperationAbortedException",)),
     (_invalid, _INVALID),
-    (_denied, _ACCESS_DENIED),
+    (_denied, ACCESS_DENIED),
     (_bad_signature, ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature")),
     (partial(_refuse, advice.WRONG_CLOCK), ("RequestTimeTooSkewed",)),
     (partial(_refuse, advice.WRONG_KEY), ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",
@@ -197,12 +225,16 @@ _ROWS: Final[tuple[tuple[Callable[[_Answer], Outcome], tuple[str, ...]], ...]] =
 _CODES: Final = {code: maker for maker, codes in _ROWS for code in codes}
 
 
-def _text(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {_text(error)}"
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def _fit_to_tell(message: object) -> str:
+    """Return a message as one line, without secrets."""
+    text = str(message)
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return " ".join(text.split())
 
 
 def _failed(ambiguous: bool, error: Exception, _call: Call) -> Unavailable:
@@ -216,7 +248,7 @@ def _invalid_parameters(error: Exception, call: Call) -> Invalid | Refused:
 
 
 def _refuse_error(why: Advice, error: Exception, call: Call) -> Refused:
-    return call.refuse(code_of(error), why, message=_text(error))
+    return call.refuse(code_of(error), why, message=text_of(error))
 
 
 # The exceptions of `aws login` came with botocore 1.41.

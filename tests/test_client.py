@@ -664,6 +664,25 @@ def test_the_missing_permission_is_read_from_the_message(ready, subject):
     assert other.advice.startswith("kms:Decrypt is not allowed on k [")
 
 
+@pytest.mark.parametrize(
+    ("reason", "way_out"),
+    [
+        ("because no identity-based policy allows the action", "allow it in the IAM policy of the user or role"),
+        ("because no permissions boundary allows the action", "allow it in the permissions boundary"),
+        ("because no VPC endpoint policy allows the action", "allow it in the VPC endpoint policy"),
+        (
+            "with an explicit deny in an identity-based policy: arn:aws:iam::1:policy/p",
+            "take the deny out of the IAM policy of the user or role",
+        ),
+        ("with an explicit deny in a service control policy", "take the deny out of the service control policy"),
+    ],
+)
+def test_the_way_out_of_a_denial_names_the_policy_that_denies(reason, way_out):
+    """No statement in the role's policy helps against a deny, or where another policy has to allow it as well."""
+    message = f"User: u is not authorized to perform: logs:PutLogEvents on resource: r {reason}"
+    assert refused_with("AccessDeniedException", message).way_out == way_out
+
+
 def test_a_code_may_come_with_its_namespace():
     """As in ``com.amazon.coral.service#AccessDeniedException``; stand-ins may leave it on."""
     refusal = exceptions.ClientError({"Error": {"Code": "com.amazon#ThrottlingException"}}, "PutLogEvents")
@@ -777,6 +796,45 @@ def test_missing_credentials_are_refused_and_looked_for_again(raised, in_advice)
     assert isinstance(outcome, Refused)
     assert outcome.renew
     assert in_advice in outcome.advice
+
+
+SIGNED = (
+    "The request signature we calculated does not match the signature you provided. The Canonical String for this "
+    "request should have been 'POST\n/\n\nx-amz-security-token:TOKEN\n' The String-to-Sign should have been 'AWS4…'"
+)
+HEADER = "Authorization header requires 'Signature' parameter. Authorization=AWS4-HMAC-SHA256 Credential=KEYID/2015"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hidden", "shown"),
+    [
+        (lambda: refused_with("InvalidSignatureException", SIGNED), "TOKEN", "does not match"),
+        (lambda: refused_with("IncompleteSignature", HEADER), "KEYID", "Authorization header requires"),
+        (
+            lambda: raising(exceptions.EndpointConnectionError(endpoint_url="http://me:PASS@w.ord@host:1/")).put(),
+            "PASS",
+            "http://…@host:1/",
+        ),
+        (lambda: raising(ValueError("Invalid endpoint: http://PASS@host x")).put(), "PASS", "http://…@host x"),
+    ],
+)
+def test_no_secret_gets_into_what_is_told(outcome, hidden, shown):
+    """It goes to stderr, and from there into files that many may read."""
+    told = repr(outcome())
+    assert hidden not in told
+    assert shown in told
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_credentials_with_a_line_end_are_refused_and_not_shown(environment, ready, name):
+    """As they come from a secret that was made of a file: HTTP cannot carry them, and the error has all of them."""
+    environment.setenv(name, "QUITE-SECRET\n")
+    with ready.serve() as url:
+        outcome = Subject(region_name="us-east-1", endpoint_url=url).put()
+    assert isinstance(outcome, Refused)
+    assert outcome.renew
+    assert "line end" in outcome.advice
+    assert "QUITE" not in repr(outcome)
 
 
 def test_interrupts_are_not_swallowed():
@@ -993,6 +1051,15 @@ def test_tags_that_botocore_refuses_are_left_out(fake):
     subject = Subject(fake.client(), log_group_tags={"": "a"})
     assert subject.put() == Created()
     assert [key for key, _ in subject.said] == ["tags"]
+
+
+def test_a_group_that_cannot_be_made_with_its_key_is_told_as_that(fake):
+    """It is not there: that it would take no events is no help."""
+    message = "The specified KMS key does not exist or is not allowed to be used with LogGroup 'g'"
+    fake.fail(error("InvalidParameterException", message), operation="CreateLogGroup")
+    outcome = Subject(fake.client(), log_group_kms_key_id="key").put()
+    assert isinstance(outcome, Refused)
+    assert outcome.advice.startswith(f"the service does not create it this way [{message}]")
 
 
 def test_nothing_is_said_of_tags_if_the_group_may_not_be_created_at_all(fake):

@@ -26,3 +26,10 @@ def test_a_notice_never_raises_whatever_stderr_is(monkeypatch):
     for stderr in (None, SimpleNamespace(write=write, flush=lambda: None)):
         monkeypatch.setattr(sys, "stderr", stderr)
         Notices(lambda: 0.0).say("cause", "text")
+
+
+def test_without_a_stderr_nothing_gets_into_the_output(monkeypatch, capsys):
+    """``print(file=None)`` would write it there."""
+    monkeypatch.setattr(sys, "stderr", None)
+    Notices(lambda: 0.0).say("cause", "text")
+    assert capsys.readouterr().out == ""

@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (doctor, send):
         command.add_to(commands)
+    _open_what_is_closed()
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -30,4 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, as `head` does; the interpreter's own flush at exit must not find it out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        return 130
     return status
+
+
+def _open_what_is_closed() -> None:
+    """Have an output and an error output: a process that was started without has None, and may open others there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -274,6 +275,21 @@ def test_an_endpoint_from_the_environment_is_told_as_that(url, existing):
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[default]\nendpoint_url = {url}\n",
+        "[default]\nservices = ours\n[services ours]\ncloudwatch_logs =\n  endpoint_url = {url}\n",
+    ],
+)
+def test_an_endpoint_from_the_configuration_file_is_told_as_that(url, existing, tmp_path, text):
+    (tmp_path / "config").write_text(text.format(url=url))
+
+    ended = run("doctor", *WHERE, AWS_CONFIG_FILE=str(tmp_path / "config"))
+
+    assert ended.line("endpoint") == f"✓ endpoint     {url}, from the AWS configuration file"
+
+
 def test_an_endpoint_that_is_no_url_is_told():
     ended = run("doctor", *WHERE, "--endpoint-url", "nonsense")
 
@@ -281,10 +297,57 @@ def test_an_endpoint_that_is_no_url_is_told():
     assert "Invalid endpoint: nonsense" in ended.line("endpoint")
 
 
+@pytest.mark.parametrize(("port", "said"), [("99999", "Port out of range"), ("80x", "Port could not be cast")])
+def test_an_endpoint_with_a_port_that_is_none_is_told(port, said):
+    ended = run("doctor", *WHERE, "--endpoint-url", f"http://127.0.0.1:{port}")
+
+    assert ended.status == 1
+    assert said in ended.line("endpoint")
+    assert "endpoint_url" in ended.line("endpoint").partition("→")[2]
+
+
+def test_an_endpoint_without_tls_that_is_asked_for_it_is_told(url):
+    ended = run("doctor", *WHERE, "--endpoint-url", url.replace("http:", "https:"))
+
+    assert ended.status == 1
+    assert "✗ answer       SSLError" in ended.line("answer")
+    assert "→ there is no TLS at the other end: correct endpoint_url" in ended.line("answer")
+
+
+def test_an_endpoint_with_tls_that_is_not_asked_for_it_is_told(tmp_path):
+    with _tls_server(tmp_path) as url:
+        ended = run("doctor", *WHERE, "--endpoint-url", url.replace("https:", "http:"))
+
+    assert ended.status == 1
+    assert ended.line("answer").startswith("✗ answer")
+    assert "endpoint_url (https:// rather than http://?)" in ended.line("answer")
+
+
+def test_a_certificate_for_another_name_is_told(tmp_path):
+    with _tls_server(tmp_path) as url:
+        ended = run("doctor", *WHERE, "--endpoint-url", url, AWS_CA_BUNDLE=str(tmp_path / "server.pem"))
+
+    assert ended.status == 1
+    assert "'127.0.0.1' doesn't match 'logs.example'" in ended.line("answer")
+    assert "→ correct endpoint_url: the certificate there is for another name" in ended.line("answer")
+
+
 def test_a_password_in_the_endpoint_is_not_shown(url, existing):
     ended = run("doctor", *WHERE, "--endpoint-url", url.replace("://", "://user:hunter2@"))
 
     assert "hunter2" not in ended.output + ended.errors
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_credentials_with_a_line_end_are_told_and_not_shown(doctor, existing, name):
+    ended = doctor(**{name: "QUITESECRETQUITESECRET\n"})
+
+    assert ended.status == 1
+    assert "has a character in it that is of no credentials, such as a line end" in ended.line("credentials")
+    assert "→ correct it where it comes from: the environment" in ended.line("credentials")
+    assert ended.line("put") == "– put          not tried: needs credentials"
+    assert "SECRET\n" not in ended.output
+    assert "QUITESECRET" not in ended.output + ended.errors
 
 
 def test_the_proxy_on_the_way_is_what_is_looked_at(url):
@@ -311,12 +374,13 @@ def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
 
 
 def _tls_server(folder):
-    """A server that shakes hands, with a certificate of its own making, and no more."""
+    """A server that shakes hands, with a certificate of its own making for logs.example, and no more."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "logs.example")])
     now = datetime.now(timezone.utc)
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("logs.example")]), critical=False)
     path = folder / "server.pem"
     path.write_bytes(
         made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
@@ -405,6 +469,58 @@ def test_what_is_missing_and_not_to_be_made_is_told(doctor, fake, switch, said):
     assert fake.groups == {}
 
 
+NO_GROUP = error("ResourceNotFoundException", "The specified log group does not exist.")
+NO_STREAM = error("ResourceNotFoundException", "The specified log stream does not exist.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(access_denied(), "logs:CreateLogStream is not allowed"), (server_error(), "ServiceUnavailableException")],
+)
+def test_a_group_that_was_made_and_a_stream_that_was_not_is_no_success(doctor, fake, fault, said):
+    fake.fail(NO_GROUP, times=1, operation="CreateLogStream")
+    fake.fail(fault, operation="CreateLogStream")
+
+    ended = doctor()
+
+    assert ended.status == 1
+    assert f"✗ creation     {said}" in ended.line("creation")
+
+
+def test_a_stream_that_the_put_does_not_see_is_told(doctor, existing):
+    """Created and then not there, or there and not there."""
+    existing.fail(NO_STREAM)
+
+    ended = doctor("--timeout", "0.2")
+
+    assert ended.status == 1
+    assert ended.line("put") == (
+        "✗ put          log group and log stream 's' exist, but the put is told that they do not\n"
+        "→ try again: the handler itself does so, and keeps the records meanwhile"
+    )
+
+
+def test_a_new_stream_that_cannot_be_seen_for_a_moment_is_no_failure(doctor, fake):
+    fake.fail(NO_STREAM, times=3)
+
+    assert doctor("--timeout", "0.2").status == 0
+
+
+def test_an_event_that_cannot_be_read_at_once_is_looked_for_again(doctor, existing):
+    existing.fail(NO_STREAM, times=1, operation="GetLogEvents")
+
+    assert doctor().line("read back").startswith("✓")
+
+
+def test_why_the_event_was_not_read_back_is_said_as_it_is(doctor, existing):
+    existing.fail(error("InvalidOperationException", "Not of this log class."), operation="GetLogEvents")
+
+    ended = doctor()
+
+    assert ended.status == 0
+    assert "not possible [An error occurred (InvalidOperationException)" in ended.line("read back")
+
+
 def test_a_clock_that_is_off_is_told_before_the_signature_is(existing):
     fake = FakeCloudWatchLogs(clock=lambda: time.time() + 900)
     fake.create("g", "s")
@@ -441,7 +557,7 @@ def test_an_event_that_is_rejected_for_its_time_is_not_delivered():
     [
         (throttle(), "throttled all the time"),
         (server_error(), "ServiceUnavailableException"),
-        (error("InvalidParameterException", "what is this?"), "what is this?"),
+        (error("InvalidParameterException", "what is this?"), "put          InvalidParameterException: what"),
     ],
 )
 def test_what_passes_by_itself_is_told_with_what_the_handler_does(doctor, existing, fault, said):
@@ -467,7 +583,14 @@ def test_an_option_with_a_wrong_value_is_told_by_the_handler(doctor, fake):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--config", "x.json", *WHERE), ("--timeout", "0", *WHERE), ("--no-such-option",)]
+    "arguments",
+    [
+        (),
+        ("--region-name", "us-east-1"),
+        ("--config", "x.json", *WHERE),
+        ("--timeout", "0", *WHERE),
+        ("--no-such-option",),
+    ],
 )
 def test_wrong_usage_has_a_status_of_its_own(arguments):
     assert run("doctor", *arguments).status == 2
@@ -522,6 +645,35 @@ def test_a_reader_that_goes_away_is_no_reason_for_a_traceback(url, existing):
 
     assert ended.returncode == 1
     assert ended.stderr == b""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_without_any_output_the_exit_status_says_it(url, existing, form):
+    """As a service starts it with its output closed."""
+    command = python("-m", "cwlog_handler", "doctor", *WHERE, "--endpoint-url", url, *form)
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], env=environment(), stderr=subprocess.PIPE, timeout=HANG_LIMIT
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_it_without_a_traceback(existing):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            python("-m", "cwlog_handler", "doctor", *WHERE, "--endpoint-url", endpoint, "--timeout", "60"),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        while b"connection" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=HANG_LIMIT)
+
+    assert process.returncode == 130
+    assert errors == b"interrupted\n"
 
 
 def test_a_terminal_without_unicode_gets_plain_marks(doctor, existing):

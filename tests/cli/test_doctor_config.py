@@ -60,6 +60,8 @@ loggers:
 TOML = f"""
 [tool]
 name = "shop"
+[logging]
+version = 1
 [logging.handlers.main]
 class = "{OURS}"
 log_group_name = "g"
@@ -99,7 +101,7 @@ def test_a_missing_group_name_is_told(examine):
     ended = examine(configuration({"main": {"class": OURS}}))
 
     assert ended.status == 1
-    assert "log_group_name" in ended.line("options")
+    assert ended.line("options") == "✗ options      log_group_name is missing\n→ give the name of the log group"
 
 
 def test_a_handler_that_no_logger_has_is_told(examine):
@@ -150,9 +152,71 @@ def test_a_client_that_is_passed_in_is_the_one_that_is_used(examine, tmp_path, u
     assert len(fake.messages("g", "s")) == 1
 
 
+def test_a_handler_that_only_a_memory_handler_has_is_used(examine):
+    memory = {"class": "logging.handlers.MemoryHandler", "capacity": 10, "target": "main"}
+    config = {"version": 1, "handlers": {"main": cloudwatch(), "memory": memory}, "root": {"handlers": ["memory"]}}
+
+    assert examine(config).line("loggers") == "✓ loggers      handler 'memory'"
+
+
+def test_a_client_that_is_none_is_told(examine):
+    ended = examine(configuration({"main": cloudwatch(boto3_client="logs")}))
+
+    assert ended.status == 1
+    assert "✗ options      boto3_client='logs' is no client" in ended.line("options")
+
+
+def test_a_byte_order_mark_is_no_mistake(examine):
+    assert examine("\ufeff" + json.dumps(configuration({"main": cloudwatch()}))).status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"class": "shop.Handler"}, "handler 'main': 'shop.Handler' cannot be imported: "),
+        ({"class": "boom.Handler"}, "handler 'main': 'boom.Handler' cannot be imported: KeyError: 'DATABASE_URL'"),
+        ({"boto3_client": "ext://shop.client"}, "handler 'main': boto3_client: ValueError: Cannot resolve 'shop.cl"),
+        ({"boto3_client": "ext://boom.client"}, "handler 'main': boto3_client: KeyError: 'DATABASE_URL'"),
+        ({"log_group_name": "cfg://names.group"}, "handler 'main': log_group_name: KeyError: 'names'"),
+        ({"formatter": "json"}, "handler 'main': there is no formatter 'json'"),
+        ({"filters": ["mine"]}, "handler 'main': there is no filter 'mine'"),
+    ],
+)
+def test_a_handler_that_dictconfig_could_not_make_is_told(examine, tmp_path, options, said):
+    """Whatever the modules of the program raise when they are imported."""
+    (tmp_path / "boom.py").write_text("raise KeyError('DATABASE_URL')\n")
+
+    ended = examine(configuration({"main": cloudwatch(**options)}))
+
+    assert ended.status == 1
+    assert f"logging.json: {said}" in ended.output
+    assert "→" in ended.output
+    assert ended.errors == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"version": 2}, "'version' is 2"),
+        ({"version": None}, "'version' is None"),
+        ({"root": {"handlers": ["main", "consol"]}}, "root: there is no handler 'consol'"),
+        ({"loggers": {"shop": {"handlers": ["mian"]}}}, "logger 'shop': there is no handler 'mian'"),
+        ({"root": {"handlers": "main"}}, "root: 'handlers' is 'main'"),
+    ],
+)
+def test_a_configuration_that_dictconfig_refuses_is_told(examine, more, said):
+    ended = examine(configuration({"main": cloudwatch()}, **more))
+
+    assert ended.status == 1
+    assert f"✗ config file  logging.json: {said}" in ended.output
+    assert "→" in ended.output
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("settings.py", "LOGGING = {}", "as JSON: from a configuration in Python, write it with json.dump"),
+        ("logging.ini", "[loggers]", "as JSON: from a configuration in Python, write it with json.dump"),
         ("a.json", "{", "Expecting property name"),
         ("a.json", "[]", "no 'handlers' in it"),
         ("a.yaml", "handlers: [", "while parsing"),

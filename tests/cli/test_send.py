@@ -139,7 +139,26 @@ def test_a_line_without_a_timestamp_has_the_time_of_the_line_before(send, fake):
     assert events[:3] == [(ms(moment), f"{stamp(moment)} one"), (ms(moment), "  File x"), (ms(moment), "Error")]
     assert events[3][1] == "early"
     assert abs(events[3][0] - time.time() * 1000) < 120_000
+    assert "line 1 does not begin with a time of the format '%Y-%m-%d %H:%M:%S': 'early'" in ended.errors
     assert "1 lines before the first timestamp" in ended.errors
+    assert ended.status == 0
+
+
+def test_a_format_that_fits_no_line_is_told_at_once_and_in_the_status(sending, fake):
+    """All of a back-fill would be stored with the present time, which nobody can correct."""
+    process = sending("--timestamp-format", FORMAT)
+    process.stdin.write(b"03/01/2026 10:11 one\n")
+    process.stdin.flush()
+    first = process.stderr.readline().decode()
+    process.stdin.write(b"03/01/2026 10:12 two\n")
+    errors = errors_of(process)
+
+    assert "line 1 does not begin with a time of the format" in first
+    assert "'03/01/2026 10:11 one'" in first
+    assert "does not begin" not in errors
+    assert "2 lines have the present time: none begins with a time of the format" in errors
+    assert process.returncode == 1
+    assert fake.messages("g", "s") == ["03/01/2026 10:11 one", "03/01/2026 10:12 two"]
 
 
 def test_continuation_lines_may_be_joined_to_one_event(send, fake):
@@ -153,12 +172,34 @@ def test_continuation_lines_may_be_joined_to_one_event(send, fake):
     assert ended.status == 0
 
 
+def test_joined_lines_that_are_too_long_for_one_event_are_cut_between_lines(send, fake):
+    text = f"{stamp(ago(hours=1))} one\n" + "  File x, line 1, in y\n" * 60_000
+
+    assert send(text, "--timestamp-format", FORMAT, "--join-lines").status == 0
+
+    first, second = fake.messages("g", "s")
+    assert f"{first}\n{second}\n" == text
+    assert len(first) > 1_000_000
+
+
+def test_a_joined_event_does_not_wait_for_the_next_one_for_ever(sending, fake):
+    """The traceback that a program died of is the last thing in its log, and what somebody looks for."""
+    process = sending("--timestamp-format", FORMAT, "--join-lines")
+    text = f"{stamp(ago(hours=1))} one\n  File x\nError"
+
+    process.stdin.write(f"{text}\n".encode())
+    process.stdin.flush()
+
+    assert fake.wait_for(lambda: fake.messages("g", "s") == [text])
+    assert process.poll() is None
+
+
 def test_lines_that_are_too_old_are_counted_and_make_the_difference(send, fake):
     ended = send(f"{stamp(ago(days=20))} old\n{stamp(ago(days=1))} new\n", "--timestamp-format", FORMAT)
 
     assert fake.messages("g", "s") == [f"{stamp(ago(days=1))} new"]
     assert ended.status == 1
-    assert "1 not sent: too_old" in ended.errors
+    assert "1 not sent: too_old (more than 14 days ago, or than --log-group-retention-days)" in ended.errors
 
 
 def test_throttling_costs_time_and_no_line(send, fake):
@@ -192,6 +233,40 @@ def test_a_signal_delivers_what_was_read_and_says_so(sending, fake, number):
     assert fake.messages("g", "s") == ["one", "two"]
     assert "2 lines read, 2 events delivered" in errors
     assert "interrupted: what follows line 2 was not read" in errors
+
+
+def test_a_signal_between_two_lines_is_no_end_of_the_input(sending, fake):
+    """As in ``tail -f … | send``: what would have come is not known."""
+    process = sending()
+    process.stdin.write(b"one\n")
+    process.stdin.flush()
+    assert fake.wait_for(lambda: fake.messages("g", "s") == ["one"])
+
+    process.send_signal(signal.SIGINT)
+    errors = errors_of(process)
+
+    assert process.returncode == 1
+    assert "interrupted: what follows line 1 was not read" in errors
+
+
+def test_a_signal_that_whoever_started_it_has_ignored_is_ignored(url, fake):
+    """As a shell does for SIGINT in what its scripts start in the background."""
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(b"one\n")
+    process.stdin.flush()
+    assert fake.wait_for(lambda: fake.messages("g") == ["one"])
+
+    process.send_signal(signal.SIGINT)
+    process.stdin.write(b"two\n")
+
+    assert "2 lines read, 2 events delivered" in errors_of(process)
+    assert process.returncode == 0
 
 
 def test_a_signal_before_anything_was_delivered_delivers_it(sending, fake):
@@ -278,6 +353,67 @@ def test_a_plain_line_where_stderr_is_no_terminal_and_a_bar_where_it_is(url, fak
     assert b"1 waiting" in shown or b"0 waiting" in shown
     assert b"0 rejected" in shown
     assert b"1 lines read, 1 events delivered" in shown
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_stderr_that_takes_nothing_keeps_no_line_from_being_delivered(url, fake, redirection):
+    """It is for people; what became of the lines is in the exit status too."""
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *command],
+        env=environment(),
+        input=b"one\ntwo\n",
+        stdout=subprocess.PIPE,
+        timeout=HANG_LIMIT,
+    )
+
+    assert fake.messages("g") == ["one", "two"]
+    assert (ended.returncode, ended.stdout) == (0, b"")
+
+
+def test_a_reader_of_stderr_that_goes_away_keeps_no_line_from_being_delivered(sending, fake):
+    """As in ``send 2>&1 | head -1``."""
+    process = sending()
+    process.stderr.close()
+    process.stderr = None
+    process.stdin.write(b"one\ntwo\n")
+
+    process.stdin.close()
+
+    assert process.wait(HANG_LIMIT) == 0
+    assert fake.messages("g", "s") == ["one", "two"]
+
+
+def test_an_input_that_cannot_be_read_is_told(url, fake):
+    command = python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url)
+    with open(os.devnull, "wb") as for_writing:
+        ended = subprocess.run(
+            command, env=environment(), stdin=for_writing, stderr=subprocess.PIPE, timeout=HANG_LIMIT, text=True
+        )
+
+    assert ended.returncode == 1
+    assert "standard input cannot be read: [Errno 9] Bad file descriptor" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_input_that_does_not_block_is_waited_for(url, fake):
+    """As it comes where another process of the same pipeline has made it so."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    process = subprocess.Popen(
+        python("-m", "cwlog_handler", "send", "--log-group-name", "g", "--endpoint-url", url),
+        env=environment(),
+        stdin=ours,
+        stderr=subprocess.PIPE,
+    )
+    os.close(ours)
+    os.write(theirs, b"one\n")
+    assert fake.wait_for(lambda: fake.messages("g") == ["one"])
+    os.write(theirs, b"two\n")
+    os.close(theirs)
+
+    assert "2 lines read, 2 events delivered" in errors_of(process)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Examine what the arguments name, print what was found, return the exit status."""
     options = handler_arguments.options_of(arguments)
-    if (arguments.config is None) == (not options):
+    if options if arguments.config else "log_group_name" not in options:
         arguments.parser.error("give --log-group-name and other options of the handler, or --config FILE; not both")
     say = _keep_quiet if arguments.json else _print
     reports = list(_reports(arguments.config, options, arguments.timeout, say))

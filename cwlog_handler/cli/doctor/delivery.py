@@ -28,13 +28,11 @@ _TRIES: Final = 6
 _READABLE_WITHIN: Final = 10.0
 _READ_PAUSE: Final = 0.5
 # Nobody is told a longer wait than that by a quota that is used up for a moment.
-_THROTTLED_PAUSE: Final = 1.0
+_PAUSE: Final = 1.0
 _EVENTS_A_PAGE: Final = 100
 
-_TRY_AGAIN: Final = (
-    "try again: the handler itself does so, and keeps the records meanwhile; if it goes on, check proxies and firewall"
-)
-
+_TRY_LATER: Final = "try again: the handler itself does so, and keeps the records meanwhile"
+_TRY_AGAIN: Final = f"{_TRY_LATER}; if it goes on, check proxies and firewall"
 
 _QUOTA: Final = (
     "try again: the handler itself does so, more slowly; if it goes on, send less often or ask AWS to raise the quota"
@@ -52,17 +50,18 @@ def creation(case: Case) -> Finding:
         outcome = case.put_outcome = within(longest, lambda: _put(case))
     except TimeoutError as error:
         outcome = case.put_outcome = Unavailable(str(error), ambiguous=True)
+    # First: where the group could be made and the stream could not, nothing is delivered.
+    if isinstance(outcome, Refused) and outcome.code == errors.RESOURCE_NOT_FOUND:
+        return failed_with(outcome, "")
+    if _failed_to_create(case):
+        return failed_with(outcome, _TRY_AGAIN)
     made = [operation for operation, code in case.calls if operation.startswith("Create") and code is None]
     if "CreateLogGroup" in made:
         text = "; ".join([f"log group and log stream {case.stream!r} were missing and have been made", *case.notes])
         return passed(text)
     if made:
         return passed(f"log stream {case.stream!r} was missing and has been made")
-    if isinstance(outcome, Refused) and outcome.code == errors.RESOURCE_NOT_FOUND:
-        return failed_with(outcome, "")
-    if _failed_to_create(case):
-        return failed_with(outcome, _TRY_AGAIN)
-    if isinstance(outcome, (Accepted, AlreadyAccepted)):
+    if isinstance(outcome, (Accepted, AlreadyAccepted, Created)):
         return skipped(f"not needed: log group and log stream {case.stream!r} exist")
     return skipped("not tried: the put failed before it")
 
@@ -80,6 +79,9 @@ def put(case: Case) -> Finding:
             return impossible("not possible: there is nothing to put it in")
         case _ if _failed_to_create(case):
             return impossible("not possible: what is missing could not be made")
+        case Created():
+            cause = f"log group and log stream {case.stream!r} exist, but the put is told that they do not"
+            return failed(cause, _TRY_LATER)
         case Throttled(code):
             return failed(f"throttled all the time [{code}]", _QUOTA)
         case _:
@@ -87,7 +89,8 @@ def put(case: Case) -> Finding:
 
 
 def _failed_to_create(case: Case) -> bool:
-    return bool(case.calls) and case.calls[-1][0].startswith("Create") and case.calls[-1][1] is not None
+    operation, code = case.calls[-1] if case.calls else ("", None)
+    return operation.startswith("Create") and code not in (None, errors.RESOURCE_ALREADY_EXISTS)
 
 
 def _stream_name(template: str) -> str:
@@ -130,15 +133,17 @@ def _put(case: Case) -> Outcome:
 def _put_until_settled(case: Case, client: Client) -> Outcome:
     batch, token = Batch.of([Event(case.sent_ms, case.marker.encode())]), None
     outcome: Outcome = Unavailable("not tried", ambiguous=False)
+    has_created = False
     for _ in range(_TRIES):
         outcome = client.put(case.stream, batch, token, on_progress=lambda: None)
         match outcome:
-            case Created():
-                pass
+            case Created() if not has_created:
+                has_created = True
             case StaleToken(expected):
                 token = expected
-            case Throttled():
-                time.sleep(min(_THROTTLED_PAUSE, case.patience))
+            case Created() | Throttled():
+                # What has been made may take a moment to be seen.
+                time.sleep(min(_PAUSE, case.patience))
             case _:
                 break
     return outcome
@@ -173,9 +178,11 @@ def reading(case: Case) -> Finding:
         try:
             texts = within(2 * case.patience, lambda: _read(case))
         except Exception as error:
-            outcome = errors.outcome_of(error, case.call)
-            cause = "not permitted" if isinstance(outcome, Refused) else str(error)
-            return skipped(f"{cause} (logs:GetLogEvents), which the handler does not need")
+            code = errors.code_of(error)
+            if code != errors.RESOURCE_NOT_FOUND:
+                why = "not permitted" if code in errors.ACCESS_DENIED else f"not possible [{errors.text_of(error)}]"
+                return skipped(f"{why} (logs:GetLogEvents), which the handler does not need")
+            texts = []
         if case.marker in texts:
             return passed(f"the event is there, {time.monotonic() - started:.1f} s later")
         if time.monotonic() > give_up:

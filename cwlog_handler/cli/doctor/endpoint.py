@@ -6,6 +6,7 @@ Owns: name look-up, connection, one request without a signature. Must not know: 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -39,6 +40,18 @@ _FIREWALL: Final = (
 _CERTIFICATE: Final = (
     "set AWS_CA_BUNDLE where a proxy of yours has its own certificates; check the clock, and endpoint_url"
 )
+_OTHER_NAME: Final = (
+    "correct endpoint_url: the certificate there is for another name; or set AWS_CA_BUNDLE where a proxy of yours has "
+    "its own certificates"
+)
+# As OpenSSL and urllib3 say it.
+_NOT_ITS_NAME: Final = re.compile(r"mismatch|doesn't match|subjectAltName", re.IGNORECASE)
+# As OpenSSL says it when the other end answers with something else than TLS.
+_NOT_TLS: Final = re.compile(r"wrong.version.number|record.layer.failure|http.request|EOF", re.IGNORECASE)
+_NO_TLS: Final = (
+    "there is no TLS at the other end: correct endpoint_url (http:// or another port?) or the proxy settings"
+)
+_TLS_INSTEAD: Final = "correct endpoint_url (https:// rather than http://?)"
 _SOMEBODY_ELSE: Final = (
     "correct endpoint_url or the proxy settings (HTTPS_PROXY, NO_PROXY); log in where a portal wants it"
 )
@@ -53,6 +66,8 @@ def endpoint(case: Case) -> Finding:
             lambda: client.make(case.region, known["endpoint_url"], known["boto3_profile_name"], case.patience),
         )
         url = _url(case)
+        # What is no port raises ValueError only when it is asked for.
+        _address(url)
     except Exception as error:
         finding = failed_with(errors.connect_outcome_of(error, case.call), "correct endpoint_url")
         # boto3 looks for credentials as it makes a client: once is enough to say it.
@@ -71,9 +86,16 @@ def _source(case: Case) -> str:
     for name in ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL"):
         if os.environ.get(name, "").rstrip("/") == url:
             return f"from {name}"
-    if case.session.get_scoped_config().get("endpoint_url", "").rstrip("/") == url:
+    if url in (configured.rstrip("/") for configured in _configured(case.session)):
         return "from the AWS configuration file"
     return "the region's own"
+
+
+def _configured(session: Any) -> list[str]:
+    """The endpoints in the configuration file: of the profile, and of the service in the section that it names."""
+    profile = session.get_scoped_config()
+    services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    return [of.get("endpoint_url", "") for of in (profile, services.get("cloudwatch_logs", {}))]
 
 
 def name(case: Case) -> Finding:
@@ -106,10 +128,8 @@ def answer(case: Case) -> Finding:
     started, began = time.time(), time.monotonic()
     try:
         response = within(2 * case.patience, lambda: _ask(case, url.geturl()))
-    except exceptions.SSLError as error:
-        return failed_with(errors.outcome_of(error, case.call), _CERTIFICATE)
     except Exception as error:
-        return failed_with(errors.outcome_of(error, case.call), _FIREWALL)
+        return failed_with(errors.outcome_of(error, case.call), _way_out(error, url.scheme))
     seconds = time.monotonic() - began
     headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
     kind = headers.get("content-type", "")
@@ -118,6 +138,15 @@ def answer(case: Case) -> Finding:
         return failed(f"{told}: a page of {kind!r}, not from CloudWatch Logs", _SOMEBODY_ELSE)
     case.clock_ahead = _ahead(headers, started + seconds / 2)
     return passed(told)
+
+
+def _way_out(error: Exception, scheme: str) -> str:
+    if not isinstance(error, exceptions.SSLError):
+        is_cut = isinstance(error, exceptions.ConnectionClosedError)
+        return f"{_TLS_INSTEAD}; {_FIREWALL}" if is_cut and scheme == "http" else _FIREWALL
+    if _NOT_TLS.search(str(error)):
+        return _NO_TLS
+    return _OTHER_NAME if _NOT_ITS_NAME.search(str(error)) else _CERTIFICATE
 
 
 def _ask(case: Case, url: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ... import errors
 from . import delivery, endpoint, surroundings
 from .case import Case
 from .findings import Finding, Mark, failed, impossible
@@ -59,4 +60,5 @@ def _made(step: _Step, case: Case) -> Finding:
         return step.check(case)
     except Exception as error:
         # A client or options of the user's own may do anything; the other checks have their say all the same.
-        return failed(f"the check itself failed: {type(error).__name__}: {error}", "report it, with this line")
+        cause = f"the check itself failed: {type(error).__name__}: {errors.text_of(error)}"
+        return failed(cause, "report it, with this line")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ...outcomes import Outcome, Refused, Unavailable
+from ...outcomes import Invalid, Outcome, Refused, Unavailable
 
 _NAME_WIDTH: Final = 12
 
@@ -65,7 +65,7 @@ def failed_with(outcome: Outcome, way_out: str) -> Finding:
     match outcome:
         case Refused(advice=advice, way_out=known) if known:
             return failed(advice.removesuffix(f": {known}."), known)
-        case Refused(advice=text) | Unavailable(cause=text):
+        case Refused(advice=text) | Unavailable(cause=text) | Invalid(message=text):
             return failed(text, way_out)
         case _:
             return failed(str(outcome), way_out)

@@ -58,6 +58,11 @@ def options(case: Case) -> Finding:
         close = get_close_matches(unknown[0], parameters, n=1)
         way_out = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(parameters)}"
         return failed(f"no such option: {names}", way_out)
+    if "log_group_name" not in case.options:
+        return failed("log_group_name is missing", "give the name of the log group")
+    client = case.options.get("boto3_client")
+    if client is not None and not hasattr(client, "put_log_events"):
+        return failed(f"boto3_client={client!r} is no client", "give one that boto3.client('logs') has made, or none")
     try:
         # Our own SIGTERM is none of the handler's business.
         handler = CloudWatchLogsHandler(**{**case.options, "flush_on_sigterm": False})
@@ -117,6 +122,10 @@ def credentials(case: Case) -> Finding:
     if frozen is None:
         cause = "boto3 finds no credentials: not in the environment, the AWS files, a container's or an instance's role"
         return failed(cause, advice.NO_CREDENTIALS.way_out)
+    parts = {"access key id": frozen.access_key, "secret access key": frozen.secret_key, "session token": frozen.token}
+    if wrong := [name for name, value in parts.items() if not _is_legal(value or "")]:
+        cause = f"the {' and the '.join(wrong)} has a character in it that is of no credentials, such as a line end"
+        return failed(cause, f"correct it where it comes from: {_method(case, found)}")
     case.account = getattr(frozen, "account_id", None)
     return passed(f"from {_method(case, found)}{_key(frozen.access_key)}")
 
@@ -124,6 +133,10 @@ def credentials(case: Case) -> Finding:
 def _frozen(session: Any) -> tuple[Any, Any]:
     found = session.get_credentials()
     return found, None if found is None else found.get_frozen_credentials()
+
+
+def _is_legal(value: str) -> bool:
+    return all("!" <= character <= "~" for character in value)
 
 
 def _method(case: Case, found: Any) -> str:

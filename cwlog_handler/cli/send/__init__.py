@@ -16,7 +16,7 @@ from typing import Any, Final
 from ...handler import CloudWatchLogsHandler
 from ...limits import REQUESTS_PER_SECOND
 from .. import arguments as handler_arguments
-from .display import displayed, size
+from .display import displayed, say, size
 from .interruption import Interruption
 from .lines import Lines
 from .shipment import Shipment
@@ -26,15 +26,25 @@ from .timestamps import Timestamps
 _LOG_STREAM_NAME: Final = "{machine_name}/send/{process_id}"
 # Of no consequence: `Shipment` waits before the handler would have to.
 _FOR_EVER: Final = 365 * 24 * 3600.0
+# Nobody writes a traceback with a longer pause in it, and whoever waits for it on a screen has patience for so much.
+_JOIN_PATIENCE: Final = 5.0
 # An outage or a throttled account for minutes is no reason to give a back-fill up.
 _PATIENCE: Final = 300.0
+# Those that a file of lines can meet with.
+_REASONS: Final = {
+    "too_old": "more than 14 days ago, or than --log-group-retention-days",
+    "expired": "before what the log group's retention keeps",
+    "too_new": "more than 2 hours ahead: see --timezone and the clock",
+    "invalid": "see what stands above",
+}
 
 _HELP: Final = "send lines from standard input, and wait until all are delivered"
 _EPILOG: Final = """\
-Lines without a timestamp of the format have the time of the line before. Empty lines are left out: the service takes
+Lines without a timestamp of the format have the time of the line before. Joined lines are sent when none has followed
+for 5 seconds. Empty lines are left out: the service takes
 none. What is older than 14 days cannot be delivered, and is counted as too_old. SIGINT or SIGTERM ends the reading
 and delivers what was read, for 10 seconds; a second one ends that too. Exit status: 0 all lines were read and
-delivered, 1 not all, 2 wrong usage."""
+delivered, 1 not all, or none had a timestamp of the format, 2 wrong usage."""
 
 
 def add_to(commands: Any) -> None:
@@ -79,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = sys.stdin.fileno() if sys.stdin is not None else os.open(os.devnull, os.O_RDONLY)
     started = time.monotonic()
     with Interruption() as interruption:
-        lines = Lines(partial(interruption.read, source))
+        lines = Lines(partial(interruption.read, source, _JOIN_PATIENCE if arguments.join_lines else None))
         shipment = Shipment(
             handler,
             lines,
@@ -87,13 +97,13 @@ def run(arguments: argparse.Namespace) -> int:
             joins=arguments.join_lines,
             patience=arguments.give_up_after,
             is_interrupted=lambda: interruption.is_wanted,
-            say=_say,
+            say=say,
         )
         try:
             with displayed(shipment, _size_of(source)):
                 shipment.ship()
         except KeyboardInterrupt:
-            _say("interrupted again: no longer waiting")
+            say("interrupted again: no longer waiting")
         handler.close()
     return _sum_up(shipment, time.monotonic() - started, is_interrupted=interruption.is_wanted)
 
@@ -119,28 +129,31 @@ def _sum_up(shipment: Shipment, seconds: float, is_interrupted: bool) -> int:
     """Say on stderr what became of the lines, and return the exit status."""
     stats = shipment.stats
     rate = stats.delivered / max(seconds, 1e-3)
-    _say(
+    say(
         f"{shipment.taken:,} lines read, {stats.delivered:,} events delivered ({size(stats.delivered_bytes)}) "
         f"in {seconds:.1f} s ({rate:,.0f}/s)"
     )
+    undated = "lines before the first timestamp have the present time"
+    if not shipment.has_times:
+        undated = "lines have the present time: none begins with a time of the format"
     for count, what in (
         (shipment.empty, "empty lines left out: the service takes none"),
         (shipment.lines.broken, "lines were not UTF-8: what could not be read became U+FFFD"),
         (shipment.lines.cut, "pieces cut from lines of more than 4 MiB"),
-        (shipment.undated, "lines before the first timestamp have the present time"),
-        *((count, f"rejected by the service: {reason}") for reason, count in stats.rejected_by_reason.items()),
-        *((count, f"not sent: {reason}") for reason, count in stats.dropped_by_reason.items()),
+        (shipment.undated, undated),
+        *((count, f"rejected by the service: {_in_words(why)}") for why, count in stats.rejected_by_reason.items()),
+        *((count, f"not sent: {_in_words(why)}") for why, count in stats.dropped_by_reason.items()),
         (stats.pending, f"not delivered: {stats.last_error or 'there was no time left'}"),
         (stats.possibly_duplicated, "may be stored twice: the answer to a request was lost"),
     ):
         if count:
-            _say(f"{count:,} {what}")
-    ended = "gave up" if shipment.gave_up else "interrupted" if is_interrupted else ""
+            say(f"{count:,} {what}")
+    ended = shipment.reading_problem or ("gave up" if shipment.gave_up else "interrupted" if is_interrupted else "")
     if ended:
         left = "all lines were read" if shipment.has_read_all else f"what follows line {shipment.taken:,} was not read"
-        _say(f"{ended}: {left}")
-    return 0 if shipment.has_read_all and stats.delivered == stats.emitted else 1
+        say(f"{ended}: {left}")
+    return 0 if shipment.has_read_all and shipment.has_times and stats.delivered == stats.emitted else 1
 
 
-def _say(text: str) -> None:
-    print(f"cwlog_handler send: {text}", file=sys.stderr)  # noqa: T201
+def _in_words(reason: str) -> str:
+    return f"{reason} ({_REASONS[reason]})" if reason in _REASONS else reason

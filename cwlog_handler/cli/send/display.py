@@ -5,6 +5,7 @@ Owns: how progress looks, and the thread that shows it. Must not know: what move
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -25,9 +26,18 @@ _RATE_OVER: Final = 5.0
 @contextmanager
 def displayed(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
     """Show the progress of a shipment while the block runs; ``total_bytes`` of its input, where that is known."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    with _bar(shipment, total_bytes) if is_terminal and _has_rich() else _ticking(_line(shipment), _LINE_INTERVAL):
+    draws = sys.stderr.isatty() and _has_rich()
+    with _bar(shipment, total_bytes) if draws else _ticking(_line(shipment), _LINE_INTERVAL):
         yield
+
+
+def say(text: str) -> None:
+    """Write a line to stderr; if nobody takes it, never again: what is to be delivered does not depend on it."""
+    try:
+        print(f"cwlog_handler send: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        # What could not be written waits there, and the interpreter would end with an error of its own for it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def size(count: float) -> str:
@@ -67,7 +77,7 @@ def _line(shipment: Shipment) -> Callable[[], None]:
     rate = _Rate()
 
     def show() -> None:
-        print(f"cwlog_handler send: {shipment.taken:,} lines read, {_text(shipment, rate)}", file=sys.stderr)  # noqa: T201
+        say(f"{shipment.taken:,} lines read, {_text(shipment, rate)}")
 
     return show
 

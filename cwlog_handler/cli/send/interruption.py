@@ -6,6 +6,7 @@ Must not know: what is read, and what happens afterwards.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from types import FrameType
 from typing import Any, Final
@@ -29,7 +30,9 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        self._before = {number: signal.signal(number, self._interrupt) for number in _SIGNALS}
+        # Ignored by whoever started us: a shell, say, in whose background we run.
+        wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._interrupt) for number in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -43,13 +46,27 @@ class Interruption:
         if self._is_reading:
             raise _StopReading
 
-    def read(self, descriptor: int, size: int) -> bytes:
-        """Read some bytes, as ``os.read`` does; nothing once the end is asked for."""
+    def read(self, descriptor: int, longest: float | None, size: int) -> bytes | None:
+        """Read some bytes, as ``os.read`` does; nothing once the end is asked for.
+
+        None if ``longest`` is given and for so many seconds there was nothing to read.
+        """
         try:
             self._is_reading = True
             # What the signal finds read, but not returned, counts as not read.
-            return b"" if self.is_wanted else os.read(descriptor, size)
+            return b"" if self.is_wanted else _read(descriptor, longest, size)
         except _StopReading:
             return b""
         finally:
             self._is_reading = False
+
+
+def _read(descriptor: int, longest: float | None, size: int) -> bytes | None:
+    if longest is not None and not select.select([descriptor], [], [], longest)[0]:
+        return None
+    while True:
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:  # noqa: PERF203
+            # Another process that has the same pipe made it so.
+            select.select([descriptor], [], [])

@@ -18,9 +18,12 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Lines:
-    """Reads lines until ``read(size)`` returns nothing. Iterated once, by one thread; others may read the counts."""
+    """Reads lines until ``read(size)`` returns nothing; None is nothing yet, which becomes a block without lines.
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    Iterated once, by one thread; others may read the counts.
+    """
+
+    def __init__(self, read: Callable[[int], bytes | None]) -> None:
         self._read = read
         self.read_bytes = 0
         self.broken = 0
@@ -32,7 +35,10 @@ class Lines:
         """Yield the lines, without their ends, as they come: many at a time from a file, few from a pipe."""
         rest: list[bytes] = []
         rest_bytes = 0
-        while block := self._read(BLOCK_BYTES):
+        while (block := self._read(BLOCK_BYTES)) != b"":
+            if block is None:
+                yield []
+                continue
             if not self.read_bytes:
                 block = block.removeprefix(_BOM)
             self.read_bytes += len(block)

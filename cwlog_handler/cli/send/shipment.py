@@ -12,6 +12,7 @@ from typing import Final
 
 from ...handler import DEFAULT_BUFFER_BYTES, CloudWatchLogsHandler
 from ...ledger import Stats
+from ...limits import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES
 from .lines import Lines
 from .timestamps import Timestamps
 
@@ -22,15 +23,17 @@ _ROOM_POLL: Final = 0.02
 _FLUSH_SLICE: Final = 0.2
 # After a first signal: what is on its way, and a backlog at five requests a second.
 INTERRUPTED_PATIENCE: Final = 10.0
-# Joined lines beyond this are cut into events anyway.
-_LONGEST_JOINED: Final = 1024 * 1024
+# Of a line without a timestamp: enough of it to see what its format is.
+_SHOWN_CHARS: Final = 60
+# One event: what is beyond it is cut anyway, and better between two lines. Text beyond ASCII is cut again.
+_LONGEST_JOINED: Final = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES
 
 
 class Shipment:
     """One input on its way to the service. `ship` is for one thread; any may read the counts meanwhile.
 
-    ``is_interrupted`` tells when somebody wants an end, ``say`` what they have to wait for then; ``patience`` is how
-    many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
+    ``is_interrupted`` tells when somebody wants an end, ``say`` what they should know at once; ``patience`` is
+    how many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
     line before.
     """
 
@@ -62,8 +65,15 @@ class Shipment:
         self.undated = 0
         """Lines before the first with a timestamp: they have the present time."""
         self.has_read_all = False
+        self.reading_problem = ""
+        """Why the reading ended before its end, if it was not somebody's wish."""
         self.gave_up = False
         self._settled, self._settled_at = -1, time.monotonic()
+
+    @property
+    def has_times(self) -> bool:
+        """False where no line at all had a timestamp of the format that was asked for."""
+        return self._created is not None or not self.undated
 
     @property
     def stats(self) -> Stats:
@@ -72,31 +82,45 @@ class Shipment:
 
     def ship(self) -> None:
         """Send all lines, and wait for the last of them."""
+        try:
+            self._take_all()
+        except OSError as error:
+            self.reading_problem = f"standard input cannot be read: {error}"
+        self._hand_over_joined()
+        self._wait_for_the_rest()
+
+    def _take_all(self) -> None:
         for lines in self.lines.blocks():
             if self._is_interrupted():
                 # What was read last ends in the middle of a line: it counts as not read.
-                break
+                return
+            if not lines:
+                self._hand_over_joined()
             for line in lines:
                 self.taken += 1
                 self._take(line)
             if not self._has_room():
-                break
-        else:
-            self.has_read_all = True
-        self._hand_over_joined()
-        self._wait_for_the_rest()
+                return
+        # Interrupted between two lines, the reading ends as it does at the end of the input.
+        self.has_read_all = not self._is_interrupted()
 
     def _take(self, line: str) -> None:
         created = None
         if self._timestamps is not None:
             created = self._timestamps.created(line)
-            if created is None and self._joined and self._joined_chars < _LONGEST_JOINED:
+            if created is None and self._joined and self._joined_chars + len(line) <= _LONGEST_JOINED:
                 self._join(line)
                 return
         self._hand_over_joined()
         if created is not None:
             self._created = created
-        elif self._timestamps is not None and self._created is None:
+        elif self._timestamps is not None and self._created is None and line:
+            if not self.undated:
+                wanted = f"a time of the format {self._timestamps.strptime_format!r}"
+                self._say(
+                    f"line {self.taken:,} does not begin with {wanted}: {line[:_SHOWN_CHARS]!r}; "
+                    "until one does, the present time is taken"
+                )
             self.undated += 1
         if not line:
             self.empty += 1

@@ -24,6 +24,7 @@ class Timestamps:
     """
 
     def __init__(self, strptime_format: str, zone: str = "UTC") -> None:
+        self.strptime_format = strptime_format
         directives = set(_DIRECTIVE.findall(strptime_format))
         if not directives & _DAYS:
             raise ValueError(f"{strptime_format!r} has no day: give one such as '%Y-%m-%d %H:%M:%S'")
