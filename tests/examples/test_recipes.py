@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..programs import ROOT, python, started
+from ..programs import ROOT, free_port, python, started
 
 EXAMPLES = ROOT / "examples"
 # A line for each event, and further lines of its message below its first.
@@ -30,6 +30,11 @@ class Run:
     @property
     def documents(self):
         return [json.loads(message) for message in self.messages]
+
+    @property
+    def terminal(self):
+        """What its program wrote there."""
+        return self.output.partition("events read back")[0]
 
     def only_stream(self, pattern):
         """The messages of the one stream, whose name matches."""
@@ -101,27 +106,49 @@ def test_existing_loggers_keep_what_they_had():
 
 
 def test_django():
-    messages = run("django").only_stream(r"django/[^/]+/\d+")
+    ran = run("django")
+    messages = ran.only_stream(r"django/[^/]+/\d+")
     assert messages == ["INFO django_shop.urls: order 17 by GET", "WARNING django.request: Not Found: /missing"]
+    assert f"\n{messages[1]}\n" in ran.terminal
 
 
 def test_flask():
-    *orders, error = run("flask").only_stream(r"flask/[^/]+/\d+")
+    ran = run("flask")
+    *orders, error = ran.only_stream(r"flask/[^/]+/\d+")
     assert orders == ["INFO flask_shop: order 12", "INFO flask_shop: order 13"]
     line, _, traceback = error.partition("\n")
     assert line == "ERROR flask_shop: Exception on /order/13 [GET]"
     assert is_traceback_of(traceback, "LookupError: there is no order 13")
+    assert error in ran.terminal
 
 
 def test_fastapi_under_uvicorn():
     messages = run("fastapi").only_stream(r"uvicorn/[^/]+/\d+")
-    assert '{"event": "order", "number": 17}' in messages
-    assert [message.split(" - ")[1] for message in messages if "HTTP" in message and " - " in message] == [
+    assert "INFO shop: order 17" in messages
+    assert [message.split(" - ")[1] for message in messages if message.startswith("INFO uvicorn.access: ")] == [
         '"GET /order/17 HTTP/1.1" 200',
         '"GET /missing HTTP/1.1" 404',
     ]
     # It was stopped by SIGTERM.
-    assert messages[-1].startswith("Finished server process")
+    assert messages[-1].startswith("INFO uvicorn.error: Finished server process")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("-m uvicorn no_such_shop:app --log-config uvicorn_logging.json", 'Could not import module "no_such_shop"'),
+        ("-m gunicorn -c gunicorn_settings.py --no-control-socket -b {taken} gunicorn_shop:application", "in use"),
+        ("-m celery -A celery_shop worker --without-gossip --without-mingle", "Cannot connect to amqp://"),
+    ],
+    ids=["uvicorn", "gunicorn", "celery"],
+)
+def test_why_a_server_does_not_start_is_told_where_it_was_started(fake, command, said):
+    """Whoever looks at a terminal, or at `docker logs`, would see nothing at all."""
+    broker = f"amqp://127.0.0.1:{free_port()}//"
+    with fake.serve() as url:
+        argv = python(*command.format(taken=url.removeprefix("http://")).split())
+        with started(argv, url=url, cwd=EXAMPLES, CELERY_BROKER_URL=broker) as program:
+            assert "ERROR" in program.wait_for(said)
 
 
 def test_celery_workers_and_their_children():
