@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cwlog_handler.testing import stall
+
 from ..programs import ROOT, free_port, python, started
 
 EXAMPLES = ROOT / "examples"
@@ -192,6 +194,24 @@ def test_records_of_a_lambda_function_carry_the_trace_id_of_their_invocation():
         {"levelname": "INFO", "name": "shop", "message": "order", "number": number, "xray_trace_id": xray_trace_id}
         for number, xray_trace_id in enumerate(ids)
     ]
+
+
+@pytest.mark.parametrize("function", ["lambda_function", "lambda_trace_ids"])
+def test_a_lambda_function_returns_in_time_while_the_service_does_not_answer(fake, function):
+    """Lambda ends one that does not, 3 seconds after it began unless it was told another time, as failed."""
+    program = f"""
+import os, time, {function}
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 1500
+began = time.monotonic()
+{function}.lambda_handler({{"number": 1}}, Context())
+print("returned in time:", time.monotonic() - began < 1.5, flush=True)
+os._exit(0)
+"""
+    fake.fail(stall())
+    with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES) as running:
+        running.wait_for("returned in time: True")
 
 
 def test_structlog():
