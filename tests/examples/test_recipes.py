@@ -223,6 +223,27 @@ def test_structlog():
     assert failed == {"event": "order failed", "number": 18, "logger": "shop", "level": "error", **request}
 
 
+def test_structlogs_loggers_do_what_those_of_logging_do(fake):
+    """By the recipe's configuration: arguments, stacks, levels that can be asked for."""
+    program = """
+import structlog_events, structlog, logging
+structlog_events.configure_logging()
+log = structlog.get_logger("shop")
+log.info("order %d", 17)
+log.info("here", stack_info=True)
+print("debug:", log.isEnabledFor(logging.DEBUG))
+log.debug("not sent")
+logging.getLogger("stock").info("there", stack_info=True)
+"""
+    with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES) as running:
+        assert running.wait() == 0, running.output
+    assert "debug: False" in running.output
+    order, here, there = [json.loads(message) for message in fake.messages("my-app")]
+    assert order["event"] == "order 17"
+    assert here["stack"].startswith("Stack (most recent call last):\n")
+    assert there["stack_info"].startswith("Stack (most recent call last):\n")
+
+
 def test_python_json_logger():
     order, paid, failed = run("python-json-logger").documents
     about = {"levelname": "INFO", "name": "shop", "number": 17}
