@@ -135,7 +135,7 @@ def test_the_commands_are_the_ones_that_ci_runs():
 
 
 def test_what_a_record_costs_is_what_the_chart_shows():
-    """The medians of `tests.benchmarks`, as they are written on the bars: both panels, with one thread and with eight."""
+    """The medians of `tests.benchmarks`, as they are written on the bars: both panels, one thread and eight."""
     svg = (ROOT / ".docs" / "cost.svg").read_text(encoding="utf-8")
     shown = iter([float(number) for number in re.findall(r">(\d+\.\d)(?:, \d threads?)?</text>", svg)])
     peers = ("ours", "watchtower", "file", "queue", "null")
