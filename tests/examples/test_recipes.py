@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -346,6 +347,15 @@ def test_another_endpoint_is_used_if_the_environment_names_it(fake):
     assert len(ran.messages) == 2
     (put,) = [request for request in fake.requests if request.stored]
     assert put.log_format == "json/emf"
+
+
+def test_a_recipe_whose_framework_is_not_installed_says_what_to_install(tmp_path):
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError('no uvicorn here')")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    with started(python(str(EXAMPLES / "run.py"), "fastapi"), PYTHONPATH=path) as program:
+        assert program.wait() == 1
+    assert "no uvicorn here" in program.output
+    assert program.output.rstrip().endswith("pip install -e '.[test]'")
 
 
 def names():
