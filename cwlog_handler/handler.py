@@ -149,7 +149,7 @@ class CloudWatchLogsHandler(logging.Handler):
         self.log_group_name = options.log_group_name(log_group_name)
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
-        self.use_queues = use_queues
+        self.use_queues = options.yes_or_no("use_queues", use_queues)
         self._naming = Naming(log_stream_name)
         self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
@@ -170,12 +170,12 @@ class CloudWatchLogsHandler(logging.Handler):
         )
         client = Client(
             log_group_name=log_group_name,
-            region_name=region_name,
-            endpoint_url=endpoint_url,
-            boto3_profile_name=boto3_profile_name,
+            region_name=options.text("region_name", region_name),
+            endpoint_url=options.text("endpoint_url", endpoint_url),
+            boto3_profile_name=options.text("boto3_profile_name", boto3_profile_name),
             boto3_client=boto3_client,
-            create_log_group=create_log_group,
-            create_log_stream=create_log_stream,
+            create_log_group=options.yes_or_no("create_log_group", create_log_group),
+            create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
             log_group_retention_days=retention_days,
             log_group_tags=options.tags(log_group_tags),
             log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
@@ -183,7 +183,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_format=log_format,
             say=notices.say,
             # Where the caller makes the call, it takes no longer than the caller waits, give or take.
-            patience=None if use_queues else max(LAST_MOMENT, self.close_timeout),
+            patience=None if self.use_queues else max(LAST_MOMENT, self.close_timeout),
         )
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
@@ -216,8 +216,8 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_name=log_group_name,
             send_interval=seconds_between,
             close_timeout=self.close_timeout,
-            flush_on_sigterm=flush_on_sigterm,
-            use_thread=use_queues,
+            flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
+            use_thread=self.use_queues,
         )
         self._flushed_in_vain_at = float("-inf")
         super().__init__(level)

@@ -77,6 +77,20 @@ def one_of(name: str, value: T, allowed: Sequence[object]) -> T:
     return value
 
 
+def yes_or_no(name: str, value: bool) -> bool:
+    """Accept True and False, and 1 and 0 for them; text, which is true whatever it says, is neither."""
+    if not isinstance(value, int):
+        raise _wrong_type(name, value, "give True or False")
+    return bool(value)
+
+
+def text(name: str, value: str | None) -> str | None:
+    """Accept text; None leaves the choice to boto3."""
+    if value is not None:
+        _text(name, value)
+    return value
+
+
 def whole_number(name: str, value: int, minimum: int, maximum: int | None = None) -> int:
     """Accept an int from ``minimum`` to ``maximum``, both included; True and False are no numbers."""
     if not isinstance(value, int) or isinstance(value, bool):

@@ -27,8 +27,10 @@ def configure_logging(**_: object) -> None:
                     "log_stream_name": "celery/{machine_name}/{process_id}",
                     "formatter": "line",
                 },
+                # What goes wrong is to be seen where the program was started as well.
+                "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
             },
-            "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+            "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
         }
     )
 

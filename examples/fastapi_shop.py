@@ -14,5 +14,5 @@ app = FastAPI()
 
 @app.get("/order/{number}")
 async def order(number: int) -> dict[str, int]:
-    log.info({"event": "order", "number": number})
+    log.info("order %d", number)
     return {"number": number}

@@ -20,8 +20,10 @@ logging.config.dictConfig(
                 "log_stream_name": "flask/{machine_name}/{process_id}",
                 "formatter": "line",
             },
+            # What goes wrong is to be seen where the program was started as well.
+            "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
         },
-        "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+        "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
         # The development server's own lines are coloured for a terminal.
         "loggers": {"werkzeug": {"level": "WARNING"}},
     }

@@ -8,7 +8,6 @@ from typing import Any
 
 preload_app = True
 workers = 2
-accesslog = "-"
 
 logconfig_dict = {
     "version": 1,
@@ -21,8 +20,10 @@ logconfig_dict = {
             "log_stream_name": "gunicorn/{machine_name}/{process_id}",
             "formatter": "line",
         },
+        # What goes wrong is to be seen where the program was started as well.
+        "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
     },
-    "root": {"level": "INFO", "handlers": ["cloudwatch"]},
+    "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
     # gunicorn's own two: without handlers of their own, what they log reaches the root logger.
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},

@@ -1,14 +1,27 @@
 """Plays AWS Lambda for one of the functions here: ``python lambda_platform.py lambda_function``.
 
-What Lambda does to a process, it does: names in the environment, a trace id for each invocation, and an end without
-any goodbye, in which neither ``atexit`` nor ``finally`` has a say.
+What Lambda does to a process, it does: names in the environment, a trace id and some seconds for each invocation, and
+an end without any goodbye, in which neither ``atexit`` nor ``finally`` has a say.
 """
 
 import importlib
 import os
 import sys
+import time
 
 TRACE_IDS = ("1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2")
+# As Lambda has it, unless it is told otherwise.
+TIMEOUT = 3.0
+
+
+class Context:
+    """What a function may ask about its invocation."""
+
+    def __init__(self) -> None:
+        self._ends_at = time.monotonic() + TIMEOUT
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ends_at - time.monotonic()) * 1000)
 
 
 def main() -> None:
@@ -16,7 +29,7 @@ def main() -> None:
     function = importlib.import_module(sys.argv[1])
     for number, trace_id in enumerate(TRACE_IDS):
         os.environ["_X_AMZN_TRACE_ID"] = f"Root={trace_id};Parent=53995c3f42cd8ad8;Sampled=1"
-        print(function.lambda_handler({"number": number}, None), flush=True)
+        print(function.lambda_handler({"number": number}, Context()), flush=True)
     os._exit(0)
 
 

@@ -48,4 +48,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         log.info("order", extra={"number": event["number"]})
         return {"statusCode": 200}
     finally:
-        cloudwatch.flush()
+        cloudwatch.flush(timeout=min(3, context.get_remaining_time_in_millis() / 1000 - 0.5))

@@ -1,7 +1,7 @@
 """loguru, with the handler as one of its sinks: loguru takes any handler of the standard library.
 
 ``serialize=True`` makes a JSON document of each record, in which Insights finds ``record.extra.number``; leave it out
-for the plain line of ``format``.
+for the plain line of ``format``. ``diagnose=False`` keeps the values of variables out of the tracebacks.
 """
 
 from loguru import logger
@@ -10,8 +10,9 @@ from cwlog_handler import CloudWatchLogsHandler
 
 
 def main() -> None:
-    logger.add(CloudWatchLogsHandler("my-app", "json"), serialize=True)
-    logger.add(CloudWatchLogsHandler("my-app", "lines"), format="{level} {name}: {message}", level="WARNING")
+    logger.add(CloudWatchLogsHandler("my-app", "json"), serialize=True, diagnose=False)
+    lines = CloudWatchLogsHandler("my-app", "lines")
+    logger.add(lines, format="{level} {name}: {message}", level="WARNING", diagnose=False)
 
     logger.bind(number=17).info("order of {pieces} pieces", pieces=3)
     try:

@@ -163,11 +163,13 @@ def command(python: str) -> list[str]:
 
 
 def wait_until(is_so: Callable[[], bool], program: subprocess.Popen[bytes]) -> None:
-    """Wait until something is so; RuntimeError if the program ends before, or it takes too long."""
+    """Wait until something is so; exit with the reason if the program ends before, or it takes too long."""
     give_up = time.monotonic() + HANG_LIMIT
     while not is_so():
-        if program.poll() is not None or time.monotonic() > give_up:
-            raise RuntimeError("the program has ended" if program.poll() is not None else "it takes too long")
+        if program.poll() is not None:
+            sys.exit("The program has ended. What the recipes are made with comes by pip install -e '.[test]'")
+        if time.monotonic() > give_up:
+            sys.exit("It takes too long.")
         time.sleep(0.1)
 
 

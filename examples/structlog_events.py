@@ -40,13 +40,24 @@ LOGGING = {
 }
 
 
-def main() -> None:
+def configure_logging() -> None:
     logging.config.dictConfig(LOGGING)
     structlog.configure(
-        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def main() -> None:
+    configure_logging()
     structlog.contextvars.bind_contextvars(request="r-1")
     log = structlog.get_logger("shop")
     log.info("order", number=17, customer="Zoë")

@@ -620,6 +620,14 @@ def test_stats_are_a_snapshot(fake, logger, attach):
         ({"boto3_client": object(), "boto3_profile_name": "p"}, ["boto3_client", "boto3_profile_name"]),
         ({"oversize": "ignore"}, ["ignore", "split"]),
         ({"max_batch_size": 1_048_577}, ["1048577"]),
+        # As it stands in an environment variable: any text is true to Python.
+        ({"create_log_group": "false"}, ["create_log_group='false'", "True or False"]),
+        ({"create_log_stream": "no"}, ["create_log_stream='no'", "True or False"]),
+        ({"flush_on_sigterm": None}, ["flush_on_sigterm=None", "True or False"]),
+        ({"use_queues": "0"}, ["use_queues='0'", "True or False"]),
+        ({"region_name": 1}, ["region_name=1", "text"]),
+        ({"endpoint_url": b"http://localhost"}, ["endpoint_url=b'http://localhost'", "text"]),
+        ({"boto3_profile_name": 1}, ["boto3_profile_name=1", "text"]),
     ],
 )
 def test_wrong_use_raises_with_the_value_and_the_way_out(options, words):
@@ -627,6 +635,11 @@ def test_wrong_use_raises_with_the_value_and_the_way_out(options, words):
         CloudWatchLogsHandler("g", **options)
     for word in words:
         assert word in str(raised.value)
+
+
+def test_one_and_zero_are_yes_and_no(fake):
+    """As a configuration that is text may have them."""
+    CloudWatchLogsHandler("g", create_log_group=1, create_log_stream=0, flush_on_sigterm=0, use_queues=1).close()
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,21 @@ def test_the_commands_are_the_ones_that_ci_runs():
         assert len(found) == 1
         assert found[0] in commands
         assert found[0] not in script
+
+
+def test_what_a_record_costs_is_what_the_chart_shows():
+    """The medians of `tests.benchmarks`, as they are written on the bars: both panels, one thread and eight."""
+    svg = (ROOT / ".docs" / "cost.svg").read_text(encoding="utf-8")
+    shown = iter([float(number) for number in re.findall(r">(\d+\.\d)(?:, \d threads?)?</text>", svg)])
+    peers = ("ours", "watchtower", "file", "queue", "null")
+    cpu, cpu_8, call, call_8 = [dict(zip(peers, shown, strict=False)) for _ in range(4)]
+    assert not list(shown)
+    told = " ".join(README.split())
+
+    assert f"takes {call['ours'] / call['null']:.1f} times as long as with a handler that does nothing" in told
+    assert f"{call_8['ours'] / call_8['null']:.1f} times where eight threads log at once" in told
+    assert f"writing to a file ({cpu['ours'] / cpu['file']:.1f} times; a third of it with eight threads)" in told
+    assert cpu_8["ours"] / cpu_8["file"] == pytest.approx(1 / 3, abs=0.04)
+    assert "a third to a fifth of watchtower's" in told
+    assert cpu["ours"] / cpu["watchtower"] == pytest.approx(1 / 3, abs=0.04)
+    assert cpu_8["ours"] / cpu_8["watchtower"] == pytest.approx(1 / 5, abs=0.04)

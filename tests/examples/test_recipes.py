@@ -2,13 +2,16 @@
 
 import ast
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ..programs import ROOT, python, started
+from cwlog_handler.testing import stall
+
+from ..programs import ROOT, free_port, python, started
 
 EXAMPLES = ROOT / "examples"
 # A line for each event, and further lines of its message below its first.
@@ -30,6 +33,11 @@ class Run:
     @property
     def documents(self):
         return [json.loads(message) for message in self.messages]
+
+    @property
+    def terminal(self):
+        """What its program wrote there."""
+        return self.output.partition("events read back")[0]
 
     def only_stream(self, pattern):
         """The messages of the one stream, whose name matches."""
@@ -101,27 +109,49 @@ def test_existing_loggers_keep_what_they_had():
 
 
 def test_django():
-    messages = run("django").only_stream(r"django/[^/]+/\d+")
+    ran = run("django")
+    messages = ran.only_stream(r"django/[^/]+/\d+")
     assert messages == ["INFO django_shop.urls: order 17 by GET", "WARNING django.request: Not Found: /missing"]
+    assert f"\n{messages[1]}\n" in ran.terminal
 
 
 def test_flask():
-    *orders, error = run("flask").only_stream(r"flask/[^/]+/\d+")
+    ran = run("flask")
+    *orders, error = ran.only_stream(r"flask/[^/]+/\d+")
     assert orders == ["INFO flask_shop: order 12", "INFO flask_shop: order 13"]
     line, _, traceback = error.partition("\n")
     assert line == "ERROR flask_shop: Exception on /order/13 [GET]"
     assert is_traceback_of(traceback, "LookupError: there is no order 13")
+    assert error in ran.terminal
 
 
 def test_fastapi_under_uvicorn():
     messages = run("fastapi").only_stream(r"uvicorn/[^/]+/\d+")
-    assert '{"event": "order", "number": 17}' in messages
-    assert [message.split(" - ")[1] for message in messages if "HTTP" in message and " - " in message] == [
+    assert "INFO shop: order 17" in messages
+    assert [message.split(" - ")[1] for message in messages if message.startswith("INFO uvicorn.access: ")] == [
         '"GET /order/17 HTTP/1.1" 200',
         '"GET /missing HTTP/1.1" 404',
     ]
     # It was stopped by SIGTERM.
-    assert messages[-1].startswith("Finished server process")
+    assert messages[-1].startswith("INFO uvicorn.error: Finished server process")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("-m uvicorn no_such_shop:app --log-config uvicorn_logging.json", 'Could not import module "no_such_shop"'),
+        ("-m gunicorn -c gunicorn_settings.py --no-control-socket -b {taken} gunicorn_shop:application", "in use"),
+        ("-m celery -A celery_shop worker --without-gossip --without-mingle", "Cannot connect to amqp://"),
+    ],
+    ids=["uvicorn", "gunicorn", "celery"],
+)
+def test_why_a_server_does_not_start_is_told_where_it_was_started(fake, command, said):
+    """Whoever looks at a terminal, or at `docker logs`, would see nothing at all."""
+    broker = f"amqp://127.0.0.1:{free_port()}//"
+    with fake.serve() as url:
+        argv = python(*command.format(taken=url.removeprefix("http://")).split())
+        with started(argv, url=url, cwd=EXAMPLES, CELERY_BROKER_URL=broker) as program:
+            assert "ERROR" in program.wait_for(said)
 
 
 def test_celery_workers_and_their_children():
@@ -167,6 +197,24 @@ def test_records_of_a_lambda_function_carry_the_trace_id_of_their_invocation():
     ]
 
 
+@pytest.mark.parametrize("function", ["lambda_function", "lambda_trace_ids"])
+def test_a_lambda_function_returns_in_time_while_the_service_does_not_answer(fake, function):
+    """Lambda ends one that does not, 3 seconds after it began unless it was told another time, as failed."""
+    program = f"""
+import os, time, {function}
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 1500
+began = time.monotonic()
+{function}.lambda_handler({{"number": 1}}, Context())
+print("returned in time:", time.monotonic() - began < 1.5, flush=True)
+os._exit(0)
+"""
+    fake.fail(stall())
+    with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES) as running:
+        running.wait_for("returned in time: True")
+
+
 def test_structlog():
     order, foreign, failed = run("structlog").documents
     request = {"request": "r-1"}
@@ -174,6 +222,27 @@ def test_structlog():
     assert foreign == {"event": "2 left", "shelf": "B", "logger": "stock.keeper", "level": "warning", **request}
     assert is_traceback_of(failed.pop("exception"), "KeyError: 'basket'")
     assert failed == {"event": "order failed", "number": 18, "logger": "shop", "level": "error", **request}
+
+
+def test_structlogs_loggers_do_what_those_of_logging_do(fake):
+    """By the recipe's configuration: arguments, stacks, levels that can be asked for."""
+    program = """
+import structlog_events, structlog, logging
+structlog_events.configure_logging()
+log = structlog.get_logger("shop")
+log.info("order %d", 17)
+log.info("here", stack_info=True)
+print("debug:", log.isEnabledFor(logging.DEBUG))
+log.debug("not sent")
+logging.getLogger("stock").info("there", stack_info=True)
+"""
+    with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES) as running:
+        assert running.wait() == 0, running.output
+    assert "debug: False" in running.output
+    order, here, there = [json.loads(message) for message in fake.messages("my-app")]
+    assert order["event"] == "order 17"
+    assert here["stack"].startswith("Stack (most recent call last):\n")
+    assert there["stack_info"].startswith("Stack (most recent call last):\n")
 
 
 def test_python_json_logger():
@@ -193,6 +262,8 @@ def test_loguru():
     (line,) = ran.streams["lines"]
     assert line.startswith("ERROR __main__: no basket\nTraceback (most recent call last):\n")
     assert line.rstrip().endswith("KeyError: 'basket'")
+    # Values of variables, which loguru shows where it is not told otherwise, may be anybody's password.
+    assert "<function main at" not in "".join(ran.messages)
 
 
 def test_a_queue_handler_in_front():
@@ -276,6 +347,15 @@ def test_another_endpoint_is_used_if_the_environment_names_it(fake):
     assert len(ran.messages) == 2
     (put,) = [request for request in fake.requests if request.stored]
     assert put.log_format == "json/emf"
+
+
+def test_a_recipe_whose_framework_is_not_installed_says_what_to_install(tmp_path):
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError('no uvicorn here')")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    with started(python(str(EXAMPLES / "run.py"), "fastapi"), PYTHONPATH=path) as program:
+        assert program.wait() == 1
+    assert "no uvicorn here" in program.output
+    assert program.output.rstrip().endswith("pip install -e '.[test]'")
 
 
 def names():

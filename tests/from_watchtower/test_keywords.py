@@ -152,3 +152,59 @@ def test_a_closed_handler_is_not_shutting_down(attach, logger, fake):
     logger.warning("late")
     assert handler.flush()
     assert fake.messages("g") == ["late"]
+
+
+BESIDE = {
+    said[0].strip(): said[1].strip()
+    for line in TABLE.partition("Beside the keywords")[2].splitlines()
+    if line.startswith("| ")
+    for said in [line.strip("|").split("|")]
+}
+
+
+def delivered(fake, handler, record):
+    """The one message that came of a record, if any did."""
+    before = len(fake.messages("g"))
+    handler.handle(logging.makeLogRecord({"name": "shop", **record}))
+    handler.flush()
+    return "".join(fake.messages("g")[before:])
+
+
+FAILED = (KeyError, KeyError("basket"), None)
+
+
+@pytest.mark.parametrize(
+    ("row", "record", "theirs", "ours"),
+    [
+        ("A dict's JSON", {"msg": {"by": "Zoë"}}, '{"by": "Zo\\u00eb"}', '{"by": "Zoë"}'),
+        ("A dict's JSON", {"msg": {"n": 1}, "x": 2}, '{"n": 1}', '{"n": 1, "x": 2}'),
+        (
+            "A dict's JSON",
+            {"msg": {"n": 1}, "exc_info": FAILED},
+            '{"n": 1}',
+            '{"n": 1, "exc_info": "KeyError: \'basket\'"}',
+        ),
+        ("A list", {"msg": ["Zoë", None]}, "['Zoë', None]", '["Zoë", null]'),
+        (
+            "DEBUG records of botocore and urllib3",
+            {"name": "botocore.auth", "levelno": 10, "levelname": "DEBUG", "msg": "key"},
+            "",
+            "key",
+        ),
+    ],
+)
+def test_what_differs_beside_the_keywords_is_in_the_table(fake, row, record, theirs, ours):
+    assert row in BESIDE
+    client = fake.client()
+    assert delivered(fake, watchtower.CloudWatchLogHandler("g", "s", boto3_client=client), record) == theirs
+    assert delivered(fake, CloudWatchLogsHandler("g", "s", boto3_client=client), record) == ours
+
+
+@pytest.mark.parametrize("name", ["max_batch_size", "max_batch_count", "max_message_size"])
+def test_more_than_the_service_takes_is_refused_and_the_table_says_so(name):
+    """watchtower takes any number, and the service refuses the requests."""
+    limit = {"max_batch_count": 10_000}.get(name, 1_048_576)
+    CloudWatchLogsHandler("g", **{name: limit}).close()
+    with pytest.raises(ValueError, match=name):
+        CloudWatchLogsHandler("g", **{name: limit + 1})
+    assert f"{limit:,}" in ROWS[name]

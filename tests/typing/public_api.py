@@ -6,15 +6,18 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
 from typing_extensions import assert_type
 
 import cwlog_handler
 from cwlog_handler import CloudWatchLogsHandler, Stats, testing
+from cwlog_handler.prometheus import CloudWatchLogsCollector
 from cwlog_handler.testing import (
     Answer,
     Call,
@@ -152,6 +155,15 @@ def read(stats: Stats) -> None:
     assert_type(stats.loss_notices, int)
     assert_type(stats.last_error, str | None)
     stats.delivered = 1  # type: ignore[misc]
+
+
+def collect(handlers: list[CloudWatchLogsHandler], registry: CollectorRegistry) -> None:
+    collector = CloudWatchLogsCollector(*handlers)
+    as_any_collector: Collector = collector
+    registry.register(as_any_collector)
+    assert_type(collector.describe(), Iterable[CounterMetricFamily | GaugeMetricFamily])
+    assert_type(collector.collect(), Iterable[CounterMetricFamily | GaugeMetricFamily])
+    CloudWatchLogsCollector(handlers)  # type: ignore[arg-type]
 
 
 def look(fake: FakeCloudWatchLogs) -> None:

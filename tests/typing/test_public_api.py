@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import cwlog_handler
+import cwlog_handler.prometheus
 import cwlog_handler.testing
 
 from ..programs import HANG_LIMIT, ROOT, environment
@@ -38,7 +39,10 @@ def test_pyright_strict_agrees():
     check("pyright", "--pythonpath", sys.executable)
 
 
-@pytest.mark.parametrize("package", [cwlog_handler, cwlog_handler.testing], ids=lambda package: package.__name__)
+PACKAGES = [cwlog_handler, cwlog_handler.testing, cwlog_handler.prometheus]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 def test_the_program_uses_every_public_name(package):
     for name in package.__all__:
         assert re.search(rf"\b{name}\b", TEXT), name
