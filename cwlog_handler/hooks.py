@@ -6,11 +6,13 @@ client at the same time: their calls are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, Final
 
 from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
 from botocore.exceptions import ClientError
 
 from .limits import LOG_FORMAT_HEADER
@@ -74,12 +76,17 @@ def install(client: Any) -> None:
         events: Any = client.meta.events
         events.register("before-call.cloudwatch-logs.PutLogEvents", _complete, unique_id="cwlog-handler-complete")
         events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
-        events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
+        if _retries(client).get("total_max_attempts") != 1:
+            events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
 
 
 def waits_on_its_own(client: Any) -> bool:
     """True if the client holds requests back before they start, which no hook can prevent."""
-    return can_hook(client) and (getattr(client.meta.config, "retries", None) or {}).get("mode") == "adaptive"
+    return can_hook(client) and _retries(client).get("mode") == "adaptive"
+
+
+def _retries(client: Any) -> Mapping[str, Any]:
+    return getattr(client.meta.config, "retries", None) or {}
 
 
 @contextmanager
@@ -126,12 +133,29 @@ def _no_retry(
     response: tuple[Any, dict[str, Any]] | None = None,
     caught_exception: Exception | None = None,
     **_: Any,
-) -> None:
-    # What botocore would raise itself if nobody asked for a retry. To answer False would do since botocore 1.43; all
-    # before take it for a delay of no seconds: a retry at once, for ever.
+) -> bool | None:
     if get_ident() not in _ours:
-        return
-    if caught_exception is not None:
-        raise caught_exception
-    if response is not None and response[0].status_code >= FIRST_ERROR_STATUS:
-        raise ClientError(response[1], operation.name)
+        return None
+    if not _hears_no:
+        # What botocore would raise itself if nobody asked for a retry. (Hooks into "after-call" see nothing of it.)
+        if caught_exception is not None:
+            raise caught_exception
+        if response is not None and response[0].status_code >= FIRST_ERROR_STATUS:
+            raise ClientError(response[1], operation.name)
+        return None
+    # botocore takes the first answer that is not None.
+    return False
+
+
+def _botocore_hears_no() -> bool:
+    """True if False means no retry; before botocore 1.43 it was a delay of no seconds: a retry at once, for ever."""
+    hooks = SimpleNamespace(emit=lambda *_, **__: [(None, False)])
+    model = SimpleNamespace(name="", service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=str)))
+    try:
+        # Private, and there in every version so far; where it is not, raising does in any case.
+        return Endpoint._needs_retry(SimpleNamespace(_event_emitter=hooks), 1, model, {}) is False
+    except Exception:
+        return False
+
+
+_hears_no: Final = _botocore_hears_no()
