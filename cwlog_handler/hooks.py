@@ -16,7 +16,7 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import ClientError
 
 from .limits import LOG_FORMAT_HEADER
-from .threads import get_ident
+from .threads import get_ident, give_way
 
 # From here on botocore raises an error instead of returning the answer.
 FIRST_ERROR_STATUS: Final = 300
@@ -111,6 +111,8 @@ def _complete(params: dict[str, Any], **_: Any) -> None:
     call = _ours.get(get_ident())
     if call is None:
         return
+    # Half a millisecond of botocore's own lies behind, and as much again until the request goes out.
+    give_way()
     if call.body is not None:
         params["body"] = call.body
     if call.log_format is not None:
@@ -120,6 +122,7 @@ def _complete(params: dict[str, Any], **_: Any) -> None:
 
 def _starts(**_: Any) -> None:
     call = _ours.get(get_ident())
+    give_way()
     if call is not None and call.on_progress is not None:
         on_progress, call.on_progress = call.on_progress, None
         if call.body is not None:

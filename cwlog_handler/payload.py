@@ -9,6 +9,8 @@ Must not know: how the request gets into botocore (`hooks`), what comes of it.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from collections.abc import Sequence
 from io import BytesIO
 from operator import add
 from typing import Final
@@ -16,9 +18,15 @@ from typing import Final
 from .columns import END, Events
 from .threads import give_way
 
-# So much text is put together at a time, in a quarter of a millisecond: then other threads have their turn, and the
-# memory that one part took is there for the next.
-PART_BYTES: Final = 128 * 1024
+# So much text is put together at a time, in a quarter to half a millisecond: then other threads have their turn, and the
+# memory that one part took is there for the next. With half of it a thread that never sleeps loses half a percent more.
+PART_BYTES: Final = 256 * 1024
+# With so many events in a millisecond, on average, they are put together by the millisecond.
+DENSE: Final = 10
+
+_END: Final = END.encode()
+# Between two events.
+_NEXT: Final = b'"},'
 
 
 def put_log_events(log_group: str, stream: str, events: Events, token: str | None) -> bytes:
@@ -31,14 +39,24 @@ def put_log_events(log_group: str, stream: str, events: Events, token: str | Non
     body.write(f'{json.dumps(head)[:-1]},"logEvents":['.encode())
     start = first = 0
     while start < len(events.texts):
-        end = events.texts.find(END.encode(), start + PART_BYTES) + 1 or len(events.texts)
-        texts = events.texts[start : end - 1].decode().split(END)
-        timestamps = events.timestamps[first : first + len(texts)]
-        # Many records of a burst share a millisecond.
-        heads = {timestamp: f'{{"timestamp":{timestamp},"message":"' for timestamp in set(timestamps)}
-        part = '"},'.join(map(add, map(heads.__getitem__, timestamps), texts))
-        body.write(part.encode())
+        end = events.texts.find(_END, start + PART_BYTES) + 1 or len(events.texts)
+        texts = bytes(events.texts[start : end - 1]).split(_END)
+        body.write(_joined(events.timestamps[first : first + len(texts)], texts))
         start, first = end, first + len(texts)
-        body.write(b'"}]}' if start == len(events.texts) else b'"},')
+        body.write(b'"}]}' if start == len(events.texts) else _NEXT)
         give_way()
     return body.getvalue()
+
+
+def _joined(timestamps: Sequence[int], texts: Sequence[bytes]) -> bytes:
+    """Return events, which are in chronological order, as members of a JSON list, but for the end of the last one."""
+    heads = {timestamp: b'{"timestamp":%d,"message":"' % timestamp for timestamp in set(timestamps)}
+    if len(heads) * DENSE > len(texts):
+        return _NEXT.join(map(add, map(heads.__getitem__, timestamps), texts))
+    # In a burst many share a millisecond: all of those at once takes half the time.
+    runs, start = [], 0
+    for timestamp, head in sorted(heads.items()):
+        end = bisect_right(timestamps, timestamp, start)
+        runs.append(head + (_NEXT + head).join(texts[start:end]))
+        start = end
+    return _NEXT.join(runs)

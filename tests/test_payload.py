@@ -16,8 +16,13 @@ from cwlog_handler.payload import put_log_events
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**43), TEXTS), min_size=1), TEXTS, st.none() | st.text("0123456789"))
-def test_the_body_says_what_was_meant_whatever_the_text(made, stream, token):
+# Some are long enough for a few of them to be more than is put together at a time.
+EVENTS = st.lists(st.tuples(st.integers(0, 2**43), TEXTS | st.just("é" * 50_000)), min_size=1)
+
+
+@given(EVENTS, st.sampled_from([1, 12]), TEXTS, st.none() | st.text("0123456789"))
+def test_the_body_says_what_was_meant_whatever_the_text(made, of_a_millisecond, stream, token):
+    made = sorted(made * of_a_millisecond, key=lambda event: event[0])
     events = Events.of([Event(timestamp, text.encode()) for timestamp, text in made])
     body = json.loads(put_log_events("g", stream, events, token))
     assert body.pop("sequenceToken", None) == token
