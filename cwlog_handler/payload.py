@@ -18,8 +18,9 @@ from typing import Final
 from .columns import END, Events
 from .threads import give_way
 
-# So much text is put together at a time, in a quarter to half a millisecond: then other threads have their turn, and the
-# memory that one part took is there for the next. With half of it a thread that never sleeps loses half a percent more.
+# So much text is put together at a time, in a quarter to half a millisecond. Then other threads have their turn, and
+# the memory that one part took is there for the next. With half of it a thread that never sleeps loses half a percent
+# more.
 PART_BYTES: Final = 256 * 1024
 # With so many events in a millisecond, on average, they are put together by the millisecond.
 DENSE: Final = 10
