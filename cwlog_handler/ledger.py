@@ -61,23 +61,16 @@ class Stats:
         return sum(self.dropped_by_reason.values())
 
 
-@dataclass
 class Ledger:
     """The running counts. Whoever writes to it holds the books (see `rounds`): one thread at a time."""
 
-    emitted: int = 0
-    delivered: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
-    pending: int = 0
-    pending_bytes: int = 0
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
-    delivered_bytes: int = 0
-    possibly_duplicated: int = 0
-    loss_notices: int = 0
-    last_error: str | None = None
+    def __init__(self) -> None:
+        self.emitted = self.pending = self.pending_bytes = 0
+        self.delivered = self.delivered_bytes = self.possibly_duplicated = 0
+        self.rejected: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.requests = self.retries = self.throttled = self.loss_notices = 0
+        self.last_error: str | None = None
 
     def enter(self, count: int, size_bytes: int) -> None:
         """Count so many events in, with their size as the service counts it: they are pending from now on."""

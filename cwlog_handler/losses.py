@@ -5,7 +5,6 @@ Must not know: why there was no room, when the stream flows again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -14,20 +13,14 @@ from .columns import Gone
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass
 class Loss:
     """Events that were lost in a row, however many survived between them; times in milliseconds since the epoch."""
 
-    count: int
-    first_ms: int
-    last_ms: int
-    last_number: int
-    """The number of the one that had come last, whose place among the others is free now."""
-
-    @classmethod
-    def of(cls, event: Gone) -> Loss:
-        """Begin with one event."""
-        return cls(1, event.timestamp, event.timestamp, event.number)
+    def __init__(self, event: Gone) -> None:
+        self.count = 1
+        self.first_ms = self.last_ms = event.timestamp
+        self.last_number = event.number
+        """The number of the one that had come last, whose place among the others is free now."""
 
     def add(self, event: Gone) -> None:
         """Count one more."""

@@ -109,7 +109,7 @@ class Stream:
         if self._loss is not None:
             self._loss.add(event)
         else:
-            self._loss = Loss.of(event)
+            self._loss = Loss(event)
             self._flows = False
 
     def loss_to_tell(self) -> Loss | None:
