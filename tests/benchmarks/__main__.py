@@ -32,7 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="measurements of each kind (default 5, 3 in short)")
     parser.add_argument("--records", type=int, help="records in a burst (default 200,000)")
     parser.add_argument("--seconds", type=float, help="seconds watched (default 10)")
-    parser.add_argument("--long", type=int, metavar="RECORDS", help="records over which memory is watched (1,000,000)")
+    parser.add_argument("--long", type=int, metavar="RECORDS", help="records over which memory is watched (10,000,000)")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all figures there; read them if --draw is said"
     )

@@ -28,7 +28,7 @@ class Sizes:
     repeats: int = 9
     """Fresh interpreters started within a round, where starting one is what is measured."""
     many_streams: int = 10_000
-    long_records: int = 1_000_000
+    long_records: int = 10_000_000
     buffer_mib: int = 64
     backlog_mib: int = 40
     is_short: bool = False
