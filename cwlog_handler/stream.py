@@ -188,6 +188,8 @@ class Stream:
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
+            if aged.batch is None:
+                self._put_rest_back(send, now)
             # Of those that are on their way, only the first that waits was known to share no millisecond with them.
             if aged.batch is not None or self._sent:
                 break

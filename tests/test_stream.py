@@ -295,11 +295,12 @@ ANSWERS = st.sampled_from([Accepted(None), Accepted("t"), AlreadyAccepted("t"), 
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 120)),
-        st.tuples(st.just("add"), st.integers(0, 2)),
+        st.tuples(st.just("burst"), st.integers(2, 5)),
         st.tuples(st.just("wait"), st.floats(0, 3)),
         st.tuples(st.just("answer"), ANSWERS),
         st.tuples(st.just("drop"), st.none()),
         st.tuples(st.just("hasten"), st.none()),
+        st.tuples(st.just("age"), st.sampled_from([1, 100, 15 * 24])),
     ),
     max_size=80,
 )
@@ -312,10 +313,10 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
 ):
     """Ledger, limits, order, rate; afterwards the service recovers and all that is left is delivered."""
     stream, ledger = a_stream(max_bytes=90, max_events=max_events, rate=rate, jitter=random.random, overlap=overlap)
-    now, number, waiting, starts, stored = 0.0, 0, [], [], []
+    now, now_ms, number, waiting, starts, stored = 0.0, NOW_MS, 0, [], [], []
 
     def decide():
-        while isinstance(decision := stream.decide(now, NOW_MS), Send):
+        while isinstance(decision := stream.decide(now, now_ms), Send):
             for other in waiting:
                 assert not {e.timestamp for e in other.batch} & {e.timestamp for e in decision.batch}
             waiting.append(decision)
@@ -336,8 +337,14 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
 
     for action, value in steps:
         if action == "add":
-            stream.add(event(str(number), NOW_MS - value * HOUR_MS), 20, now)
+            stream.add(event(str(number), now_ms - value * HOUR_MS), 20, now)
             number += 1
+        elif action == "burst":
+            for _ in range(12):
+                stream.add(event(str(number), now_ms + number // value), 20, now)
+                number += 1
+        elif action == "age":
+            now_ms += value * HOUR_MS
         elif action == "wait":
             now += value
         elif action == "drop":
@@ -426,6 +433,19 @@ def test_what_a_batch_leaves_of_its_last_millisecond_waits_until_it_is_settled(o
         stream.settle(send, Accepted(None), 100.5)
     assert rest == ([] if isinstance(outcome, Accepted) else list("0123")) + ["4", "5", "10", "11", "16", "17"]
     assert ledger.pending == 0
+
+
+def test_what_a_batch_leaves_of_its_last_millisecond_goes_with_it_where_it_is_too_old():
+    stream, ledger = a_stream(max_events=4, overlap=3)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    stream.decide(0.0, NOW_MS)
+    settle(stream, Accepted(None), 0.5)
+    for number in range(6):
+        stream.add(event(str(number), NOW_MS), 20, 1.0)
+    stream.hasten(1.0)
+    assert stream.decide(1.0, NOW_MS + 15 * 24 * HOUR_MS) is None
+    assert (+ledger.dropped, ledger.pending) == ({"too_old": 6}, 0)
 
 
 def test_a_millisecond_too_long_for_a_batch_is_sent_one_by_one():
