@@ -192,6 +192,12 @@ class Backlog:
         self.close_batch()
         return self._closed.popleft()
 
+    def would_close_at(self, ms: int) -> bool:
+        """True if the next batch to be closed may have an event with this timestamp."""
+        return not self._closed and any(
+            ms in column.timestamps for lane in self._lanes.values() for column in lane.first(self._rules)
+        )
+
     def take_rest(self, ms: int) -> Rest:
         """Take out what comes next with this timestamp, until `put_back`; nothing if that is half a batch or more."""
         most = self._rules.max_events // 2

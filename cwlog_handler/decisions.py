@@ -25,6 +25,11 @@ class Send(NamedTuple):
     rest: Rest = ()
     """Events of the batch's last millisecond that did not fit: none of them may travel before it is settled."""
 
+    @property
+    def first_number(self) -> int:
+        """The lowest number in batch and rest: what tells of a loss may be in the rest, and has a low one."""
+        return min([self.batch.first_number, *(events.numbers[0] for _, events in self.rest)])
+
 
 class Wait(NamedTuple):
     """Nothing to do before this instant."""

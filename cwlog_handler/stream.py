@@ -142,7 +142,7 @@ class Stream:
         """True if no event with this number or a lower one waits or is on its way, nor what tells of its loss."""
         if self._loss is not None and self._loss.last_number <= number:
             return False
-        if any(send.batch.first_number <= number for send in (*self._again, *self._sent)):
+        if any(send.first_number <= number for send in (*self._again, *self._sent)):
             return False
         first = self._backlog.first_number
         return first is None or first > number
@@ -176,6 +176,9 @@ class Stream:
         """True if a further request may go out now; its batch is closed then, or waits closed for its turn."""
         has_batch = not self._again and self._backlog.has_full_batch
         if not (has_batch and self._is_well and self._is_slow and len(self._sent) < self._overlap.most):
+            return False
+        if any(send.rest and self._backlog.would_close_at(send.batch.last_ms) for send in self._sent):
+            # Closed now, it would go before what stands aside, which may have come earlier.
             return False
         batch = self._backlog.close_batch()
         return not any(send.batch.shares_time_with(batch) for send in self._sent)

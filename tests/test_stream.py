@@ -462,6 +462,72 @@ def test_a_millisecond_too_long_for_a_batch_is_sent_one_by_one():
     assert texts(first) + texts(second) == [str(number) for number in range(8)]
 
 
+def slow(**options):
+    """A stream whose only answer so far took half a second, and its ledger."""
+    stream, ledger = a_stream(overlap=3, **options)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    assert isinstance(stream.decide(0.0, NOW_MS), Send)
+    settle(stream, Accepted(None), 0.5)
+    return stream, ledger
+
+
+def stored(stream):
+    """All that is delivered until nothing is left, in the order in which it is stored."""
+    found = []
+    while not stream.is_idle:
+        stream.hasten(100.0)
+        for send in sends(stream, 100.0):
+            found += send.batch
+            stream.settle(send, Accepted(None), 101.0)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limits", "arrivals"),
+    [
+        # As when a record is split: its parts share a millisecond, and are more than two requests hold.
+        ({"max_bytes": 4 * 27}, [(0, 20)] * 12),
+        # Of one level too much waits to stand aside, of the other not.
+        ({"max_events": 4}, [(0, 20)] * 4 + [(0, 10), (0, 20)] * 3 + [(0, 10)] * 5),
+        # Threads that log at once hand their records over a little out of turn.
+        ({"max_events": 4}, [(0, 20)] * 5 + [(1, 20), (0, 20)] + [(2, 20)] * 6),
+        ({"max_events": 4}, [(0, 20)] * 4 + [(1, 20), (0, 10), (0, 20), (0, 10)] + [(2, 20)] * 6),
+    ],
+)
+def test_what_stands_aside_keeps_its_place_among_others_of_its_millisecond(limits, arrivals):
+    stream, ledger = slow(**limits)
+    for number, (ms, level) in enumerate(arrivals):
+        stream.add(event(str(number), NOW_MS + ms), level, 1.0)
+    found = [(e.timestamp, int(e.message)) for e in stored(stream)]
+    assert sorted(found, key=lambda e: e[0]) == sorted(found)
+    assert ledger.pending == 0
+
+
+def test_what_tells_of_a_loss_is_waited_for_where_it_stands_aside():
+    """It has the number of what was lost, lower than all in the batch that is on its way."""
+    stream, _ = slow(max_events=4)
+    for ms in (0, 1):
+        for _ in range(4):
+            stream.add(event("x", NOW_MS + ms), 20, 1.0)
+    first, second = sends(stream)
+    lost = event("lost", NOW_MS + 2)
+    number = lost.numbers[0]
+    stream.add(lost, 20, 1.0)
+    stream.drop(20, newest=False)
+    # Shares a millisecond with the first: closed, it waits until that one is settled.
+    for ms in (0, 2, 2, 2):
+        stream.add(event("x", NOW_MS + ms), 20, 1.0)
+    assert sends(stream) == []
+    stream.settle(second, Accepted(None), 1.5)
+    loss = stream.loss_to_tell()
+    stream.insert(Events.of([Event(loss.last_ms, b"told", loss.last_number)]), float("inf"), 1.5)
+    stream.settle(first, Accepted(None), 1.5)
+    (third,) = sends(stream, 1.5)
+    assert third.rest
+    assert not stream.is_settled_up_to(number)
+
+
 def test_nothing_overlaps_once_an_endpoint_insists_on_sequence_tokens():
     """All but one of those under way are refused, and go again one by one, in order, each with its token."""
     stream = flowing()
