@@ -73,7 +73,8 @@ class Stream:
         self._is_well = False
         self._is_slow = False
         self._token: str | None = None
-        self._due: float | None = None
+        # When what waits has waited long enough.
+        self._due = 0.0
         self._not_before = 0.0
         self._backoff = Backoff(random)
         self._slow_lane = Backoff(random, SLOW_LANE_MOST)
@@ -92,15 +93,20 @@ class Stream:
         self._backlog.insert(event, level)
 
     def _enter(self, events: Events, now: float) -> None:
-        if self._backlog.is_empty:
+        if not self._has_waiting:
             self._due = now + self._interval.seconds
         self._ledger.enter(len(events), events.size_bytes)
         self.last_used = now
 
     def hasten(self, now: float) -> None:
         """Send what is here as soon as pacing and back-off allow, without waiting for company."""
-        if not self._backlog.is_empty:
+        if self._has_waiting:
             self._due = now
+
+    @property
+    def _has_waiting(self) -> bool:
+        """True if an event waits for its first request, among the others or aside."""
+        return not self._backlog.is_empty or any(send.rest for send in self._sent)
 
     def drop(self, level: float, newest: bool) -> None:
         """Drop the event of a level that has waited longest, or came last, for want of room, and take note of it."""
@@ -157,14 +163,14 @@ class Stream:
         if self.is_idle or (self._sent and not self._may_overlap()):
             return None
         ready = self._again or self._backlog.has_full_batch
-        not_before = self._not_before if ready else max(self._not_before, self._due or 0.0)
+        not_before = self._not_before if ready else max(self._not_before, self._due)
         if now < not_before:
             return Wait(not_before)
         # The token comes first: while it is waited for, more events may join the batch, unless it is full.
         turn = self.bucket.take(now, PREPARED_AHEAD if ready else 0.0) if self.bucket is not None else Turn(True, now)
         if not turn.is_taken:
             return Wait(turn.at)
-        send = self._next(now, turn.at, now_ms)
+        send = self._next(turn.at, now_ms)
         if send is None:
             if self.bucket is not None:
                 self.bucket.cancel()
@@ -183,7 +189,7 @@ class Stream:
         batch = self._backlog.close_batch()
         return not any(send.batch.shares_time_with(batch) for send in self._sent)
 
-    def _next(self, now: float, start: float, now_ms: int) -> Send | None:
+    def _next(self, start: float, now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while self._again or not self._backlog.is_empty:
             send = self._take(start)
@@ -192,11 +198,10 @@ class Stream:
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
             if aged.batch is None:
-                self._put_rest_back(send, now)
+                self._backlog.put_back(send.rest)
             # Of those that are on their way, only the first that waits was known to share no millisecond with them.
             if aged.batch is not None or self._sent:
                 break
-        self._due = None if self._backlog.is_empty else (self._due or now + self._interval.seconds)
         return send._replace(batch=aged.batch) if aged.batch is not None else None
 
     def _take(self, start: float) -> Send:
@@ -210,7 +215,7 @@ class Stream:
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         """Draw the consequences of what became of a batch that was sent."""
         self._sent.remove(send)
-        self._put_rest_back(send, now)
+        self._backlog.put_back(send.rest)
         self.last_used = now
         self._is_slow = now - send.start > SLOW_ANSWER
         self._ledger.requests += 1
@@ -264,12 +269,6 @@ class Stream:
 
     def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
         insort_left(self._again, send._replace(batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
-
-    def _put_rest_back(self, send: Send, now: float) -> None:
-        if send.rest and self._backlog.is_empty:
-            # They have waited long enough.
-            self._due = now
-        self._backlog.put_back(send.rest)
 
     def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
         delay = 0.0

@@ -528,6 +528,20 @@ def test_what_tells_of_a_loss_is_waited_for_where_it_stands_aside():
     assert not stream.is_settled_up_to(number)
 
 
+def test_what_stands_aside_waits_no_longer_for_what_comes_later():
+    """A flush asks once, and may do so while it stands aside."""
+    stream, _ = slow(max_events=4)
+    for number in range(5):
+        stream.add(event(str(number)), 20, 1.0)
+    (send,) = sends(stream)
+    stream.hasten(1.1)
+    stream.add(event("later", NOW_MS + 1), 20, 1.2)
+    stream.settle(send, Accepted(None), 1.3)
+    send = stream.decide(1.3, NOW_MS)
+    assert isinstance(send, Send), send
+    assert texts(send) == ["4", "later"]
+
+
 def test_nothing_overlaps_once_an_endpoint_insists_on_sequence_tokens():
     """All but one of those under way are refused, and go again one by one, in order, each with its token."""
     stream = flowing()
