@@ -307,7 +307,7 @@ STEPS = st.lists(
 
 
 @settings(max_examples=300)
-@given(STEPS, st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.randoms(use_true_random=False))
+@given(STEPS, st.integers(1, 8), st.integers(1, 4), st.integers(1, 3), st.randoms(use_true_random=False))
 def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
     steps, max_events, rate, overlap, random
 ):
@@ -341,15 +341,17 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
             number += 1
         elif action == "burst":
             for _ in range(12):
-                stream.add(event(str(number), now_ms + number // value), 20, now)
+                # Threads hand their records over a little out of turn.
+                late = random.randrange(2)
+                stream.add(event(str(number), now_ms + number // value - late), random.choice((10, 20)), now)
                 number += 1
         elif action == "age":
             now_ms += value * HOUR_MS
         elif action == "wait":
             now += value
         elif action == "drop":
-            if stream.count_of(20):
-                stream.drop(20, newest=False)
+            if stream.lowest_level is not None:
+                stream.drop(stream.lowest_level, newest=False)
         elif action == "hasten":
             stream.hasten(now)
         elif waiting:
