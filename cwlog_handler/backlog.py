@@ -204,9 +204,9 @@ class Backlog:
         rest = []
         for level, lane in list(self._lanes.items()):
             if 0 < (count := lane.count_at(ms, most + 1)) <= most:
-                events = Events.joined(lane.take_what_fits(self._rules.max_bytes, count))
-                rest.append((level, events))
-                self._leave(events)
+                taken = lane.take_what_fits(self._rules.max_bytes, count)
+                self._leave(taken)
+                rest.append((level, Events.joined(taken)))
         return tuple(rest)
 
     def put_back(self, rest: Rest) -> None:
@@ -243,15 +243,15 @@ class Backlog:
             number = self._last_that_fits()
             for lane in self._lanes.values():
                 taken += lane.take_up_to(number)
-        events = Events.joined(taken)
-        self._leave(events)
-        return events
+        self._leave(taken)
+        return Events.joined(taken)
 
-    def _leave(self, events: Events) -> None:
+    def _leave(self, taken: list[Events]) -> None:
+        # At once, so that none is ever empty.
         for level in [level for level, lane in self._lanes.items() if not lane.count]:
             del self._lanes[level]
-        self._count -= len(events)
-        self._bytes -= events.size_bytes
+        self._count -= sum(map(len, taken))
+        self._bytes -= sum(events.size_bytes for events in taken)
 
     def _last_that_fits(self) -> int:
         """Return the number of the last event of the next batch."""

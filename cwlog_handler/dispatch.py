@@ -78,7 +78,8 @@ class Dispatch:
         self._group = log_group_name
         self._rules = rules
         self._interval = SendInterval(send_interval)
-        self._overlap = Overlap(MOST_OVERLAPPING)
+        # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
+        self._overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._rate = requests_per_second
         self._clock = clock
         self._sleep_until = sleep_until

@@ -316,11 +316,8 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
-    """F39: entered a second time, a column would be extended with itself, and every round from then on fail."""
-    program = Program()
-    program.log("a", "b")
+def interrupted_step(program, line):
+    """Do a round that Ctrl-C breaks off at the first line that begins like this one."""
 
     def on_line(frame, event, _):
         if event == "line" and linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith(line):
@@ -335,11 +332,33 @@ def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
             program.rounds.step()
     finally:
         sys.settrace(before)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_ctrl_c_where_records_change_hands_doubles_none_and_ends_nothing(line):
+    """F39: entered a second time, a column would be extended with itself, and every round from then on fail."""
+    program = Program()
+    program.log("a", "b")
+    interrupted_step(program, line)
     program.log("c")
     program.work(5)
     stats = program.rounds.stats()
     assert program.service.messages() == ["a", "b", "c"]
     assert (stats.emitted, stats.delivered, stats.pending) == (3, 3, 0)
+
+
+def test_ctrl_c_while_a_batch_is_put_together_leaves_no_level_without_events():
+    """Every round would fail until the next record comes."""
+    program = Program(batch_events=2)
+    program.log("first")
+    program.work(5)
+    program.log("a", "b")
+    interrupted_step(program, "whole = parts[0]")
+    program.rounds.hasten_all()
+    program.work(5)
+    program.log("c")
+    program.work(5)
+    assert program.service.messages()[-1] == "c"
 
 
 def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
