@@ -1,5 +1,7 @@
 """Fork: parent's and children's records all arrive once, each process in its own stream, and no lock stays held."""
 
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -222,3 +224,26 @@ def test_a_fork_while_a_thread_of_ours_imports_does_not_silence_the_child(fake, 
     returned, output = run_forking(source)
     assert arrived(fake) == ["child", "parent"], output
     assert returned == 0, output
+
+
+def test_no_thread_of_a_child_is_taken_for_one_of_the_parents_in_a_call_of_ours():
+    """It may get the same number: its own calls on a client that it shares with us would be made ours."""
+    source = """
+import os, threading
+from cwlog_handler import hooks
+in_call, over = threading.Event(), threading.Event()
+def call():
+    with hooks.our_call(body=b"the parent's"):
+        in_call.set()
+        over.wait()
+thread = threading.Thread(target=call)
+thread.start()
+in_call.wait()
+pid = os.fork()
+if pid == 0:
+    os._exit(len(hooks._ours))
+over.set()
+thread.join()
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", source], check=False, timeout=30).returncode == 0
