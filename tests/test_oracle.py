@@ -5,6 +5,7 @@ The long run is ``python -m tests.oracle --minutes 10``.
 
 import copy
 import random
+from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 
@@ -68,7 +69,11 @@ def take_a_record_of_our_own_tools(seen):
 
 
 def swap_two_records(seen):
-    first, *_, last = [taken for taken in delivered(seen) if taken.id.startswith("p/t0/") and taken.serial == 1]
+    by_voice = defaultdict(list)
+    for taken in delivered(seen):
+        if taken.id.startswith("p/t"):
+            by_voice[taken.id.rpartition("/")[0], taken.serial].append(taken)
+    first, *_, last = max(by_voice.values(), key=len)
     taken = seen.lives[0].taken
     i, j = taken.index(first), taken.index(last)
     taken[i], taken[j] = last, first

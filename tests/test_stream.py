@@ -375,6 +375,60 @@ def test_whatever_comes_no_rule_is_broken_and_the_ledger_adds_up(  # noqa: C901
         assert same == sorted(same)
 
 
+OVERLAPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("log"), st.tuples(st.integers(1, 7), st.booleans())),
+        st.tuples(st.just("log"), st.tuples(st.integers(1, 7), st.just(False))),
+        st.tuples(st.just("answer"), st.tuples(st.integers(0, 3), st.just(Accepted(None)))),
+        st.tuples(st.just("answer"), st.tuples(st.integers(0, 3), ANSWERS)),
+        st.tuples(st.just("hasten"), st.just(())),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=1000)
+@given(OVERLAPS, st.integers(2, 6), st.integers(2, 4))
+def test_however_requests_overlap_every_event_is_read_once_in_its_order(steps, max_events, overlap):
+    """By timestamp, and within a millisecond as the service stored them; here all answers take long."""
+    stream, ledger = a_stream(max_events=max_events, overlap=overlap)
+    now, tick, number, waiting, stored = 0.0, 0, 0, [], []
+
+    def log(count, moves_on):
+        nonlocal tick, number
+        for _ in range(count):
+            tick += moves_on
+            stream.add(event(str(number), NOW_MS + tick), 10 * (1 + number % 2), now)
+            number += 1
+
+    def answer(place, outcome):
+        if waiting:
+            send = waiting.pop(place % len(waiting))
+            if isinstance(outcome, Accepted | AlreadyAccepted):
+                stored.extend(send.batch)
+            stream.settle(send, outcome, now)
+
+    def go_on(action, value):
+        nonlocal now
+        # Beyond any back-off.
+        now += 100.0
+        {"log": log, "answer": answer, "hasten": lambda: stream.hasten(now)}[action](*value)
+        while isinstance(decision := stream.decide(now, NOW_MS), Send):
+            waiting.append(decision)
+        assert balanced(ledger)
+
+    end = [("hasten", ()), ("answer", (0, Accepted(None)))]
+    for step in [("log", (1, False)), *end, *steps]:
+        go_on(*step)
+    while not stream.is_idle:
+        for step in end:
+            go_on(*step)
+    read = [int(event.message) for event in sorted(stored, key=lambda event: event.timestamp)]
+    assert read == sorted(set(read))
+    assert len(read) == number - ledger.rejected["invalid"]
+    assert ledger.pending == 0
+
+
 def flowing(overlap=3, answer_takes=0.5, **options):
     """A stream whose first request was accepted after so many seconds, and five full batches that wait, 1 ms apart."""
     stream, _ = a_stream(max_events=2, overlap=overlap, **options)
@@ -435,6 +489,29 @@ def test_what_a_batch_leaves_of_its_last_millisecond_waits_until_it_is_settled(o
         stream.settle(send, Accepted(None), 100.5)
     assert rest == ([] if isinstance(outcome, Accepted) else list("0123")) + ["4", "5", "10", "11", "16", "17"]
     assert ledger.pending == 0
+
+
+def test_what_stood_aside_goes_before_what_came_later_in_the_same_millisecond():
+    """Also where that is in a batch already, which was closed to see whether it may overlap."""
+    stream, _ = a_stream(max_events=4, overlap=3)
+    stream.add(event("first", NOW_MS - 1), 20, 0.0)
+    stream.hasten(0.0)
+    stream.decide(0.0, NOW_MS)
+    settle(stream, Accepted(None), 0.5)
+    for number in range(5):
+        stream.add(event(str(number), NOW_MS), 20, 1.0)
+    (first,) = sends(stream)
+    for number in range(5, 9):
+        stream.add(event(str(number), NOW_MS), 20, 1.0)
+    assert sends(stream) == []
+    sent = texts(first)
+    stream.settle(first, Accepted(None), 1.5)
+    stream.hasten(1.5)
+    while not stream.is_idle:
+        (send,) = sends(stream, 1.5)
+        sent += texts(send)
+        stream.settle(send, Accepted(None), 1.5)
+    assert sent == [str(number) for number in range(9)]
 
 
 def test_what_a_batch_leaves_of_its_last_millisecond_goes_with_it_where_it_is_too_old():
