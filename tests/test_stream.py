@@ -389,7 +389,9 @@ OVERLAPS = st.lists(
 
 @settings(max_examples=1000)
 @given(OVERLAPS, st.integers(2, 6), st.integers(2, 4))
-def test_however_requests_overlap_every_event_is_read_once_in_its_order(steps, max_events, overlap):
+def test_however_requests_overlap_every_event_is_read_once_in_its_order(  # noqa: C901
+    steps, max_events, overlap
+):
     """By timestamp, and within a millisecond as the service stored them; here all answers take long."""
     stream, ledger = a_stream(max_events=max_events, overlap=overlap)
     now, tick, number, waiting, stored = 0.0, 0, 0, [], []
