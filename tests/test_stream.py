@@ -431,13 +431,30 @@ def test_however_requests_overlap_every_event_is_read_once_in_its_order(  # noqa
     assert ledger.pending == 0
 
 
-def flowing(overlap=3, answer_takes=0.5, **options):
-    """A stream whose first request was accepted after so many seconds, and five full batches that wait, 1 ms apart."""
-    stream, _ = a_stream(max_events=2, overlap=overlap, **options)
+def slow(overlap=3, answer_takes=0.5, **options):
+    """A stream whose only answer so far took so many seconds, and its ledger."""
+    stream, ledger = a_stream(overlap=overlap, **options)
     stream.add(event("first", NOW_MS - 1), 20, 0.0)
     stream.hasten(0.0)
     assert isinstance(stream.decide(0.0, NOW_MS), Send)
     settle(stream, Accepted("1"), answer_takes)
+    return stream, ledger
+
+
+def stored(stream):
+    """All that is delivered until nothing is left, in the order in which it is stored."""
+    found = []
+    while not stream.is_idle:
+        stream.hasten(100.0)
+        for send in sends(stream, 100.0):
+            found += send.batch
+            stream.settle(send, Accepted(None), 101.0)
+    return found
+
+
+def flowing(overlap=3, answer_takes=0.5, **options):
+    """A stream whose first request was accepted after so many seconds, and five full batches that wait, 1 ms apart."""
+    stream, _ = slow(overlap, answer_takes, max_events=2, **options)
     for number in range(10):
         stream.add(event(str(number), NOW_MS + number // 2), 20, 1.0)
     return stream
@@ -471,11 +488,7 @@ def test_requests_that_overlap_have_no_millisecond_in_common():
 @pytest.mark.parametrize("outcome", [Accepted(None), Unavailable("503", True), Invalid("bad")])
 def test_what_a_batch_leaves_of_its_last_millisecond_waits_until_it_is_settled(outcome):
     """Full batches overlap meanwhile. A batch that has to go again does so before its rest."""
-    stream, ledger = a_stream(max_events=4, overlap=3)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    stream.decide(0.0, NOW_MS)
-    settle(stream, Accepted(None), 0.5)
+    stream, ledger = slow(max_events=4)
     for number in range(18):
         stream.add(event(str(number), NOW_MS + number // 3), 20, 1.0)
     first, second, third = sends(stream)
@@ -495,11 +508,7 @@ def test_what_a_batch_leaves_of_its_last_millisecond_waits_until_it_is_settled(o
 
 def test_what_stood_aside_goes_before_what_came_later_in_the_same_millisecond():
     """Also where that is in a batch already, which was closed to see whether it may overlap."""
-    stream, _ = a_stream(max_events=4, overlap=3)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    stream.decide(0.0, NOW_MS)
-    settle(stream, Accepted(None), 0.5)
+    stream, _ = slow(max_events=4)
     for number in range(5):
         stream.add(event(str(number), NOW_MS), 20, 1.0)
     (first,) = sends(stream)
@@ -508,20 +517,12 @@ def test_what_stood_aside_goes_before_what_came_later_in_the_same_millisecond():
     assert sends(stream) == []
     sent = texts(first)
     stream.settle(first, Accepted(None), 1.5)
-    stream.hasten(1.5)
-    while not stream.is_idle:
-        (send,) = sends(stream, 1.5)
-        sent += texts(send)
-        stream.settle(send, Accepted(None), 1.5)
+    sent += [each.message for each in stored(stream)]
     assert sent == [str(number) for number in range(9)]
 
 
 def test_what_a_batch_leaves_of_its_last_millisecond_goes_with_it_where_it_is_too_old():
-    stream, ledger = a_stream(max_events=4, overlap=3)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    stream.decide(0.0, NOW_MS)
-    settle(stream, Accepted(None), 0.5)
+    stream, ledger = slow(max_events=4)
     for number in range(6):
         stream.add(event(str(number), NOW_MS), 20, 1.0)
     stream.hasten(1.0)
@@ -530,38 +531,13 @@ def test_what_a_batch_leaves_of_its_last_millisecond_goes_with_it_where_it_is_to
 
 
 def test_a_millisecond_too_long_for_a_batch_is_sent_one_by_one():
-    stream, _ = a_stream(max_events=4, overlap=2)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    stream.decide(0.0, NOW_MS)
-    settle(stream, Accepted(None), 0.5)
+    stream, _ = slow(max_events=4)
     for number in range(10):
         stream.add(event(str(number)), 20, 1.0)
     (first,) = sends(stream)
     settle(stream, Accepted(None), 1.5)
     (second,) = sends(stream, 1.5)
     assert texts(first) + texts(second) == [str(number) for number in range(8)]
-
-
-def slow(**options):
-    """A stream whose only answer so far took half a second, and its ledger."""
-    stream, ledger = a_stream(overlap=3, **options)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    assert isinstance(stream.decide(0.0, NOW_MS), Send)
-    settle(stream, Accepted(None), 0.5)
-    return stream, ledger
-
-
-def stored(stream):
-    """All that is delivered until nothing is left, in the order in which it is stored."""
-    found = []
-    while not stream.is_idle:
-        stream.hasten(100.0)
-        for send in sends(stream, 100.0):
-            found += send.batch
-            stream.settle(send, Accepted(None), 101.0)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -727,11 +703,7 @@ def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
 
 def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
     """Only what was looked at is known to share no millisecond with what is on its way."""
-    stream, ledger = a_stream(max_events=2, overlap=3)
-    stream.add(event("first", NOW_MS - 1), 20, 0.0)
-    stream.hasten(0.0)
-    stream.decide(0.0, NOW_MS)
-    settle(stream, Accepted("1"), 0.5)
+    stream, ledger = slow(max_events=2)
     for message, timestamp in [("a", 0), ("b", 1), ("old", -5), ("old", -5), ("c", 1), ("d", 1)]:
         stream.add(event(message, NOW_MS + timestamp), 20, 1.0)
     assert texts(stream.decide(1.0, NOW_MS)) == ["a", "b"]
