@@ -6,15 +6,23 @@ bounds, who waits for what. Pure.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from .columns import Events, escaped
+from .columns import Events, encoded
 from .events import Event, NotAnEvent, Oversize, make_events
 from .limits import EVENT_OVERHEAD_BYTES
 
 FIELDS: Final = 5
 """What callers hand over for each record, see `Records`."""
+
+
+# From so many records in a millisecond on it is worth the while to look for where the next begins.
+_DENSE: Final = 10
 
 
 class Records(NamedTuple):
@@ -68,10 +76,8 @@ def convert(records: Records, first_number: int, max_event_bytes: int, oversize:
 def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
     """Return one event for each record; None if one is empty or too long. Raises for one that is odd."""
     texts, count = records.texts, len(records.texts)
-    # The same as events.timestamp_ms: a call for each would cost as much as all the rest here.
-    timestamps = [int(seconds * 1000 + 0.0005) for seconds in records.created]
-    data = escaped(texts)
-    lengths = list(map(len, texts)) if data.isascii() else [len(text.encode()) for text in texts]
+    timestamps = _timestamps(records.created)
+    data, lengths = encoded(texts)
     # All of them together are rarely as long as one may be.
     if 0 in lengths or (len(data) > (most := max_event_bytes - EVENT_OVERHEAD_BYTES) and max(lengths) > most):
         return None
@@ -83,6 +89,29 @@ def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> d
     for place, kind in enumerate(map(Kind._make, zip(*kinds, strict=True))):
         places.setdefault(kind, []).append(place)
     return dict(zip(places, events.picked(list(places.values())), strict=True))
+
+
+def _timestamps(created: list[float]) -> Iterable[int]:
+    """Return what `events.timestamp_ms` returns for each. Raises for what is not a number."""
+    if (created[-1] - created[0]) * 1000 * _DENSE > len(created) or not _rises(created):
+        return map(_timestamp, created)
+    # A burst: a search for the end of each millisecond takes a quarter of the time of a call for each record.
+    timestamps = array("Q")
+    while (start := len(timestamps)) < len(created):
+        timestamp = _timestamp(created[start])
+        end = bisect_right(created, timestamp, start, key=_timestamp)
+        timestamps += array("Q", [timestamp]) * (end - start)
+    return timestamps
+
+
+def _timestamp(created: float) -> int:
+    # Without the bounds of `events.timestamp_ms`: beyond them it does not fit into a column.
+    return int(created * 1000 + 0.0005)
+
+
+def _rises(created: list[float]) -> bool:
+    # A NaN compares as anything.
+    return sorted(created) == created and isfinite(sum(created))
 
 
 def _one_by_one(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:

@@ -23,7 +23,7 @@ from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME
 from .naming import Naming
 from .notices import Notices
-from .own_threads import MAYBE_OUR_OWN, is_our_own
+from .own_threads import is_our_own, names_of_others
 from .rounds import Rounds
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
@@ -233,31 +233,27 @@ class CloudWatchLogsHandler(logging.Handler):
 
         The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
         """
-        if self.filters or self._filters_itself:
-            # Before any filter: it may count, or log.
-            if is_our_own(record):
-                return False
-            try:
-                verdict: bool | logging.LogRecord = self.filter(record)
-            except Exception:
-                # Said as for a formatter that raises, and nothing lost for it.
-                self.handleError(record)
-                verdict = True
-            if not verdict:
-                return verdict
-            if isinstance(verdict, logging.LogRecord):
-                # Since Python 3.12 a filter may return another record.
-                record = verdict
-        else:
+        if not self.filters and not self._filters_itself:
+            self.emit(record)
+            return True
+        # Before any filter: it may count, or log.
+        if is_our_own(record):
+            return False
+        try:
+            verdict: bool | logging.LogRecord = self.filter(record)
+        except Exception:
+            # Said as for a formatter that raises, and nothing lost for it.
+            self.handleError(record)
             verdict = True
-        self.emit(record)
+        if verdict:
+            # Since Python 3.12 a filter may return another record.
+            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record; never raises, whatever is in it. Any thread, any signal handler."""
         try:
-            # The name first: it costs a third of the whole answer; a record made by hand may have none.
-            if (record.name or "").startswith(MAYBE_OUR_OWN) and is_our_own(record):
+            if record.name not in names_of_others and is_our_own(record):
                 return
             try:
                 text = self.format(record)

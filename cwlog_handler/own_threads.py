@@ -19,8 +19,11 @@ AWS_CLIENT_LOGGERS: Final = frozenset({"botocore", "boto3", "urllib3", "s3transf
 # Where its warnings go if ``logging.captureWarnings`` is on.
 WARNINGS_LOGGER: Final = "py.warnings"
 
-# No record whose logger's name begins otherwise is `is_our_own`.
-MAYBE_OUR_OWN: Final = (*AWS_CLIENT_LOGGERS, WARNINGS_LOGGER)
+# Names without end may come with records made by hand.
+_MOST_NAMES: Final = 10_000
+
+names_of_others: Final[set[str]] = set()
+"""Loggers of which no record `is_our_own`, as far as they were met. To look here first saves most of the answer."""
 
 _idents: set[int] = set()
 
@@ -46,11 +49,15 @@ def is_own_thread() -> bool:
 
 def is_our_own(record: logging.LogRecord) -> bool:
     """True for what the AWS client logs while we call it."""
+    name = record.name or ""
+    if name.partition(".")[0] not in AWS_CLIENT_LOGGERS and name != WARNINGS_LOGGER:
+        if len(names_of_others) < _MOST_NAMES:
+            names_of_others.add(name)
+        return False
     # The record's thread, not the current one: a QueueListener may bring our own records back on another.
     # And the current one: where gevent patched late, records carry its idents, not those of threads.
-    if _idents.isdisjoint((record.thread, get_ident())) or record.process not in (None, os.getpid()):
-        return False
-    return record.name.partition(".")[0] in AWS_CLIENT_LOGGERS or record.name == WARNINGS_LOGGER
+    is_on_our_thread = not _idents.isdisjoint((record.thread, get_ident()))
+    return is_on_our_thread and record.process in (None, os.getpid())
 
 
 def forget_all() -> None:

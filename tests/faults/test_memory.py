@@ -21,7 +21,7 @@ def test_a_process_grows_no_more_than_its_buffer_whatever_the_records_are(kind):
     """F38: a bound in bytes is one that the operator sees in `ps`; what is lost for it is counted to the record."""
     run = in_a_process(kind, RECORDS[kind], f"http://127.0.0.1:{free_port()}")
     assert run["growth"] <= LEEWAY * BUFFER_BYTES + BOTO3_BYTES, f"{run['growth'] / MIB:.1f} MiB"
-    assert run["counted"] <= BUFFER_BYTES + MIB
+    assert run["counted"] <= BUFFER_BYTES
     # The buffer was full, and used: a bound that keeps nothing is easy.
     assert run["overflow"] > RECORDS[kind] / 10
     assert run["growth"] >= 0.7 * BUFFER_BYTES
