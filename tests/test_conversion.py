@@ -1,5 +1,7 @@
 """Records become events: all at once, and as one by one."""
 
+from collections import Counter
+from contextlib import contextmanager
 from math import inf, nan
 
 import pytest
@@ -23,13 +25,20 @@ TEXTS = st.text(max_size=20) | st.sampled_from(["\x7f", "a\x7f", "\ud800", "\xff
 
 def one_by_one(created, texts):
     """The same, the plain way: the events, and how many records became none, by reason."""
-    events, refused = [], {}
+    events, refused = [], Counter()
     for at, text in zip(created, texts, strict=True):
-        try:
+        with refusals_counted(refused):
             events += make_events(at, text, MOST_BYTES, "split", len(events) + 1)
-        except NotAnEvent as refusal:
-            refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
     return events, refused
+
+
+@contextmanager
+def refusals_counted(refused):
+    """Count by reason what becomes no event."""
+    try:
+        yield
+    except NotAnEvent as refusal:
+        refused[refusal.reason] += 1
 
 
 def records(created, texts):
@@ -47,7 +56,7 @@ def test_all_at_once_they_become_what_they_become_one_by_one(created, texts, odd
     texts = [texts[place % len(texts)] for place in range(len(created))]
     converted = convert(records(created, texts), 1, MOST_BYTES, "split")
     events = [event for columns in converted.events.values() for event in columns]
-    assert (events, dict(converted.refused)) == one_by_one(created, texts)
+    assert (events, converted.refused) == one_by_one(created, texts)
 
 
 @pytest.mark.parametrize("text", ["plain", "with \x7f in it", "日本 \x7f", "é"])
