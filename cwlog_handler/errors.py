@@ -22,23 +22,22 @@ RESOURCE_NOT_FOUND: Final = "ResourceNotFoundException"
 RESOURCE_ALREADY_EXISTS: Final = "ResourceAlreadyExistsException"
 _LIMIT_EXCEEDED: Final = "LimitExceededException"
 
-_NOT_AUTHORIZED: Final = re.compile(r"not authorized to perform: ([\w:*]+)(?:.*? on resource: (\S+))?", re.DOTALL)
-_CLOCK: Final = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
-_TOKEN_IN_MESSAGE: Final = re.compile(r"(?:is|sequenceToken): (\S+)$")
-_TAGS: Final = re.compile(r"\btag", re.IGNORECASE)
+# Compiled when they are first needed, which no start of a program waits for: a millisecond.
+_NOT_AUTHORIZED: Final = r"(?s)not authorized to perform: ([\w:*]+)(?:.*? on resource: (\S+))?"
+_CLOCK: Final = r"(?i)Signature (expired|not yet current)"
+_TOKEN_IN_MESSAGE: Final = r"(?:is|sequenceToken): (\S+)$"
+_TAGS: Final = r"(?i)\btag"
 # Bisecting would reject every event where the destination is at fault, not one of the events.
-_DESTINATION: Final = re.compile(
-    r"(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b", re.IGNORECASE
-)
+_DESTINATION: Final = r"(?i)(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b"
 # Who denies, as IAM words it: "because no … allows", "with an explicit deny in a …". Absent from short messages.
-_DENIED_BY: Final = re.compile(r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b")
+_DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
 
 # What stands in messages and is nobody's business: a URL's user and password, the key's id in an Authorization header,
 # and all that was signed, which the service repeats with the session token in it.
 _SECRETS: Final = (
-    (re.compile(r"(?<=://)[^\s/\"']*@"), "…@"),
-    (re.compile(r"(?<=Credential=)[^\s/,'\"]+"), "…"),
-    (re.compile(r"\s*The (?:Canonical String|String-to-Sign)\b.*", re.DOTALL), ""),
+    (r"(?<=://)[^\s/\"']*@", "…@"),
+    (r"(?<=Credential=)[^\s/,'\"]+", "…"),
+    (r"(?s)\s*The (?:Canonical String|String-to-Sign)\b.*", ""),
 )
 # What http.client says, followed by the value: of what goes into headers, only credentials can be like that.
 _BAD_HEADER: Final = "Invalid header value"
@@ -57,7 +56,7 @@ class _Answer(NamedTuple):
     def token(self) -> str | None:
         """The sequence token that the service expects; None where it expects none."""
         token = self.members.get("expectedSequenceToken")
-        if token is None and (in_message := _TOKEN_IN_MESSAGE.search(self.message)):
+        if token is None and (in_message := re.search(_TOKEN_IN_MESSAGE, self.message)):
             token = in_message[1]
         return None if token in (None, "", "null") else str(token)
 
@@ -113,7 +112,9 @@ def refuses_tags(error: Exception) -> bool:
     code = code_of(error)
     if code in ACCESS_DENIED:
         return True
-    return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(_TAGS.search(str(error)))
+    return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(
+        re.search(_TAGS, str(error))
+    )
 
 
 def code_of(error: Exception) -> str:
@@ -181,19 +182,19 @@ def _stale_token(answer: _Answer) -> StaleToken:
 
 
 def _invalid(answer: _Answer) -> Invalid | Refused:
-    return _refuse(advice.BAD_DESTINATION, answer) if _DESTINATION.search(answer.message) else Invalid(str(answer))
+    return _refuse(advice.BAD_DESTINATION, answer) if re.search(_DESTINATION, answer.message) else Invalid(str(answer))
 
 
 def _bad_signature(answer: _Answer) -> Refused:
-    return _refuse(advice.WRONG_CLOCK if _CLOCK.search(answer.message) else advice.WRONG_SECRET, answer)
+    return _refuse(advice.WRONG_CLOCK if re.search(_CLOCK, answer.message) else advice.WRONG_SECRET, answer)
 
 
 def _denied(answer: _Answer) -> Refused:
-    said = _NOT_AUTHORIZED.search(answer.message)
+    said = re.search(_NOT_AUTHORIZED, answer.message)
     action, resource = said.groups() if said else (None, None)
     details = {"action": action or answer.call.action, "resource": resource or "it", "message": answer.message}
     why, policy = advice.NO_PERMISSION, ""
-    if by := _DENIED_BY.search(answer.message):
+    if by := re.search(_DENIED_BY, answer.message):
         policy = advice.IAM_POLICY if by[2] == "identity-based policy" else by[2]
         why = advice.NOT_ALLOWED_BY if by[1] == "because no" else advice.DENIED_BY
     return answer.call.refuse(answer.code, why, policy=policy, **details)
@@ -233,7 +234,7 @@ def _fit_to_tell(message: object) -> str:
     """Return a message as one line, without secrets."""
     text = str(message)
     for secret, instead in _SECRETS:
-        text = secret.sub(instead, text)
+        text = re.sub(secret, instead, text)
     return " ".join(text.split())
 
 
@@ -242,7 +243,7 @@ def _failed(ambiguous: bool, error: Exception, _call: Call) -> Unavailable:
 
 
 def _invalid_parameters(error: Exception, call: Call) -> Invalid | Refused:
-    if _DESTINATION.search(str(error)):
+    if re.search(_DESTINATION, str(error)):
         return _refuse_error(advice.BAD_DESTINATION, error, call)
     return Invalid(_named(error))
 
