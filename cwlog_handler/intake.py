@@ -25,7 +25,7 @@ OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")
 # What tells of a loss must not be the next to be lost.
 NOTICE_LEVEL: Final = inf
 # Taken in at a time, in bytes as in the inbox: no call of C code on so much takes a millisecond.
-SLICE_BYTES: Final = 256 * 1024
+SLICE_BYTES: Final = 512 * 1024
 
 
 class Bounds(NamedTuple):
