@@ -227,10 +227,11 @@ class Backlog:
         return gone
 
     def _enter(self, level: float, lane: Lane, events: Events) -> None:
+        count, size_bytes = len(events), events.size_bytes
         # Only now, so that none is ever empty, whatever Ctrl-C breaks off.
         self._lanes[level] = lane
-        self._count += len(events)
-        self._bytes += events.size_bytes
+        self._count += count
+        self._bytes += size_bytes
 
     def _take_what_fits(self) -> Events:
         """Take out events in order of arrival until a limit is reached; one at least."""

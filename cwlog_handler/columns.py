@@ -21,6 +21,9 @@ from .limits import EVENT_OVERHEAD_BYTES
 END: Final = b"\xff"
 """Ends each text in `Events.texts`. No byte of UTF-8 has this value, whatever the text."""
 
+# From so many events in a millisecond on, on average, it pays to look for those of each and treat them as one.
+DENSE: Final = 10
+
 # The character that stands for `END` while texts are joined, where none of them has it.
 _MARK: Final = "\x7f"
 # With stretches of fewer events than this, on average, each event is picked by itself.
@@ -112,13 +115,16 @@ class Events:
         """Return some of the events, as columns of their own."""
         lengths = self.lengths[start:end]
         head = room_for(self.lengths[:start])
-        texts = memoryview(self.texts)[head : head + room_for(lengths)]
+        # Not by a memoryview: one that Ctrl-C leaves in a traceback would keep these columns from ever growing.
+        texts = self.texts[head : head + room_for(lengths)]
         return Events(self.numbers[start:end], self.timestamps[start:end], lengths, texts)
 
     def take_first(self, count: int) -> Events:
         """Take out the events that came first, as columns of their own."""
         taken = self.part(0, count)
-        del self.numbers[:count], self.timestamps[:count], self.lengths[:count], self.texts[: len(taken.texts)]
+        # Without a call in between, for the reason given in `extend`.
+        room = len(taken.texts)
+        del self.numbers[:count], self.timestamps[:count], self.lengths[:count], self.texts[:room]
         return taken
 
     def in_order(self) -> Events:

@@ -258,7 +258,8 @@ class CloudWatchLogsHandler(logging.Handler):
             try:
                 text = self.format(record)
                 if type(text) is not str:
-                    text = str(text)
+                    # Exactly that: of a subclass of str the length, or the bytes, may be anything.
+                    text = str.__str__(str(text))
             except Exception as error:
                 # Said as every handler says it, and delivered all the same: with what there is.
                 text = formatting.fallback_text(record, error)

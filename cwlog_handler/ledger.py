@@ -5,20 +5,18 @@ Owns: the counts and the snapshot that users read. Must not know: why anything w
 
 from __future__ import annotations
 
-import collections.abc
 from collections import Counter
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 # What an event costs in memory beyond its text in UTF-8: its columns (21, see `columns`) and the room that these grow
 # into; less the service's 26, which are in size_bytes already.
 EVENT_COST_BYTES: Final = 34 - 26
 
-# With the module's name here and below: whoever asks a named tuple for its types finds nothing by a shorter one.
-_NONE: Final[collections.abc.Mapping[str, int]] = MappingProxyType({})
 
-
-class Stats(NamedTuple):
+@dataclass(frozen=True)
+class Stats:
     """What became of the records so far: a snapshot that does not change.
 
     ``emitted == delivered + rejected + dropped + pending``. The unit is the log event: a record is one event, unless it
@@ -29,9 +27,9 @@ class Stats(NamedTuple):
     """All that were logged, whatever became of them."""
     delivered: int = 0
     """Acknowledged by the service."""
-    rejected_by_reason: collections.abc.Mapping[str, int] = _NONE
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Sent, and refused by the service: too_old, expired, too_new, invalid."""
-    dropped_by_reason: collections.abc.Mapping[str, int] = _NONE
+    dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Never sent: overflow, too_old, too_new, empty, oversize, invalid_time, error."""
     pending: int = 0
     """Waiting, or on their way."""

@@ -49,10 +49,12 @@ def is_own_thread() -> bool:
 
 def is_our_own(record: logging.LogRecord) -> bool:
     """True for what the AWS client logs while we call it."""
-    name = record.name or ""
+    # A record made by hand may have any name, or none.
+    name = record.name if isinstance(record.name, str) else ""
     if name.partition(".")[0] not in AWS_CLIENT_LOGGERS and name != WARNINGS_LOGGER:
-        if len(names_of_others) < _MOST_NAMES:
-            names_of_others.add(name)
+        if len(names_of_others) >= _MOST_NAMES:
+            names_of_others.clear()
+        names_of_others.add(name)
         return False
     # The record's thread, not the current one: a QueueListener may bring our own records back on another.
     # And the current one: where gevent patched late, records carry its idents, not those of threads.

@@ -15,15 +15,12 @@ from io import BytesIO
 from operator import add
 from typing import Final
 
-from .columns import END, Events, room_for
+from .columns import DENSE, END, Events, room_for
 from .threads import give_way
 
-# So much text is put together at a time, in some 0.2 ms. Then other threads have their turn: a paced one is late by
-# half as much as it were if all of a full request were put together at once.
+# So much text (on average) is put together at a time, in 0.2 ms. Then other threads have their turn: a paced one is
+# late by half as much as it were if all of a full request were put together at once.
 PART_BYTES: Final = 256 * 1024
-# With so many events in a millisecond, on average, those of each are put together at once, in a quarter of the time.
-DENSE: Final = 10
-
 # Between two events.
 _NEXT: Final = b'"},'
 # The backslash first: the others bring more of them.
@@ -55,10 +52,13 @@ def put_log_events(log_group: str, stream: str, events: Events, token: str | Non
 def _members(timestamps: Sequence[int], lengths: Sequence[int], texts: bytes) -> Iterator[bytes]:
     """Yield events, which are in chronological order, as members of a JSON list, but for the end of the last one."""
     escapes = [(char, escape) for char, escape in _ESCAPES if char in texts]
-    if (timestamps[-1] - timestamps[0] + 1) * DENSE > len(timestamps):
-        heads = {timestamp: _head(timestamp) for timestamp in set(timestamps)}
+    enough = len(timestamps) // DENSE
+    # The span tells at once of a burst; the set of them, which takes a while, of several.
+    if timestamps[-1] - timestamps[0] >= enough and len(distinct := set(timestamps)) > enough:
+        heads = {timestamp: _head(timestamp) for timestamp in distinct}
         yield _NEXT.join(map(add, map(heads.__getitem__, timestamps), _escaped(texts, escapes).split(END)))
         return
+    # Those of a millisecond at once take a quarter of the time.
     start = place = 0
     while start < len(timestamps):
         if start:

@@ -23,7 +23,8 @@ from .senders import Job, Senders
 from .stream import Stream
 from .threads import acquire, allocate_lock, get_ident
 
-# Records are taken in so many at a time, about 1 ms of work, so that nobody who needs the books waits for long.
+# Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books
+# waits for long.
 SLICE: Final = 2000
 # With more than this in the inbox the flusher gets no turn, or too few: its callers take in what came first, so many at
 # a time that they gain on what they add.

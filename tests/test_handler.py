@@ -1010,3 +1010,30 @@ def test_the_programs_random_numbers_are_left_alone(fake, logger, attach):
     assert handler.flush(60)
     assert random.getstate() == before
     assert handler.stats.retries >= 2
+
+
+def test_a_text_that_lies_about_its_length_is_delivered_whole_and_harms_no_other(fake, logger, attach):
+    """A formatter may return one, such as Django's SafeString, which is its own ``str()``."""
+
+    class Short(str):
+        def __len__(self):
+            return 3
+
+        def __str__(self):
+            return self
+
+        def encode(self, *_):
+            return b"abc"
+
+    class Formatter(logging.Formatter):
+        def format(self, record):
+            return Short(super().format(record))
+
+    handler = attach()
+    texts = ["\x1b[1mred\x1b[0m", "with \x7f", "日本語"]
+    for formatter in (Formatter(), None):
+        handler.setFormatter(formatter)
+        for text in texts:
+            logger.info(text)
+    assert handler.flush()
+    assert fake.messages("g", "s") == texts * 2

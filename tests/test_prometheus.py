@@ -79,7 +79,7 @@ def test_every_count_of_the_stats_is_shown(attach):
     shown = len(scraped(attach()))
 
     # last_error is text, and no metric; the rest is one each.
-    assert shown == len(Stats._fields) - 1
+    assert shown == len(Stats.__dataclass_fields__) - 1
 
 
 def test_several_handlers_are_told_apart_by_group_stream_and_name(fake):

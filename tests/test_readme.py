@@ -116,7 +116,7 @@ def test_every_count_that_the_readme_names_is_in_the_stats():
         "possibly_duplicated",
     }
 
-    assert named <= set(Stats._fields) | {"rejected", "dropped"}
+    assert named <= set(Stats.__dataclass_fields__) | {"rejected", "dropped"}
     assert named >= {"emitted", "delivered", "rejected", "dropped", "pending"}
 
 
