@@ -189,7 +189,7 @@ def test_a_caller_does_not_help_while_somebody_has_the_books():
 
 
 class Probed(str):
-    """A text that does something while it is taken in; one with DEL is encoded on its own."""
+    """A text that does something while it is taken in; one with DEL, as one beyond ASCII, is encoded on its own."""
 
     def __new__(cls, text, act):
         probed = super().__new__(cls, text)
