@@ -3,8 +3,6 @@
 Owns the words. Must not know: error codes, botocore, who reads it. Braces are filled in by `Advice.sentence`.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 from .outcomes import Refused

@@ -3,8 +3,6 @@
 Owns: order, span and age of a batch. Must not know: what waits (`backlog`), clocks, threads, logging, boto3, retries.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,7 +20,7 @@ class Rules(NamedTuple):
     max_age_ms: int = MAX_AGE_MS
 
     @classmethod
-    def of(cls, max_bytes: int, max_events: int, retention_days: int | None) -> Rules:
+    def of(cls, max_bytes: int, max_events: int, retention_days: int | None) -> "Rules":
         """Return the rules for a group that keeps its events ``retention_days`` (None: for ever, or not known)."""
         kept_ms = MAX_AGE_MS if retention_days is None else retention_days * DAY_MS
         return cls(max_bytes, max_events, min(MAX_AGE_MS, kept_ms))
@@ -42,7 +40,7 @@ class Batch:
         self._milliseconds: frozenset[int] | None = None
 
     @classmethod
-    def of(cls, events: list[Event]) -> Batch:
+    def of(cls, events: list[Event]) -> "Batch":
         """Return a batch of single events."""
         return cls(Events.of(events))
 
@@ -69,7 +67,7 @@ class Batch:
             self._milliseconds = frozenset(self.columns.timestamps)
         return self._milliseconds
 
-    def shares_time_with(self, other: Batch) -> bool:
+    def shares_time_with(self, other: "Batch") -> bool:
         """True if events of both could be mixed up where timestamps are all that tells their order."""
         if self.last_ms < other.first_ms or other.last_ms < self.first_ms:
             return False
@@ -79,12 +77,12 @@ class Batch:
         """Return the size of some of the events."""
         return sum(self.columns.lengths[start:end]) + EVENT_OVERHEAD_BYTES * (end - start)
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def halves(self) -> "tuple[Batch, Batch]":
         """Cut a batch of two events or more in two."""
         middle = len(self) // 2
         return Batch(self.columns.part(0, middle)), Batch(self.columns.part(middle, len(self)))
 
-    def within(self, now_ms: int, rules: Rules) -> Aged:
+    def within(self, now_ms: int, rules: Rules) -> "Aged":
         """Sort out the events that the service would not take at ``now_ms``; the batch itself if there are none."""
         oldest_ms, newest_ms = age_window_ms(now_ms, rules)
         if oldest_ms <= self.first_ms and self.last_ms <= newest_ms:
@@ -93,7 +91,7 @@ class Batch:
         end = bisect_right(self.columns.timestamps, newest_ms)
         return Aged(*(self._part(*span) for span in ((start, end), (0, start), (end, len(self)))))
 
-    def _part(self, start: int, end: int) -> Batch | None:
+    def _part(self, start: int, end: int) -> "Batch | None":
         return Batch(self.columns.part(start, end)) if start < end else None
 
 

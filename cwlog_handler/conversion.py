@@ -4,8 +4,6 @@ Owns: the way from a record to events, all at once where nothing is odd about an
 bounds, who waits for what. Pure.
 """
 
-from __future__ import annotations
-
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -34,7 +32,7 @@ class Records(NamedTuple):
     """The caller waited for room in vain."""
 
     @classmethod
-    def of(cls, fields: list[Any]) -> Records:
+    def of(cls, fields: list[Any]) -> "Records":
         """Return the records whose fields these are, one behind the other."""
         return cls._make(fields[place::FIELDS] for place in range(FIELDS))
 

@@ -3,8 +3,6 @@
 Must not know: why, who asks, how.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .backlog import Rest

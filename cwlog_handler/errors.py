@@ -4,8 +4,6 @@ Owns: every error code of the service, and botocore's exceptions. Must not know:
 batching, threads. An error is told by its code, not by its class: botocore knows no class for most codes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -3,8 +3,6 @@
 Owns: legal text, sizes, cutting long text. Must not know: time, threads, logging, boto3, what travels together.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple
 
 from .limits import EVENT_OVERHEAD_BYTES

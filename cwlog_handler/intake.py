@@ -4,8 +4,6 @@ Owns: the events' numbers, the bounds on what waits, who has to go when there is
 it lost. Must not know: threads, who drives, requests. Called with the books of `rounds` held.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from math import inf
 from typing import Final, Literal, NamedTuple

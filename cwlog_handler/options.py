@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import pkgutil
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -200,6 +199,9 @@ def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], An
         return json_serialize_default
     found: object = value
     if isinstance(value, str):
+        # Not with this module: hardly anyone says it that way.
+        import pkgutil
+
         try:
             found = pkgutil.resolve_name(value)
         except (ValueError, ImportError, AttributeError) as error:

@@ -3,8 +3,6 @@
 Must not know: what is sent, what a clock is. Instants are seconds of one monotonic clock, handed in.
 """
 
-from __future__ import annotations
-
 from bisect import insort
 from collections.abc import Callable
 from typing import Final, NamedTuple
