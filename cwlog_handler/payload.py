@@ -32,6 +32,8 @@ def put_log_events(log_group: str, stream: str, events: Events, token: str | Non
     head = {"logGroupName": log_group, "logStreamName": stream}
     if token is not None:
         head["sequenceToken"] = token
+    # A full batch was closed right before, which takes a millisecond.
+    give_way()
     # Written into one buffer, which becomes the body: each further copy of a MiB costs as much as all its page faults.
     body = BytesIO()
     body.write(f'{json.dumps(head)[:-1]},"logEvents":['.encode())
