@@ -38,7 +38,7 @@ FULL: Final = Sizes()
 # What fits into a minute and still tells a regression from noise.
 SHORT: Final = Sizes(
     rounds=3, few_rounds=1, records=25_000, seconds=1.0, repeats=3, many_streams=500, long_records=200_000,
-    buffer_mib=16, backlog_mib=10, is_short=True,
+    buffer_mib=32, backlog_mib=10, is_short=True,
 )  # fmt: skip
 
 
