@@ -30,6 +30,9 @@ monotonic: Callable[[], float] = (
 
 # How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
 LAST_MOMENT: Final = 1.0
+# What ends this soon after a flush in vain does not wait again: logging.shutdown() calls flush() and then close(), and
+# many a program flush() as its last statement.
+FLUSHED_JUST_NOW: Final = 1.0
 
 
 def sleep_until(instant: float) -> None:
@@ -107,6 +110,7 @@ class Flusher:
         self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
+        self._flushed_in_vain_at = -inf
         self.put = self.rounds.put
         if before is not None:
             before.hand_over(self.rounds)
@@ -126,16 +130,25 @@ class Flusher:
         if is_own_thread() or self.is_interrupted:
             return False
         self.notice_fork()
-        if timeout is None:
-            timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
-            if timeout <= 0 < self._close_timeout:
-                return self.rounds.is_settled
+        if timeout is not None:
+            return self._flush(timeout)
+        timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
+        settled = self.rounds.is_settled if timeout <= 0 < self._close_timeout else self._flush(timeout)
+        self._flushed_in_vain_at = -inf if settled else self._clock()
+        return settled
+
+    def _flush(self, timeout: float) -> bool:
         if self._threadless or hosts.is_forked_behind_pythons_back():
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
         ticket = self.rounds.ask_for_word()
         return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
+
+    @property
+    def has_just_flushed_in_vain(self) -> bool:
+        """True if a flush has taken all its ``close_timeout``, for nothing, and that was a moment ago."""
+        return self._clock() - self._flushed_in_vain_at <= FLUSHED_JUST_NOW
 
     @property
     def is_interrupted(self) -> bool:
@@ -186,7 +199,7 @@ class Flusher:
 
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return self._clock() + self._close_timeout
+        return self._clock() + (0.0 if self.has_just_flushed_in_vain else self._close_timeout)
 
     # -- driving ---------------------------------------------------------------------------------------------------
 

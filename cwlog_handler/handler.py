@@ -30,8 +30,6 @@ from .rounds import Rounds
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
 # The least that makes sense: a dozen short records. Less is a wrong unit rather than a wish.
 MIN_BUFFER_BYTES: Final = 4096
-# logging.shutdown() calls flush() and then close(): a close this soon after a flush in vain does not wait again.
-FLUSHED_JUST_NOW: Final = 1.0
 
 
 class CloudWatchLogsHandler(logging.Handler):
@@ -219,7 +217,6 @@ class CloudWatchLogsHandler(logging.Handler):
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
         )
-        self._flushed_in_vain_at = float("-inf")
         super().__init__(level)
         # Collected without close(): the thread ends when it has delivered what is left.
         weakref.finalize(self, self._flusher.retire).atexit = False
@@ -315,10 +312,7 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         if _holds_logging_lock():
             timeout = 0.0
-        settled = self._flusher.flush(timeout)
-        if timeout is None:
-            self._flushed_in_vain_at = float("-inf") if settled else monotonic()
-        return settled
+        return self._flusher.flush(timeout)
 
     def close(self) -> None:
         """Deliver what waits, for ``close_timeout`` seconds at most, and leave logging's list of handlers.
@@ -326,7 +320,7 @@ class CloudWatchLogsHandler(logging.Handler):
         A record that comes later, because a logger still has this handler, is delivered all the same. May be called
         again, from any thread. Together with a `flush` just before it takes one ``close_timeout``.
         """
-        if monotonic() - self._flushed_in_vain_at > FLUSHED_JUST_NOW:
+        if not self._flusher.has_just_flushed_in_vain:
             self.flush()
         self._flusher.retire()
         super().close()

@@ -113,3 +113,29 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
     assert flusher.stats().delivered == 1
     flusher.finish(now[0])
     assert "not delivered" not in capsys.readouterr().err
+
+
+def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has(capsys):
+    """F25: flush() as a program's last statement, and its exit, took twice what both may take together."""
+    now = [1000.0]
+    flusher = a_flusher(Client(), clock=lambda: now[0])
+    flusher.put(time.time(), "m", "denied", 20)
+    assert not flusher.flush(0.1)
+    assert flusher.deadline_from_now() == 1000.1  # its caller chose another time
+    assert not flusher.flush(None)
+    assert flusher.deadline_from_now() == 1000.0
+    now[0] += 2.0
+    assert flusher.deadline_from_now() == 1002.1
+    flusher.finish(now[0])
+    assert "1 events not delivered at exit: mend it" in capsys.readouterr().err
+
+
+def test_a_flush_that_has_worked_leaves_the_end_its_time():
+    client = Client()
+    flusher = a_flusher(client)
+    flusher.put(time.time(), "m", "denied", 20)
+    assert not flusher.flush(None)
+    client.denied.clear()
+    assert flusher.flush(60)
+    assert flusher.flush(None)
+    assert not flusher.has_just_flushed_in_vain

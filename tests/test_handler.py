@@ -705,14 +705,24 @@ def test_close_leaves_loggings_list_of_handlers():
     assert "leaves" not in logging._handlers
 
 
-def test_a_close_right_after_a_flush_in_vain_does_not_wait_again(attach, monkeypatch):
+def test_a_close_right_after_a_flush_in_vain_does_not_wait_again(fake, logger):
     """F25: logging.shutdown() calls both; together they take one close_timeout."""
-    handler = attach()
-    waits = []
-    monkeypatch.setattr(handler._flusher, "flush", lambda timeout: waits.append(timeout))
-    handler.flush()
+
+    class Counting(CloudWatchLogsHandler):
+        flushes = 0
+
+        def flush(self, timeout=None):
+            self.flushes += 1
+            return super().flush(timeout)
+
+    fake.fail(faults.server_error(503))
+    handler = Counting("g", "s", boto3_client=fake.client(), close_timeout=0.1)
+    logger.addHandler(handler)
+    logger.info("m")
+    assert not handler.flush()
     handler.close()
-    assert waits == [None]
+    assert handler.flushes == 1
+    fake.clear_faults()
 
 
 def test_a_caller_that_blocks_is_bounded_in_bytes_too(fake, logger, attach):
