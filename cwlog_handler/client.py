@@ -7,6 +7,9 @@ CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a p
 from __future__ import annotations
 
 import contextlib
+
+# The first connection would import it, and a child that is forked in that moment could never import it again.
+import encodings.idna  # noqa: F401
 import ssl
 import sys
 from collections.abc import Callable, Mapping
@@ -95,10 +98,6 @@ class Client:
         # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
         if client is None or self._is_outdated or (self._is_hurried and not sys.is_finalizing()):
             try:
-                # The first connection would import it, and a child that is forked in that moment could never import it
-                # again; here forks wait. Not with this module: a millisecond that no start of a program waits for.
-                import encodings.idna  # noqa: F401
-
                 client = self._users() if self._users_client is not None else self._made()
                 hooks.install(client)
             except Exception as error:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -161,22 +159,6 @@ def test_connecting_tells_the_endpoint_and_makes_no_request(ready, environment):
     assert Subject().client.connect() == Connected("https://logs.eu-west-1.amazonaws.com")
     assert Subject(region_name="us-west-2").client.connect() == Connected("https://logs.us-west-2.amazonaws.com")
     assert Subject(endpoint_url="http://localhost:1").client.connect() == Connected("http://localhost:1")
-
-
-def test_what_connections_import_is_there_once_connected_and_not_before():
-    """The import waits for no fork of its own; `connect` does."""
-    program = """
-import logging, sys
-from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.testing import FakeCloudWatchLogs
-handler = CloudWatchLogsHandler("g", boto3_client=FakeCloudWatchLogs().client())
-before = "encodings.idna" in sys.modules
-handler.handle(logging.makeLogRecord({"msg": "x"}))
-handler.flush()
-print(before, "encodings.idna" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["False", "True"]
 
 
 def test_connecting_again_keeps_the_client(environment):
