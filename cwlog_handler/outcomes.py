@@ -2,7 +2,7 @@
 
 Owns the words in which client and stream talk to each other. Must not know: botocore, error codes, what anybody does
 about an outcome. Imports nothing of ours. Named tuples, here as elsewhere: a frozen dataclass costs 0.7 ms each
-time that a program starts, one of these a fifth of that; and half as much again if its annotations were postponed
+time that a program starts, one of these a fifth of that, and twice as much if its annotations were postponed
 (``from __future__ import annotations``), for typing compiles each of them.
 """
 
