@@ -24,10 +24,6 @@ FLAT: Final = 1.25
 # A process's size comes and goes by this much without any leak.
 RSS_LEEWAY_MIB: Final = 5.0
 CHUNK: Final = 100_000
-# A process keeps the memory that it once needed, and how much of a chunk waits at a time is up to chance. So the first
-# chunks wait as a whole: no later moment needs more, and what still grows would be a leak.
-WHOLE_CHUNKS: Final = 3
-HELD_UP: Final = 2.0
 
 
 def streams(setup: Setup) -> Figures:
@@ -74,12 +70,13 @@ def long(setup: Setup) -> Figures:
     sizes = []
     for start in range(0, records, CHUNK):
         # Each chunk is a run for the sink, which keeps what it gets.
-        setup.begin(latency=HELD_UP if start < WHOLE_CHUNKS * CHUNK else 0.0)
+        setup.begin()
         log(LOGGER, KIND.template, setup.run, serials(1 + start, CHUNK))
         target.settle()
         setup.wait_for(CHUNK)
         setup.report(CHUNK, KIND)
         sizes.append(resident_bytes() / MIB)
+    # The first chunks find the size that the allocator settles on.
     return {"growth_mib": sizes[-1] - max(sizes[: max(1, len(sizes) // 5)]), "rss_mib": sizes[-1]}
 
 
