@@ -13,6 +13,7 @@ import encodings.idna  # noqa: F401
 import ssl
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import boto3.session
@@ -28,6 +29,10 @@ from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
 CONNECT_TIMEOUT: Final = 5
 READ_TIMEOUT: Final = 15
+# To make a client takes some 10 ms: one whose time-outs are longer or shorter than wanted by no more than these factors
+# is kept.
+MOST_EXCESS: Final = 1.25
+MOST_HASTE: Final = 2.0
 # botocore's own default, and more than we ever use: "Connection pool is full" would be a log record.
 MAX_CONNECTIONS: Final = 10
 
@@ -38,7 +43,7 @@ class Client:
     """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
 
     ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
-    ``patience`` bounds the time-outs of calls, in seconds; None: they are long enough for anything.
+    ``making`` is held while a boto3 client is made: a session makes one at a time.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class Client:
         log_group_class: str | None,
         log_format: str | None = None,
         say: Callable[[str, str], None],
-        patience: float | None = None,
+        making: AbstractContextManager[object] | None = None,
     ) -> None:
         self._log_group = log_group_name
         self._region_name = region_name
@@ -72,49 +77,73 @@ class Client:
         self._log_group_class = log_group_class
         self._log_format = log_format
         self._say = say
-        self._patience = READ_TIMEOUT if patience is None else patience
+        self._making = making or contextlib.nullcontext()
+        self._session: Any = None
         self._boto3: Any = None
+        # What the time-outs of our own client are bounded by, in seconds.
+        self._patience: float = READ_TIMEOUT
         self._is_outdated = False
         self._is_inherited = False
-        self._is_hurried = False
 
     def start_over(self) -> None:
         """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
         self._is_inherited = self._boto3 is not None
-        self._boto3 = None
+        self._boto3 = self._session = None
 
-    def hurry(self, seconds: float) -> None:
-        """Give up on a call after so many seconds from now on. A client that was passed in keeps its time-outs."""
-        if seconds < self._patience:
-            self._patience = seconds
-            self._is_hurried = self._boto3 is not None and self._users_client is None
+    def connect(self, patience: float | None = None) -> Connection:
+        """Make the boto3 client, if there is none, it was refused for its credentials, or its time-outs are others.
 
-    def connect(self) -> Connection:
-        """Make the boto3 client, if there is none or it was refused for its credentials.
-
-        It may take seconds, looking for credentials. A client that was passed in is used as it is.
+        It may take seconds, looking for credentials. A client that was passed in is used as it is. ``patience`` is how
+        many seconds an answer may take at most; None for as many as usual.
         """
-        client = self._boto3
-        # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
-        if client is None or self._is_outdated or (self._is_hurried and not sys.is_finalizing()):
-            try:
-                client = self._users() if self._users_client is not None else self._made()
-                hooks.install(client)
-            except Exception as error:
-                return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
-            self._boto3, self._is_outdated, self._is_hurried = client, False, False
+        try:
+            client = self._boto3
+            if not self._is_fit(client, patience):
+                with self._making:
+                    client = self._boto3
+                    # Another thread may have made it meanwhile.
+                    if not self._is_fit(client, patience):
+                        client = self._users() if self._users_client is not None else self._made(patience)
+                        hooks.install(client)
+                        self._boto3, self._is_outdated = client, False
+        except Exception as error:
+            return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
-    def put(self, stream_name: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
+    def _is_fit(self, client: Any, patience: float | None) -> bool:
+        """Return whether the client need not be made anew; there may be none."""
+        if client is None or self._is_outdated:
+            return False
+        # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
+        if self._users_client is not None or sys.is_finalizing():
+            return True
+        wanted = _bounded(patience)
+        return wanted / MOST_HASTE <= self._patience <= wanted * MOST_EXCESS
+
+    def put(
+        self,
+        stream_name: str,
+        batch: Batch,
+        token: str | None,
+        on_progress: Callable[[], None],
+        patience: float | None = None,
+        is_fresh: bool = False,
+    ) -> Outcome:
         """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
 
         ``on_progress`` is called when the request goes to the network, and again, if the client is our own, when all of
-        it has been handed over; not at all if it fails before that.
+        it has been handed over; not at all if it fails before that. ``patience``: see `connect`; of a client that was
+        passed in the time-outs are its own. ``is_fresh`` asks for a new connection: an idle one may be dead, and nobody
+        told us.
         """
-        connected = self.connect()
+        connected = self.connect(patience)
         if not isinstance(connected, Connected):
             return connected
+        if is_fresh and self._users_client is None:
+            # Closes the connections that no request is using.
+            with contextlib.suppress(Exception):
+                self._boto3.close()
         try:
             outcome = self._put(stream_name, batch, token, on_progress)
         except Exception as error:
@@ -126,8 +155,12 @@ class Client:
             self._is_outdated = True
         return outcome
 
-    def _made(self) -> Any:
-        return make(self._region_name, self._endpoint_url, self._profile_name, self._patience)
+    def _made(self, patience: float | None) -> Any:
+        # The session has the credentials, which may take seconds to come by: it is kept unless they were refused.
+        if self._session is None or self._is_outdated:
+            self._session = boto3.session.Session(profile_name=self._profile_name)
+        self._patience = _bounded(patience)
+        return _made_by(self._session, self._region_name, self._endpoint_url, self._patience)
 
     def _users(self) -> Any:
         client = self._users_client
@@ -222,8 +255,11 @@ class Client:
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
     """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds. Raises what boto3 raises."""
+    return _made_by(boto3.session.Session(profile_name=profile_name), region_name, endpoint_url, patience)
+
+
+def _made_by(session: Any, region_name: str | None, endpoint_url: str | None, patience: float) -> Any:
     _follow_gevent()
-    session = boto3.session.Session(profile_name=profile_name)
     config = Config(
         # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
         retries={"total_max_attempts": 1, "mode": "standard"},
@@ -232,6 +268,10 @@ def make(region_name: str | None, endpoint_url: str | None, profile_name: str | 
         max_pool_connections=MAX_CONNECTIONS,
     )
     return session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
+
+
+def _bounded(patience: float | None) -> float:
+    return READ_TIMEOUT if patience is None else min(READ_TIMEOUT, patience)
 
 
 def _follow_gevent() -> None:

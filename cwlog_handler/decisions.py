@@ -18,8 +18,8 @@ class Send(NamedTuple):
     place: int
     """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
     half of."""
-    maybe_stored: bool = False
-    """The service may have it already: an earlier answer was lost."""
+    doubts: int = 0
+    """How many earlier requests with it may have been stored: their answers were lost, or did not come yet."""
     rest: Rest = ()
     """Events of the batch's last millisecond that did not fit: none of them may travel before it is settled."""
 

@@ -15,12 +15,13 @@ from functools import partial
 from math import inf
 from typing import Final, Protocol
 
-from . import lifecycle, outcomes
+from . import outcomes
 from .batches import Batch, Rules
 from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
-from .pacing import ARRIVED_AFTER_MOST, SLOW_LANE_MOST, Backoff, Overlap, SendInterval, shared_bucket
+from .pacing import ARRIVED_AFTER_MOST, Overlap, SendInterval, shared_bucket
+from .retry import Retry
 from .senders import MOST_SENDERS, Job, Senders
 from .stream import Stream
 from .threads import Empty, SimpleQueue
@@ -35,6 +36,12 @@ FORGET_IN_A_CROWD_AFTER: Final = 2.0
 MOST_OVERLAPPING: Final = 4
 # The agenda keeps dates that others have replaced; it is made anew with more than two for each stream, and these.
 SPARE_DATES: Final = 16
+# However near the deadline, a request gets so many seconds: on the calling thread, which makes no other meanwhile, and
+# on a thread of its own, beside which another is made if it is presumed lost.
+LEAST_PATIENCE_INLINE: Final = 1.0
+LEAST_PATIENCE: Final = 0.5
+# How often a stream whose request is to be presumed lost is asked again, while there are too many of these already.
+WAIT_FOR_THREADS: Final = 0.1
 # Failures in a row before a network fault is worth a line: single ones are everyday.
 WORTH_A_LINE: Final = 3
 
@@ -42,13 +49,22 @@ WORTH_A_LINE: Final = 3
 class Client(Protocol):
     """What is needed of `client.Client` here; simulations bring their own."""
 
-    def connect(self) -> outcomes.Connection:
-        """Make the boto3 client; say which endpoint it talks to."""
+    def connect(self, patience: float | None) -> outcomes.Connection:
+        """Make the boto3 client; say which endpoint it talks to. ``patience``: see `put`."""
 
     def put(
-        self, stream_name: str, batch: Batch, token: str | None, on_progress: Callable[[], None]
+        self,
+        stream_name: str,
+        batch: Batch,
+        token: str | None,
+        on_progress: Callable[[], None],
+        patience: float | None,
+        is_fresh: bool,
     ) -> outcomes.Outcome:
-        """Make one request; ``on_progress`` is called when it goes out, and may be again while it does."""
+        """Make one request; ``on_progress`` is called when it goes out, and may be again while it does.
+
+        ``patience`` is how many seconds an answer may take, None for the usual; ``is_fresh`` asks for a new connection.
+        """
 
 
 class Dispatch:
@@ -91,9 +107,7 @@ class Dispatch:
         self._ready: OrderedDict[Stream, None] = OrderedDict()
         self._endpoint: str | None = None
         self._connecting = False
-        self._connect_at = 0.0
-        self._connect_failures = 0
-        self._connect_backoff = Backoff(jitter, SLOW_LANE_MOST)
+        self._connect_retry = Retry(jitter)
         self._swept_at = clock()
 
     def stream(self, name: str) -> Stream:
@@ -129,25 +143,29 @@ class Dispatch:
                 settle = self._results.get_nowait()
             except Empty:
                 return
-            self._senders.finished()
             settle(now)
 
-    def decide(self, now: float, now_ms: int) -> tuple[list[Job], float | None]:
-        """Return the calls to make now, and when to ask again (None: when something has happened)."""
+    def decide(self, now: float, now_ms: int, deadline: float = inf) -> tuple[list[Job], float | None]:
+        """Return the calls to make now, and when to ask again (None: when something has happened).
+
+        ``deadline`` is until when somebody waits for what is here; ``inf`` if nobody does.
+        """
         while self._agenda and self._agenda[0][0] <= now:
             at, _, stream = heapq.heappop(self._agenda)
             if at == stream.asked_at:
                 stream.asked_at = inf
                 self._ready[stream] = None
         if self._ready and self._endpoint is None:
-            return self._connect(now)
+            return self._connect(now, deadline)
+        if deadline < inf and not self._senders.inline:
+            self._presume_lost(now, deadline)
         jobs: list[Job] = []
         # Oldest first, each goes to the end of the line: with more streams than senders all get their turn.
         for _ in range(len(self._ready)):
             if len(jobs) >= self._senders.free:
                 break
             stream, _ = self._ready.popitem(last=False)
-            if (job := self._ask(stream, now, now_ms)) is not None:
+            if (job := self._ask(stream, now, now_ms, deadline)) is not None:
                 jobs.append(job)
         return jobs, self._agenda[0][0] if self._agenda else None
 
@@ -162,22 +180,39 @@ class Dispatch:
             if stream.bucket is None or stream.bucket.is_full(now):
                 del self.streams[stream.name]
 
-    def _ask(self, stream: Stream, now: float, now_ms: int) -> Job | None:
+    def _ask(self, stream: Stream, now: float, now_ms: int, deadline: float) -> Job | None:
         if stream.bucket is None:
             assert self._endpoint is not None
             stream.bucket = shared_bucket(self._endpoint, self._group, stream.name, self._rate)
         if stream.is_on_its_way and self._senders.free <= MOST_SENDERS // 2:
             # Asked again when its request is settled.
             return None
-        match stream.decide(now, now_ms):
+        match stream.decide(now, now_ms, deadline):
             case Send() as send:
                 self.plan(stream, now)
-                return partial(self._call, stream, send)
+                return partial(self._call, stream, send, self._patience(now, deadline))
             case Wait(until):
                 self.plan(stream, until)
         return None
 
-    def _call(self, stream: Stream, send: Send) -> None:
+    def _presume_lost(self, now: float, deadline: float) -> None:
+        """Have requests that take too long for somebody's deadline made again, and plan to look at the others."""
+        for stream in self._ready:
+            while stream.lost_at(deadline) <= now and self._senders.presume_lost():
+                stream.presume_lost(now)
+                if stream.bucket is not None:
+                    # When it arrived, if it did, nobody knows: now at the latest.
+                    stream.bucket.give_back(now)
+            if (lost_at := stream.lost_at(deadline)) < inf:
+                self.plan(stream, max(lost_at, now + WAIT_FOR_THREADS))
+
+    def _patience(self, now: float, deadline: float) -> float | None:
+        """Return how many seconds a request may take that starts now; None for as many as usual."""
+        if deadline == inf or not self._senders.is_crowded:
+            return None
+        return max(LEAST_PATIENCE_INLINE if self._senders.inline else LEAST_PATIENCE, (deadline - now) / 2)
+
+    def _call(self, stream: Stream, send: Send, patience: float | None) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""
         under_way_at = send.start
 
@@ -188,17 +223,20 @@ class Dispatch:
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
-            outcome = self._client.put(stream.name, send.batch, send.token, on_progress)
+            outcome = self._client.put(stream.name, send.batch, send.token, on_progress, patience, send.doubts > 0)
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:
             # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
-            assert stream.bucket is not None
-            stream.bucket.give_back(min(self._clock(), under_way_at + ARRIVED_AFTER_MOST))
-            self._results.put(partial(self._settle, stream, send, outcome))
+            arrived_at = min(self._clock(), under_way_at + ARRIVED_AFTER_MOST)
+            self._results.put(partial(self._settle, stream, send, outcome, arrived_at))
             self._ring()
 
-    def _settle(self, stream: Stream, send: Send, outcome: outcomes.Outcome, now: float) -> None:
+    def _settle(self, stream: Stream, send: Send, outcome: outcomes.Outcome, arrived_at: float, now: float) -> None:
+        is_late = not stream.awaits(send)
+        self._senders.finished(is_late)
+        if not is_late and stream.bucket is not None:
+            stream.bucket.give_back(arrived_at)
         invalid = self._ledger.rejected["invalid"]
         stream.settle(send, outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
@@ -216,39 +254,37 @@ class Dispatch:
             case outcomes.Invalid(message) if is_rejected:
                 self._notices.say("invalid", f"{where}: the service refused an event: {message}")
 
-    def _connect(self, now: float) -> tuple[list[Job], float | None]:
+    def _connect(self, now: float, deadline: float) -> tuple[list[Job], float | None]:
         if self._connecting:
             return [], None
-        if now < self._connect_at:
-            return [], self._connect_at
+        if now < (at := self._connect_retry.at(deadline)):
+            return [], at
         self._connecting = True
-        return [self._make_client], None
+        return [partial(self._make_client, now, self._patience(now, deadline))], None
 
-    def _make_client(self) -> None:
+    def _make_client(self, started: float, patience: float | None) -> None:
         connection: outcomes.Connection = outcomes.Unavailable("interrupted", ambiguous=False)
         try:
-            with lifecycle.no_fork:
-                connection = self._client.connect()
+            connection = self._client.connect(patience)
         except Exception as error:
             connection = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
         finally:
-            self._results.put(partial(self._connected, connection))
+            self._results.put(partial(self._connected, started, connection))
             self._ring()
 
-    def _connected(self, connection: outcomes.Connection, now: float) -> None:
+    def _connected(self, started: float, connection: outcomes.Connection, now: float) -> None:
+        self._senders.finished()
         self._connecting = False
         match connection:
             case outcomes.Connected(endpoint):
                 self._endpoint = endpoint
-                self._connect_failures = 0
-                self._connect_backoff.worked()
+                self._connect_retry.worked()
                 return
             case outcomes.Refused(code, advice):
                 self._ledger.last_error = advice
                 self._notices.say(code, advice)
             case outcomes.Unavailable(cause):
                 self._ledger.last_error = cause
-                self._connect_failures += 1
-                if self._connect_failures >= WORTH_A_LINE:
+                if self._connect_retry.failures + 1 >= WORTH_A_LINE:
                     self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")
-        self._connect_at = now + self._connect_backoff.failed()
+        self._connect_retry.refused(started, now)

@@ -48,9 +48,6 @@ class Client(Protocol):
     def start_over(self) -> None:
         """Forget the boto3 client: the process was forked."""
 
-    def hurry(self, seconds: float) -> None:
-        """Give up on a call after so many seconds from now on: the process ends."""
-
 
 class MakeRounds(Protocol):
     """Makes the rounds of a process, for a flusher that tells how they come to be driven."""
@@ -142,7 +139,7 @@ class Flusher:
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
-        ticket = self.rounds.ask_for_word()
+        ticket = self.rounds.ask_for_word(self._clock() + timeout)
         return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
 
     @property
@@ -165,6 +162,12 @@ class Flusher:
         if self._has_thread:
             self.rounds.inbox.ring()
 
+    def begin_to_deliver(self, deadline: float) -> None:
+        """Have the thread deliver what waits until the deadline, without waiting for it."""
+        self.notice_fork()
+        if self._has_thread and not self.rounds.is_settled and deadline > self._clock():
+            self.rounds.ask_for_word(deadline)
+
     def finish(self, deadline: float) -> None:
         """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
         self.notice_fork()
@@ -183,7 +186,6 @@ class Flusher:
                 self._driving.release()
             self._threadless = True
             self.rounds.go_inline()
-            self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
@@ -258,7 +260,7 @@ class Flusher:
     def _run_once(self) -> bool:
         """Do a round and wait for the next; False if there is none because the thread may end."""
         rounds = self.rounds
-        next_at = self._guarded_step()
+        next_at = self._guarded_step(inf)
         if self._retired and rounds.is_settled:
             return False
         timeout = inf if next_at is None else max(0.0, next_at - self._clock())
@@ -293,7 +295,7 @@ class Flusher:
     def _drive(self, deadline: float) -> bool:
         while True:
             self.rounds.hasten_all()
-            next_at = self._guarded_step()
+            next_at = self._guarded_step(deadline)
             if self.rounds.is_settled:
                 return True
             now = self._clock()
@@ -301,9 +303,9 @@ class Flusher:
                 return False
             self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
 
-    def _guarded_step(self) -> float | None:
+    def _guarded_step(self, deadline: float) -> float | None:
         try:
-            return self.rounds.step()
+            return self.rounds.step(deadline)
         except Exception as error:  # a bug of ours must not end the only thread that delivers
             self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
             return self._clock() + 1.0

@@ -13,11 +13,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import formatting, limits, options
+from . import formatting, lifecycle, limits, options
 from .batches import Rules
 from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
-from .flusher import LAST_MOMENT, Flusher, monotonic, sleep_until
+from .flusher import Flusher, monotonic, sleep_until
 from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME
@@ -180,8 +180,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_class=options.log_group_class(log_group_class),
             log_format=log_format,
             say=notices.say,
-            # Where the caller makes the call, it takes no longer than the caller waits, give or take.
-            patience=None if self.use_queues else max(LAST_MOMENT, self.close_timeout),
+            making=lifecycle.no_fork,
         )
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 from .conversion import FIELDS, Records
@@ -32,9 +33,10 @@ ROOM_POLL: Final = 0.01
 
 
 class Ticket:
-    """Somebody waits until all that was put in before this is settled."""
+    """Somebody waits until all that was put in before this is settled, or until a deadline."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float = inf) -> None:
+        self.deadline = deadline
         self._done = allocate_lock()
         self._done.acquire()
         self.abandoned = False

@@ -27,6 +27,9 @@ class Watched(Protocol):
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
 
+    def begin_to_deliver(self, deadline: float) -> None:
+        """Have what waits delivered until the deadline, without waiting for it."""
+
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
 
@@ -105,8 +108,12 @@ def deliver_all() -> None:
 
 
 def _deadlines() -> list[tuple[Watched, float]]:
-    # All of them first, so that several handlers wait side by side and not one after another.
-    return [(flusher, flusher.deadline_from_now()) for flusher in list(_watched)]
+    # All of them first, so that several handlers wait side by side and not one after another; and none of them loses
+    # its time to one that comes before and whose endpoint does not answer.
+    deadlines = [(flusher, flusher.deadline_from_now()) for flusher in list(_watched)]
+    for flusher, deadline in deadlines:
+        flusher.begin_to_deliver(deadline)
+    return deadlines
 
 
 def start_over(keeps_records: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Final, TypeAlias
 
 from .batches import Rules
@@ -150,9 +151,12 @@ class Rounds:
         """True in a signal handler, or a finalizer, below which this very thread holds the books: it must not wait."""
         return self._helper == get_ident()
 
-    def ask_for_word(self) -> Ticket:
-        """Return a ticket to wait with until all that was put in before is settled."""
-        ticket = Ticket()
+    def ask_for_word(self, deadline: float) -> Ticket:
+        """Return a ticket to wait with until all that was put in before is settled, or until the deadline.
+
+        Until then the tries are spread over what is left of the time, whether somebody waits with it or not.
+        """
+        ticket = Ticket(deadline)
         self.inbox.put_ticket(ticket)
         return ticket
 
@@ -195,8 +199,11 @@ class Rounds:
         with self._books:
             self._dispatch.hasten_all(self._clock())
 
-    def step(self) -> float | None:
-        """Do one round without waiting; return when the next is due, or None if only a ring can bring work."""
+    def step(self, deadline: float = inf) -> float | None:
+        """Do one round without waiting; return when the next is due, or None if only a ring can bring work.
+
+        ``deadline`` is until when the driver itself waits; ``inf`` if it goes on for ever.
+        """
         now = self._clock()
         # A record may have come right after the last look: counting from there, none waits longer than the interval.
         arrived, self.looked_at = self.looked_at, now
@@ -217,8 +224,11 @@ class Rounds:
             if tickets:
                 busy = self._dispatch.hasten_all(now)
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
-            jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000))
-            self._finish_tickets()
+            self._finish_tickets(now)
+            deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
+            jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000), deadline)
+            # What is too old to be sent is settled by now, too.
+            self._finish_tickets(now)
             self._dispatch.sweep(now)
             self._jobs.extend(jobs)
         # Outside the lock: without threads the call is made right here and may take long, or be broken off by Ctrl-C.
@@ -231,16 +241,16 @@ class Rounds:
             later = self._clock()
             self._dispatch.collect(later)
             self._intake.tell_losses(later)
-            self._finish_tickets()
+            self._finish_tickets(later)
         return now
 
-    def _finish_tickets(self) -> None:
+    def _finish_tickets(self, now: float) -> None:
         waiting = []
         for ticket, number, streams in self._tickets:
             # What is settled stays so: each stream but the last that is not is looked at once.
             while streams and streams[-1].is_settled_up_to(number):
                 streams.pop()
-            if streams and not ticket.abandoned:
+            if streams and not ticket.abandoned and now < ticket.deadline:
                 waiting.append((ticket, number, streams))
             elif not streams:
                 ticket.finish()

@@ -15,6 +15,10 @@ from .threads import Empty, SimpleQueue, start_new_thread
 # Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
 # eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.
 MOST_SENDERS: Final = 8
+# Requests that are presumed lost keep their threads until their time-outs are over. So many threads may be added.
+MOST_LOST: Final = 16
+# From so many on, requests are given no more time than they have until they are presumed lost.
+MANY_LOST: Final = 8
 # A thread without work ends after this many seconds.
 LINGER: Final = 10.0
 
@@ -28,6 +32,8 @@ class Senders:
         self.inline = inline
         self._most = most
         self._busy = 0
+        self._lost = 0
+        self._is_short_of_threads = False
         # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
         self._threads: set[object] = set()
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -36,7 +42,19 @@ class Senders:
     def free(self) -> int:
         """How many jobs would start at once."""
         # Inline one at a time: whoever drives looks at its deadline between two.
-        return (1 if self.inline else self._most) - self._busy
+        return (1 if self.inline else self._most) + self._lost - self._busy
+
+    @property
+    def is_crowded(self) -> bool:
+        """True if no further job should take longer than is needed."""
+        return self.inline or self._is_short_of_threads or self._lost >= MANY_LOST
+
+    def presume_lost(self) -> bool:
+        """Let another job start beside one from which nothing is expected any more; False if there are too many."""
+        if self.inline or self._lost >= MOST_LOST:
+            return False
+        self._lost += 1
+        return True
 
     def run(self, job: Job) -> None:
         """Start a job; whoever gave it says `finished` when its result has come in."""
@@ -56,13 +74,15 @@ class Senders:
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
                 self._threads.discard(thread)
+                self._is_short_of_threads = True
                 with own_thread(), suppress(Empty):
                     while True:
                         self._jobs.get_nowait()()
 
-    def finished(self) -> None:
-        """Say that a job's result has come in."""
+    def finished(self, was_lost: bool = False) -> None:
+        """Say that a job's result has come in; ``was_lost``: it was presumed lost before."""
         self._busy -= 1
+        self._lost -= was_lost
 
     def _work(self, thread: object) -> None:
         with own_thread():

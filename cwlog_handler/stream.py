@@ -24,11 +24,9 @@ from .columns import Events
 from .decisions import Send, Wait
 from .ledger import Ledger
 from .losses import Loss
-from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket, Turn
+from .pacing import Overlap, SendInterval, TokenBucket, Turn
+from .retry import Retry, presumed_lost_at
 
-# A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
-# Up to here another try follows at once; beyond, it backs off like any failure.
-QUICK_RETRIES = 2
 # A full batch is taken so long before its token is free: to make a request of it takes some milliseconds, which would
 # each time be missing from the second.
 PREPARED_AHEAD = 0.05
@@ -36,15 +34,15 @@ PREPARED_AHEAD = 0.05
 SLOW_ANSWER = 0.1
 
 _place = attrgetter("place")
+_start = attrgetter("start")
 
 
 class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_again", "_backlog", "_backoff", "_due", "_flows", "_interval", "_is_slow", "_is_well", "_ledger", "_loss",
-        "_not_before", "_overlap", "_quick_retries", "_rules", "_sent", "_slow_lane", "_token",
-        "asked_at", "bucket", "failures", "last_used", "name",
+        "_again", "_answer_took", "_backlog", "_due", "_flows", "_interval", "_is_well", "_ledger", "_loss", "_overlap",
+        "_retry", "_rules", "_sent", "_token", "asked_at", "bucket", "last_used", "name",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +58,6 @@ class Stream:
         self.bucket: TokenBucket | None = None
         self.last_used = 0.0
         self.asked_at = inf
-        self.failures = 0
         self._rules = rules
         self._ledger = ledger
         self._interval = interval
@@ -69,16 +66,13 @@ class Stream:
         # To be sent again, in order of arrival.
         self._again: list[Send] = []
         self._sent: list[Send] = []
-        # The last answer was good; it took long.
+        self._retry = Retry(random)
+        # The last answer was good; the last good answer took so many seconds.
         self._is_well = False
-        self._is_slow = False
+        self._answer_took = 0.0
         self._token: str | None = None
         # When what waits has waited long enough.
         self._due = 0.0
-        self._not_before = 0.0
-        self._backoff = Backoff(random)
-        self._slow_lane = Backoff(random, SLOW_LANE_MOST)
-        self._quick_retries = 0
         self._loss: Loss | None = None
         self._flows = False
 
@@ -158,12 +152,22 @@ class Stream:
         """True if a request is under way: a further one would overlap it."""
         return bool(self._sent)
 
-    def decide(self, now: float, now_ms: int) -> Send | Wait | None:
-        """Say what to do at this instant; None means nothing until an event is added or a request settled."""
+    @property
+    def failures(self) -> int:
+        """How many requests in a row have failed."""
+        return self._retry.failures
+
+    def decide(self, now: float, now_ms: int, deadline: float = inf) -> Send | Wait | None:
+        """Say what to do at this instant; None means nothing until an event is added or a request settled.
+
+        ``deadline`` is until when somebody waits for what is here; the tries are spread over the time until then.
+        """
         if self.is_idle or (self._sent and not self._may_overlap()):
             return None
         ready = self._again or self._backlog.has_full_batch
-        not_before = self._not_before if ready else max(self._not_before, self._due)
+        not_before = self._retry.at(deadline)
+        if not ready:
+            not_before = max(not_before, self._due)
         if now < not_before:
             return Wait(not_before)
         # The token comes first: while it is waited for, more events may join the batch, unless it is full.
@@ -177,6 +181,29 @@ class Stream:
             return None
         self._sent.append(send)
         return send
+
+    @property
+    def _is_slow(self) -> bool:
+        return self._answer_took > SLOW_ANSWER
+
+    def lost_at(self, deadline: float) -> float:
+        """Return when the first of the requests under way is to be presumed lost; ``inf`` for never."""
+        if deadline == inf or not self._sent:
+            return inf
+        return min(presumed_lost_at(send.start, self._answer_took, deadline) for send in self._sent)
+
+    def presume_lost(self, now: float) -> None:
+        """Count no longer on an answer to the request that is under way for longest: its batch goes again, at once.
+
+        Should the answer come all the same, `settle` still heeds it.
+        """
+        send = min(self._sent, key=_start)
+        self._sent.remove(send)
+        self._backlog.put_back(send.rest)
+        self._is_well = False
+        self._ledger.retries += 1
+        self._ledger.last_error = f"no answer to a request for {now - send.start:.1f} s"
+        self._put_back(send, send.batch, send.doubts + 1)
 
     def _may_overlap(self) -> bool:
         """True if a further request may go out now; its batch is closed then, or waits closed for its turn."""
@@ -214,25 +241,50 @@ class Stream:
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
         """Draw the consequences of what became of a batch that was sent."""
+        self._ledger.requests += 1
+        self.last_used = now
+        if not self.awaits(send):
+            self._settle_late(send, outcome, now)
+            return
         self._sent.remove(send)
         self._backlog.put_back(send.rest)
-        self.last_used = now
-        self._is_slow = now - send.start > SLOW_ANSWER
-        self._ledger.requests += 1
         match outcome:
             case outcomes.Accepted():
                 self._accepted(send, outcome)
+                self._worked(now - send.start)
             case outcomes.AlreadyAccepted(token):
                 self._token = token
                 self._ledger.deliver(len(send.batch), send.batch.size_bytes)
-                self._worked()
+                self._worked(now - send.start)
             case outcomes.Invalid(message):
                 self._invalid(send, message)
             case _:
-                maybe_stored = send.maybe_stored or (isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous)
+                is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous
                 self._ledger.retries += 1
-                self._put_back(send, send.batch, maybe_stored)
-                self._failed(outcome, now)
+                self._put_back(send, send.batch, send.doubts + is_in_doubt)
+                self._failed(outcome, send.start, now)
+
+    def awaits(self, send: Send) -> bool:
+        """True if a request is under way that is not presumed lost."""
+        return send in self._sent
+
+    def _settle_late(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
+        """Heed the answer to a request that was presumed lost, if it is good news: its batch need not go again.
+
+        Of a batch that was settled meanwhile, or cut in two, nothing is left to be settled.
+        """
+        if not isinstance(outcome, outcomes.Accepted):
+            return
+        for waiting in (self._again, self._sent):
+            for other in waiting:
+                if other.batch is send.batch:
+                    waiting.remove(other)
+                    # This try is in doubt no more; one that is under way is, for nobody will look at its answer.
+                    doubts = other.doubts - 1 + (waiting is self._sent)
+                    self._backlog.put_back(other.rest)
+                    self._accepted(send._replace(doubts=doubts), outcome)
+                    self._worked(now - send.start)
+                    return
 
     def _accepted(self, send: Send, answer: outcomes.Accepted) -> None:
         batch = send.batch
@@ -243,18 +295,15 @@ class Stream:
         for first, last, reason in lost:
             self._ledger.reject(last - first, batch.size_of(first, last), reason)
         self._ledger.deliver(end - expired, batch.size_of(expired, end))
-        if send.maybe_stored:
+        if send.doubts:
             self._ledger.possibly_duplicated += end - expired
         self._interval.accepted()
-        self._worked()
 
-    def _worked(self) -> None:
+    def _worked(self, seconds: float) -> None:
+        self._answer_took = seconds
         self._flows = True
         self._is_well = True
-        self.failures = 0
-        self._backoff.worked()
-        self._slow_lane.worked()
-        self._quick_retries = 0
+        self._retry.worked()
 
     def _invalid(self, send: Send, message: str) -> None:
         """Bisect: the good events go out, each once, and the bad one ends up alone."""
@@ -265,36 +314,29 @@ class Stream:
         else:
             self._ledger.retries += 1
             for half in reversed(send.batch.halves()):
-                self._put_back(send, half, maybe_stored=False)
+                self._put_back(send, half, doubts=0)
 
-    def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
-        insort_left(self._again, send._replace(batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
+    def _put_back(self, send: Send, batch: Batch, doubts: int) -> None:
+        insort_left(self._again, send._replace(batch=batch, doubts=doubts, rest=()), key=_place)
 
-    def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
-        delay = 0.0
-        self.failures += 1
+    def _failed(self, outcome: outcomes.Outcome, tried_at: float, now: float) -> None:
         self._is_well = False
         match outcome:
             case outcomes.StaleToken(expected):
                 self._overlap.tokens_matter()
                 self._token = expected
-                delay = self._quickly()
+                self._retry.failed_quickly(tried_at, now)
             case outcomes.Created():
                 self._token = None
-                delay = self._quickly()
+                self._retry.failed_quickly(tried_at, now)
             case outcomes.Throttled(code):
                 self._ledger.throttled += 1
                 self._ledger.last_error = code
                 self._interval.throttled()
-                delay = self._backoff.failed()
+                self._retry.failed(tried_at, now)
             case outcomes.Unavailable(cause):
                 self._ledger.last_error = cause
-                delay = self._backoff.failed()
+                self._retry.failed(tried_at, now)
             case outcomes.Refused(_, advice):
                 self._ledger.last_error = advice
-                delay = self._slow_lane.failed()
-        self._not_before = now + delay
-
-    def _quickly(self) -> float:
-        self._quick_retries += 1
-        return 0.0 if self._quick_retries <= QUICK_RETRIES else self._backoff.failed()
+                self._retry.refused(tried_at, now)

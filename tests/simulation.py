@@ -64,10 +64,10 @@ class Service:
         self._stored: dict[str, list[tuple[int, str]]] = {}
         self._endpoint = an_endpoint()
 
-    def connect(self):
+    def connect(self, patience=None):
         return outcomes.Connected(self._endpoint)
 
-    def put(self, stream_name, events, token, on_progress):
+    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
         on_progress()
         fault = self.faults.get(stream_name, self.fault)
         if fault is not None:

@@ -1091,21 +1091,22 @@ def test_error_codes_stand_in_one_file():
             assert not found, (path.name, found)
 
 
-def test_a_client_in_a_hurry_gives_up_sooner_and_one_that_was_passed_in_is_left_alone(fake):
-    """F25: at the interpreter's end, a call may take what is left of the deadline."""
+def test_a_client_has_the_time_outs_that_the_time_left_allows_and_one_that_was_passed_in_is_left_alone(fake):
+    """F25, F50: on the calling thread an answer may take what is left of a deadline; later as long as usual again."""
     client = Subject(region_name="us-east-1").client
     client.connect()
-    before = client._boto3
-    client.hurry(2.5)
-    assert isinstance(client.connect(), Connected)
-    assert client._boto3 is not before
+    usual = client._boto3
+    client.connect(14.0)
+    assert client._boto3 is usual, "a client is made anew for next to nothing"
+    assert isinstance(client.connect(2.5), Connected)
     config = client._boto3.meta.config
     assert (config.connect_timeout, config.read_timeout) == (2.5, 2.5)
-    client.hurry(60)
+    hasty = client._boto3
+    client.connect(2.2)
+    assert client._boto3 is hasty
     client.connect()
-    assert client._boto3.meta.config.read_timeout == 2.5
+    assert client._boto3.meta.config.read_timeout == usual.meta.config.read_timeout
     users = Subject(fake.client()).client
     users.connect()
-    users.hurry(2.5)
-    users.connect()
+    users.connect(2.5)
     assert users._boto3 is users._users_client

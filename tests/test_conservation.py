@@ -34,12 +34,12 @@ class Service:
         self.endpoint = an_endpoint()
         self.clock, self.faults, self.stored, self.starts = clock, [], {}, {}
 
-    def connect(self):
+    def connect(self, patience=None):
         if self.faults and isinstance(self.faults[0], outcomes.Unavailable):
             return self.faults.pop(0)
         return outcomes.Connected(self.endpoint)
 
-    def put(self, stream_name, events, token, on_progress):
+    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
         on_progress()
         self.starts.setdefault(stream_name, []).append(self.clock())
         fault = self.faults.pop(0) if self.faults else None

@@ -22,13 +22,10 @@ class Client:
     def start_over(self):
         pass
 
-    def hurry(self, seconds):
-        pass
-
-    def connect(self):
+    def connect(self, patience=None):
         return outcomes.Connected(f"endpoint-{id(self)}")
 
-    def put(self, stream_name, events, token, on_progress):
+    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
         with self.changed:
             self.calls.append(stream_name)
             self.changed.notify_all()
@@ -87,7 +84,7 @@ def test_an_event_that_the_service_refuses_is_told_whatever_else_waits(capsys):
     """F15, F39: its neighbours go out after it, and with them went the line on stderr."""
 
     class Picky(Client):
-        def put(self, stream_name, events, token, on_progress):
+        def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
             bad = any(event.message == "bad" for event in events)
             return outcomes.Invalid("no such thing") if bad else outcomes.Accepted(None)
 
@@ -104,7 +101,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
     now = [1000.0]
 
     class Slow(Client):
-        def put(self, stream_name, events, token, on_progress):
+        def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
             now[0] += 60.0
             return outcomes.Accepted(None)
 

@@ -66,12 +66,12 @@ class World:
 
     # -- what the rounds see of the client -------------------------------------------------------------------------
 
-    def connect(self):
+    def connect(self, patience=None):
         connection = self._client.connect()
         is_connected = isinstance(connection, outcomes.Connected)
         return outcomes.Connected(self._endpoint) if is_connected else connection
 
-    def put(self, stream_name, events, token, on_progress):
+    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
         outcome = self._client.put(stream_name, events, token, on_progress)
         started = self.now
         self.now += self.latency

@@ -114,7 +114,6 @@ def _put(case: Case) -> Outcome:
         boto3_profile_name=None,
         boto3_client=case.client,
         say=lambda _, text: case.notes.append(text),
-        patience=case.patience,
         **{
             name: known[name]
             for name in (
