@@ -21,7 +21,7 @@ from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
 from .pacing import ARRIVED_AFTER_MOST, Overlap, SendInterval, shared_bucket
-from .retry import Retry
+from .retry import NO_DEADLINE, Deadline, Retry
 from .senders import MOST_SENDERS, Job, Senders
 from .stream import Stream
 from .threads import Empty, SimpleQueue
@@ -145,10 +145,10 @@ class Dispatch:
                 return
             settle(now)
 
-    def decide(self, now: float, now_ms: int, deadline: float = inf) -> tuple[list[Job], float | None]:
+    def decide(self, now: float, now_ms: int, deadline: Deadline = NO_DEADLINE) -> tuple[list[Job], float | None]:
         """Return the calls to make now, and when to ask again (None: when something has happened).
 
-        ``deadline`` is until when somebody waits for what is here; ``inf`` if nobody does.
+        ``deadline`` is until when somebody waits for what is here.
         """
         while self._agenda and self._agenda[0][0] <= now:
             at, _, stream = heapq.heappop(self._agenda)
@@ -157,7 +157,7 @@ class Dispatch:
                 self._ready[stream] = None
         if self._ready and self._endpoint is None:
             return self._connect(now, deadline)
-        if deadline < inf and not self._senders.inline:
+        if deadline.at < inf and not self._senders.inline:
             self._presume_lost(now, deadline)
         jobs: list[Job] = []
         # Oldest first, each goes to the end of the line: with more streams than senders all get their turn.
@@ -180,7 +180,7 @@ class Dispatch:
             if stream.bucket is None or stream.bucket.is_full(now):
                 del self.streams[stream.name]
 
-    def _ask(self, stream: Stream, now: float, now_ms: int, deadline: float) -> Job | None:
+    def _ask(self, stream: Stream, now: float, now_ms: int, deadline: Deadline) -> Job | None:
         if stream.bucket is None:
             assert self._endpoint is not None
             stream.bucket = shared_bucket(self._endpoint, self._group, stream.name, self._rate)
@@ -195,7 +195,7 @@ class Dispatch:
                 self.plan(stream, until)
         return None
 
-    def _presume_lost(self, now: float, deadline: float) -> None:
+    def _presume_lost(self, now: float, deadline: Deadline) -> None:
         """Have requests that take too long for somebody's deadline made again, and plan to look at the others."""
         for stream in self._ready:
             while stream.lost_at(deadline) <= now and self._senders.presume_lost():
@@ -206,11 +206,11 @@ class Dispatch:
             if (lost_at := stream.lost_at(deadline)) < inf:
                 self.plan(stream, max(lost_at, now + WAIT_FOR_THREADS))
 
-    def _patience(self, now: float, deadline: float) -> float | None:
+    def _patience(self, now: float, deadline: Deadline) -> float | None:
         """Return how many seconds a request may take that starts now; None for as many as usual."""
-        if deadline == inf or not self._senders.is_crowded:
+        if deadline.at == inf or not self._senders.is_crowded:
             return None
-        return max(LEAST_PATIENCE_INLINE if self._senders.inline else LEAST_PATIENCE, (deadline - now) / 2)
+        return max(LEAST_PATIENCE_INLINE if self._senders.inline else LEAST_PATIENCE, (deadline.at - now) / 2)
 
     def _call(self, stream: Stream, send: Send, patience: float | None) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""
@@ -254,7 +254,7 @@ class Dispatch:
             case outcomes.Invalid(message) if is_rejected:
                 self._notices.say("invalid", f"{where}: the service refused an event: {message}")
 
-    def _connect(self, now: float, deadline: float) -> tuple[list[Job], float | None]:
+    def _connect(self, now: float, deadline: Deadline) -> tuple[list[Job], float | None]:
         if self._connecting:
             return [], None
         if now < (at := self._connect_retry.at(deadline)):

@@ -19,6 +19,7 @@ from . import hosts, lifecycle
 from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
+from .retry import NO_DEADLINE, Deadline
 from .rounds import Put, Rounds
 from .threads import acquire, allocate_lock, get_ident, sleep, start_new_thread
 
@@ -260,7 +261,7 @@ class Flusher:
     def _run_once(self) -> bool:
         """Do a round and wait for the next; False if there is none because the thread may end."""
         rounds = self.rounds
-        next_at = self._guarded_step(inf)
+        next_at = self._guarded_step(NO_DEADLINE)
         if self._retired and rounds.is_settled:
             return False
         timeout = inf if next_at is None else max(0.0, next_at - self._clock())
@@ -295,7 +296,7 @@ class Flusher:
     def _drive(self, deadline: float) -> bool:
         while True:
             self.rounds.hasten_all()
-            next_at = self._guarded_step(deadline)
+            next_at = self._guarded_step(Deadline(deadline))
             if self.rounds.is_settled:
                 return True
             now = self._clock()
@@ -303,7 +304,7 @@ class Flusher:
                 return False
             self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
 
-    def _guarded_step(self, deadline: float) -> float | None:
+    def _guarded_step(self, deadline: Deadline) -> float | None:
         try:
             return self.rounds.step(deadline)
         except Exception as error:  # a bug of ours must not end the only thread that delivers

@@ -13,10 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from math import inf
 from typing import Any, Final
 
 from .conversion import FIELDS, Records
+from .retry import NO_DEADLINE, Deadline
 from .threads import acquire, allocate_lock
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
@@ -35,7 +35,7 @@ ROOM_POLL: Final = 0.01
 class Ticket:
     """Somebody waits until all that was put in before this is settled, or until a deadline."""
 
-    def __init__(self, deadline: float = inf) -> None:
+    def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline
         self._done = allocate_lock()
         self._done.acquire()

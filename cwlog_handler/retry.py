@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from .pacing import SLOW_LANE_MOST, Backoff
 
@@ -25,10 +25,21 @@ SHARE_OF_WHAT_IS_LEFT: Final = 1 / 4
 JITTER_OF_SHARE: Final = 1 / 2
 # However short the time is, no stream is tried more than three times a second for a deadline.
 TRIES_APART: Final = 1 / 3
-# A request without an answer is presumed lost after half of the time that was left when it started: then there is time
-# for another, and for a third. It has at least this many seconds, and half as much again as the last good answer took.
+# A request without an answer is presumed lost when somebody has waited for it for half of the time that there is: then
+# there is time for another, and for a third. It has at least this many seconds, and half as much again as the last good
+# answer took.
 SILENCE_LEAST: Final = 0.5
 USUAL_AND_HALF: Final = 1.5
+
+
+class Deadline(NamedTuple):
+    """Until when somebody waits, and since when."""
+
+    at: float
+    since: float = -inf
+
+
+NO_DEADLINE: Final = Deadline(inf)
 
 
 class Retry:
@@ -51,11 +62,12 @@ class Retry:
         self._failed_at = -inf
         self._share = SHARE_OF_WHAT_IS_LEFT
 
-    def at(self, deadline: float) -> float:
+    def at(self, deadline: Deadline) -> float:
         """Return the instant of the next try."""
-        if self._not_before <= self._failed_at or deadline <= self._failed_at:
+        left = deadline.at - self._failed_at
+        if self._not_before <= self._failed_at or not 0 < left < inf:
             return self._not_before
-        in_time = self._failed_at + (deadline - self._failed_at) * self._share
+        in_time = self._failed_at + left * self._share
         return min(self._not_before, max(in_time, self._tried_at + TRIES_APART))
 
     def worked(self) -> None:
@@ -83,11 +95,11 @@ class Retry:
         self._share = SHARE_OF_WHAT_IS_LEFT * (1.0 - JITTER_OF_SHARE * self._random())
 
 
-def presumed_lost_at(started_at: float, usual: float, deadline: float) -> float:
+def presumed_lost_at(started_at: float, usual: float, deadline: Deadline) -> float:
     """Return when a request without an answer gets another beside it.
 
     ``usual`` is how many seconds the last good answer took.
     """
-    if deadline == inf:
-        return inf
-    return started_at + max(SILENCE_LEAST, USUAL_AND_HALF * usual, (deadline - started_at) / 2)
+    waited_from = max(started_at, deadline.since)
+    in_time = waited_from + max(SILENCE_LEAST, (deadline.at - waited_from) / 2)
+    return max(in_time, started_at + USUAL_AND_HALF * usual)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from math import inf
 from typing import Final, TypeAlias
 
 from .batches import Rules
@@ -20,6 +19,7 @@ from .intake import Bounds, Intake
 from .ledger import Ledger, Stats
 from .notices import Notices
 from .own_threads import is_own_thread
+from .retry import NO_DEADLINE, Deadline
 from .senders import Job, Senders
 from .stream import Stream
 from .threads import acquire, allocate_lock, get_ident
@@ -63,6 +63,7 @@ class Rounds:
         sleep_until: Callable[[float], None],
         jitter: Callable[[], float],
         own_stream_name: Callable[[], str],
+        senders: Senders | None = None,
     ) -> None:
         self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
         self.inbox = Inbox(
@@ -73,7 +74,7 @@ class Rounds:
             urgent_level=flush_level,
             always_rings=inline,
         )
-        self.senders = Senders(inline=inline)
+        self.senders = senders or Senders(inline=inline)
         self._clock = clock
         self._own_stream_name = own_stream_name()
         self._bounds = bounds
@@ -156,7 +157,7 @@ class Rounds:
 
         Until then the tries are spread over what is left of the time, whether somebody waits with it or not.
         """
-        ticket = Ticket(deadline)
+        ticket = Ticket(Deadline(deadline, since=self._clock()))
         self.inbox.put_ticket(ticket)
         return ticket
 
@@ -199,10 +200,10 @@ class Rounds:
         with self._books:
             self._dispatch.hasten_all(self._clock())
 
-    def step(self, deadline: float = inf) -> float | None:
+    def step(self, deadline: Deadline = NO_DEADLINE) -> float | None:
         """Do one round without waiting; return when the next is due, or None if only a ring can bring work.
 
-        ``deadline`` is until when the driver itself waits; ``inf`` if it goes on for ever.
+        ``deadline`` is until when the driver itself waits, if it does not go on for ever.
         """
         now = self._clock()
         # A record may have come right after the last look: counting from there, none waits longer than the interval.
@@ -250,7 +251,7 @@ class Rounds:
             # What is settled stays so: each stream but the last that is not is looked at once.
             while streams and streams[-1].is_settled_up_to(number):
                 streams.pop()
-            if streams and not ticket.abandoned and now < ticket.deadline:
+            if streams and not ticket.abandoned and now < ticket.deadline.at:
                 waiting.append((ticket, number, streams))
             elif not streams:
                 ticket.finish()

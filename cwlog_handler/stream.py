@@ -25,7 +25,7 @@ from .decisions import Send, Wait
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import Overlap, SendInterval, TokenBucket, Turn
-from .retry import Retry, presumed_lost_at
+from .retry import NO_DEADLINE, Deadline, Retry, presumed_lost_at
 
 # A full batch is taken so long before its token is free: to make a request of it takes some milliseconds, which would
 # each time be missing from the second.
@@ -157,7 +157,7 @@ class Stream:
         """How many requests in a row have failed."""
         return self._retry.failures
 
-    def decide(self, now: float, now_ms: int, deadline: float = inf) -> Send | Wait | None:
+    def decide(self, now: float, now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
         """Say what to do at this instant; None means nothing until an event is added or a request settled.
 
         ``deadline`` is until when somebody waits for what is here; the tries are spread over the time until then.
@@ -186,11 +186,9 @@ class Stream:
     def _is_slow(self) -> bool:
         return self._answer_took > SLOW_ANSWER
 
-    def lost_at(self, deadline: float) -> float:
+    def lost_at(self, deadline: Deadline) -> float:
         """Return when the first of the requests under way is to be presumed lost; ``inf`` for never."""
-        if deadline == inf or not self._sent:
-            return inf
-        return min(presumed_lost_at(send.start, self._answer_took, deadline) for send in self._sent)
+        return min([presumed_lost_at(send.start, self._answer_took, deadline) for send in self._sent], default=inf)
 
     def presume_lost(self, now: float) -> None:
         """Count no longer on an answer to the request that is under way for longest: its batch goes again, at once.

@@ -31,7 +31,7 @@ def simulated(
         client,
         Notices(clock),
         wake=lambda: None,
-        inline=True,
+        inline="senders" not in options,
         log_group_name="g",
         rules=Rules(batch_bytes, batch_events),
         bounds=Bounds(max_bytes, max_count, overflow, 0.0),
