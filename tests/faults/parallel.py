@@ -40,12 +40,19 @@ class Request(NamedTuple):
     started: float
 
 
+def keeps_from_connecting(weather: Weather) -> bool:
+    """Whether no client can be made. No request is made for it: what is slow to answer does not hold it up."""
+    return isinstance(weather.outcome, outcomes.Refused | outcomes.Unavailable) and weather.latency < 1.0
+
+
 class ParallelWorld:
     """Rounds whose time passes only in `wait`; ``weather`` says what becomes of a request that starts at an instant."""
 
     def __init__(self, weather: Callable[[float], Weather], jitter: Callable[[], float], is_inline=False, **options):
         self.now = 1000.0
         self.requests: list[Request] = []
+        self.connects: list[float] = []
+        self.most_at_a_time = 0
         self.stored: dict[str, list[str]] = {}
         self._weather = weather
         self._endpoint = an_endpoint()
@@ -66,8 +73,8 @@ class ParallelWorld:
 
     def connect(self, patience):
         weather = self._weather(self.now)
-        # No request is made for it: what is slow to answer, or never does, does not hold it up.
-        if isinstance(weather.outcome, outcomes.Refused | outcomes.Unavailable) and weather.latency < 1.0:
+        if keeps_from_connecting(weather):
+            self.connects.append(self.now)
             self._park(self.now + weather.latency)
             return weather.outcome
         return outcomes.Connected(self._endpoint)
@@ -101,6 +108,7 @@ class ParallelWorld:
         """Run a job on a thread of its own."""
         with self._changed:
             self._running += 1
+            self.most_at_a_time = max(self.most_at_a_time, self._running)
         threading.Thread(target=self._run, args=(job,), daemon=True).start()
 
     def _run(self, job):

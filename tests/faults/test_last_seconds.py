@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler import outcomes
+from cwlog_handler.senders import MOST_LOST, MOST_SENDERS
 
 from ..conftest import balanced
-from .parallel import ParallelWorld, Weather
+from .parallel import ParallelWorld, Weather, keeps_from_connecting
 
 # What a request meets while the fault lasts. An answer that takes its time is as bad as none.
 FAULTS = {
@@ -96,7 +97,103 @@ def test_a_fault_that_is_over_a_second_before_the_deadline_costs_no_record(is_in
 
 def assert_no_storm(world, began):
     """Three tries a second for a stream, and what a first answer lets follow at once."""
-    for _, requests in itertools.groupby(sorted(world.requests), key=lambda request: request.stream):
-        starts = [request.started for request in requests if request.started >= began]
-        for first, fourth in zip(starts, starts[5:], strict=False):
-            assert fourth - first >= 1.0
+    for starts in starts_since(world, began).values():
+        for first, sixth in zip(starts, starts[5:], strict=False):
+            assert sixth - first >= 1.0
+
+
+def starts_since(world, began):
+    starts: dict[str, list[float]] = {}
+    for request in world.requests:
+        if request.started >= began:
+            starts.setdefault(request.stream, []).append(request.started)
+    return starts
+
+
+# With these no client is made, so no request either.
+CONNECTING = [name for name, weather in FAULTS.items() if keeps_from_connecting(weather)]
+QUICK = [name for name, weather in FAULTS.items() if weather.latency < 1.0]
+
+
+@pytest.mark.parametrize("is_inline", [False, True], ids=["threads", "the caller's thread"])
+@pytest.mark.parametrize("name", QUICK)
+def test_where_nothing_works_three_tries_a_second_are_the_most_and_the_last_comes_just_before_the_end(name, is_inline):
+    """F50: no storm. The rate limit is off, and back-off alone would make a try or two."""
+    world = ParallelWorld(lambda now: FAULTS[name], lambda: 1.0, is_inline, requests_per_second=None)
+    world.log("m")
+    world.wait(30.0)
+    began = world.now
+    assert not world.flush(8.0)
+    tried = starts_since(world, began)["s"] if name not in CONNECTING else [at for at in world.connects if at >= began]
+    for first, fourth in zip(tried, tried[3:], strict=False):
+        assert fourth - first >= 1.0 - 1e-6
+    assert 0.0 < began + 8.0 - tried[-1] <= 0.5
+
+
+def test_waiting_again_and_again_for_a_moment_is_no_storm():
+    """A program that asks in a loop whether all is there makes three tries a second, too."""
+    world = ParallelWorld(lambda now: FAULTS["access denied"], lambda: 1.0, requests_per_second=None)
+    world.log("m")
+    world.wait(30.0)
+    began = world.now
+    while world.now < began + 20.0:
+        world.flush(0.1)
+    assert len(world.requests + world.connects) <= 3 * 50 + 1
+
+
+def test_a_service_that_is_as_slow_as_usual_gets_nothing_twice():
+    """A request is presumed lost only if it takes half as long again as the last good answer did."""
+    world = ParallelWorld(lambda now: Weather(3.0), lambda: 0.5)
+    world.log("first")
+    assert world.flush(60.0)
+    for _ in range(3):
+        world.log("m")
+        assert world.flush(5.0)
+    assert world.stored == {"s": ["first", "m", "m", "m"]}
+    assert (len(world.requests), world.stats.possibly_duplicated) == (4, 0)
+
+
+def test_asking_again_and_again_does_not_make_a_slow_request_lost():
+    """Who waits for less than half a second each time has waited too short to draw conclusions."""
+    world = ParallelWorld(lambda now: Weather(3.0), lambda: 0.5)
+    world.log("m")
+    while not world.flush(0.4):
+        assert world.now < 1010.0
+    assert (world.stored, len(world.requests)) == ({"s": ["m"]}, 1)
+
+
+@pytest.mark.parametrize("second", ["is under way", "fails", "waits for a token"])
+def test_an_answer_that_comes_after_all_settles_its_batch(second):
+    """What was presumed lost and was not is counted once; doubled only if another request may have stored it, too."""
+    weather = {0: WELL, 1: Weather(6.0), 2: Weather(inf) if second == "is under way" else FAULTS["503"]}
+    world = ParallelWorld(
+        lambda now: weather.get(len(world.requests), FAULTS["503"]),
+        lambda: 1.0,
+        requests_per_second=0.1 if second == "waits for a token" else None,
+    )
+    world.log("m")
+    assert world.flush(10.0)
+    stats = world.stats
+    assert (world.stored, stats.delivered, stats.pending) == ({"s": ["m"]}, 1, 0)
+    assert stats.possibly_duplicated == (0 if second == "waits for a token" else 1)
+    world.wait(20.0)
+    assert world.stats.delivered == world.stats.emitted == 1
+    assert balanced(world.stats)
+
+
+def test_a_request_that_is_presumed_lost_does_not_keep_its_token():
+    """With one request a second, all but the first would wait for a token that comes back with the answer."""
+    world = ParallelWorld(lambda now: Weather(inf) if now < 1009.0 else WELL, lambda: 0.5, requests_per_second=1)
+    world.log("m")
+    assert world.flush(10.2)
+    starts = [request.started for request in world.requests]
+    assert all(later - start >= 1.0 for start, later in itertools.pairwise(starts))
+
+
+def test_streams_whose_requests_are_swallowed_leave_threads_to_others(capsys):
+    """Twenty of them hold all threads of the handler; whoever waits has them made again, and others make theirs."""
+    world = ParallelWorld(lambda now: Weather(inf) if now < 1008.0 else WELL, lambda: 0.5)
+    for number in range(20):
+        world.log("m", stream=f"s{number}")
+    assert world.flush(9.5)
+    assert world.most_at_a_time <= MOST_SENDERS + MOST_LOST
