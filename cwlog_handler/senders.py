@@ -54,6 +54,9 @@ class Senders:
         if self.inline or self._lost >= MOST_LOST:
             return False
         self._lost += 1
+        # Now, so that it is known whether the next job has a thread of its own before its time-outs are chosen.
+        if len(self._threads) <= self._busy:
+            self._add_thread()
         return True
 
     def run(self, job: Job) -> None:
@@ -64,20 +67,25 @@ class Senders:
                 job()
             return
         self._jobs.put(job)
-        if len(self._threads) < self._busy:
-            thread = object()
-            self._threads.add(thread)
-            try:
-                # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
-                # handler may hold, and waits for the new thread.
-                start_new_thread(self._work, (thread,))
-            except RuntimeError:
-                # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
-                self._threads.discard(thread)
-                self._is_short_of_threads = True
-                with own_thread(), suppress(Empty):
-                    while True:
-                        self._jobs.get_nowait()()
+        if len(self._threads) < self._busy and not self._add_thread():
+            # Do it here, unless another thread has taken it already.
+            with own_thread(), suppress(Empty):
+                while True:
+                    self._jobs.get_nowait()()
+
+    def _add_thread(self) -> bool:
+        """Start one more thread; False if there are no more threads, or the interpreter is ending."""
+        thread = object()
+        self._threads.add(thread)
+        try:
+            # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
+            # handler may hold, and waits for the new thread.
+            start_new_thread(self._work, (thread,))
+        except RuntimeError:
+            self._threads.discard(thread)
+            self._is_short_of_threads = True
+            return False
+        return True
 
     def finished(self, was_lost: bool = False) -> None:
         """Say that a job's result has come in; ``was_lost``: it was presumed lost before."""

@@ -1,7 +1,7 @@
 """A world on a clock of its own in which requests take their time side by side, as they do on the handler's threads.
 
-Each request has a thread that is parked in it until the clock has come to its end. The clock moves only while all of
-them are parked, so that every run with the same dice is the same.
+Each request has a thread that is parked in it until the clock has come to its end. One of them runs at a time, and the
+clock moves only while all of them are parked, so that every run with the same dice is the same.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ class ParallelWorld:
             self._running += 1
             self.most_at_a_time = max(self.most_at_a_time, self._running)
         threading.Thread(target=self._run, args=(job,), daemon=True).start()
+        self._let_run()
 
     def _run(self, job):
         job()
@@ -144,7 +145,6 @@ class ParallelWorld:
         for _ in range(ENDLESS):
             ended = self._ended
             next_at = self._rounds.step(deadline)
-            self._let_run()
             if self._ended != ended:
                 # There is an answer to be looked at, at this same instant.
                 continue
@@ -154,11 +154,11 @@ class ParallelWorld:
             if self.now >= until:
                 return
             self.now = max(self.now, min(instants))
-            with self._changed:
-                for parked in [parked for parked in self._parked if parked[0] <= self.now]:
+            for parked in [parked for parked in self._parked if parked[0] <= self.now]:
+                with self._changed:
                     self._parked.remove(parked)
                     parked[1].set()
-            self._let_run()
+                self._let_run()
         raise AssertionError("there is no end of it")
 
     def _let_run(self):
@@ -177,3 +177,6 @@ class _Parking(Senders):
     def run(self, job):
         self._busy += 1
         self._world.start(job)
+
+    def _add_thread(self):
+        return True
