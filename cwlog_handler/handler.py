@@ -80,7 +80,7 @@ class CloudWatchLogsHandler(logging.Handler):
             for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone, as it is
             in forked children and in workers of a multiprocessing.Pool anyway.
         use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
-            scripts; after ``close_timeout`` it waits no more, but for a call that is being made.
+            scripts. It tries for ``close_timeout`` seconds, and a call that is being made then has a second more.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
             None: dates as ISO 8601, the rest by ``repr``.
     """
@@ -305,7 +305,10 @@ class CloudWatchLogsHandler(logging.Handler):
         """Wait until every record logged before this call is settled: delivered, rejected or dropped.
 
         Any thread may call it. ``timeout`` is in seconds; None uses ``close_timeout``. Returns False if time ran out
-        first: nothing is discarded then. It does not wait (and returns False if something is left) while this thread
+        first: nothing is discarded then. While it waits, what failed is tried again more often than back-off says, so
+        that a fault which is over a second before the deadline costs nothing.
+
+        It does not wait (and returns False if something is left) while this thread
         holds logging's module lock, as it does inside ``logging.config.dictConfig``: boto3 needs that lock to log, so
         nothing would come of it. What is left is delivered afterwards.
         """

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from cwlog_handler.testing import FakeCloudWatchLogs, Fault, server_error, stall, throttle
+from cwlog_handler.testing import (
+    FakeCloudWatchLogs,
+    Fault,
+    expired_token,
+    reset_before_commit,
+    server_error,
+    stall,
+    throttle,
+)
 
 from .scenario import GROUP, Run, Scenario
 
@@ -21,6 +29,14 @@ HUNDRED = """
 from tests.benchmarks.scenarios.program import configure, log
 configure()
 for n in range(100):
+    log(n)
+"""
+
+# Ends while the service is ill: what waits has ten seconds by default.
+ENDS = """
+from tests.benchmarks.scenarios.program import configure, log
+configure()
+for n in range(12_000):
     log(n)
 """
 
@@ -75,6 +91,24 @@ def fault_in_mid_run(name: str, fault: Fault) -> Scenario:
     return Scenario(name, STEADY, during=during)
 
 
+def fault_at_the_end(name: str, fault: Fault, times: int | None = None) -> Scenario:
+    """So many requests meet the fault; or all do, from the first one on for five seconds."""
+
+    def before(fake: FakeCloudWatchLogs) -> None:
+        fake.fail(fault, times=times)
+
+    def during(run: Run) -> None:
+        if times is None and run.fake.wait_for(lambda: run.fake.requests):
+            run.fake.clear_faults()
+            run.fake.fail(fault, seconds=5.0)
+
+    return Scenario(name, ENDS, before=before, during=during)
+
+
+def endpoint_comes_up_in_the_last_seconds(run: Run) -> None:
+    run.endpoint_comes_up(after=6.0)
+
+
 def endpoint_goes_down(run: Run) -> None:
     run.wait_until_delivering()
     run.fake.stop()
@@ -107,6 +141,13 @@ SCENARIOS: Final = (
     fault_in_mid_run("throttled for 5 s", throttle()),
     Scenario("refused for 3 s in mid-run", STEADY, during=endpoint_goes_down),
     Scenario("refused for 3 s at start", STEADY, during=endpoint_comes_up, is_up=False),
+    fault_at_the_end("ends in 503 for 5 s", server_error()),
+    fault_at_the_end("ends in silence for 5 s", stall()),
+    fault_at_the_end("ends, six expired tokens", expired_token(), times=6),
+    fault_at_the_end("ends, throttled six times", throttle(), times=6),
+    fault_at_the_end("ends, six resets", reset_before_commit(), times=6),
+    fault_at_the_end("ends, one request swallowed", stall(), times=1),
+    Scenario("ends, refused until second 6", ENDS, during=endpoint_comes_up_in_the_last_seconds, is_up=False),
     Scenario("silent for ever, at exit", HUNDRED, before=silence),
     untold("no credentials, no region", *KEYS, "AWS_DEFAULT_REGION"),
     untold("credentials come after 3 s", *KEYS, comes=True),
