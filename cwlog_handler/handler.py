@@ -308,9 +308,9 @@ class CloudWatchLogsHandler(logging.Handler):
         first: nothing is discarded then. While it waits, what failed is tried again more often than back-off says, so
         that a fault which is over a second before the deadline costs nothing.
 
-        It does not wait (and returns False if something is left) while this thread
-        holds logging's module lock, as it does inside ``logging.config.dictConfig``: boto3 needs that lock to log, so
-        nothing would come of it. What is left is delivered afterwards.
+        It does not wait (and returns False if something is left) while this thread holds logging's module lock, as it
+        does inside ``logging.config.dictConfig``: boto3 needs that lock to log, so nothing would come of it. What is
+        left is delivered afterwards.
         """
         if _holds_logging_lock():
             timeout = 0.0

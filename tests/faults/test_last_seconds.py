@@ -50,7 +50,7 @@ def situations(draw):
         "before": draw(st.floats(0.0, LONG), "before"),
         "patience": patience,
         "well": draw(st.floats(1.05, patience), "well"),
-        "streams": draw(st.integers(1, 12), "streams"),
+        "streams": draw(st.integers(1, 40), "streams"),
         "records": draw(st.integers(1, 60), "records"),
     }
 
@@ -60,7 +60,7 @@ def of(fault, **more):
 
 
 @pytest.mark.parametrize("is_inline", [False, True], ids=["threads", "the caller's thread"])
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(situations(), st.randoms(use_true_random=False))
 @example(of("503"), None)
 @example(of("expired token", before=30.0), None)
