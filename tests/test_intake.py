@@ -4,6 +4,7 @@ import linecache
 import sys
 import threading
 import time
+from math import inf
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_a_flush_waits_for_what_tells_of_losses_too():
     program = Program(max_count=2, overflow="drop_newest")
     program.log("a", "b", stream="early")
     program.log("c", stream="late")
-    ticket = program.rounds.ask_for_word()
+    ticket = program.rounds.ask_for_word(inf)
     while not ticket.wait(0.0):
         ticket.abandoned = False
         program.rounds.step()
@@ -160,7 +161,7 @@ def test_a_flush_waits_for_what_tells_of_losses_too():
 def test_a_record_that_never_had_room_is_told_of_without_another_to_follow():
     program = Program(max_bytes=4096)
     program.log("x" * 5000)
-    ticket = program.rounds.ask_for_word()
+    ticket = program.rounds.ask_for_word(inf)
     program.work()
     assert ticket.wait(0.0)
     assert [message[:29] for message in program.service.messages()] == ["cwlog_handler: 1 record lost "]
@@ -255,7 +256,7 @@ def test_a_client_that_cannot_be_made_is_told_at_the_third_try(capsys):
     program = Program()
     answers = [outcomes.Unavailable("no metadata", ambiguous=False)] * 3
     connect = program.service.connect
-    program.service.connect = lambda: answers.pop() if answers else connect()
+    program.service.connect = lambda patience: answers.pop() if answers else connect()
     program.log("m")
     while len(answers) > 1:
         program.work(1)

@@ -36,13 +36,16 @@ def test_two_forks_at_once_leave_no_lock_behind(monkeypatch):
 
 
 def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeypatch):
-    """F25: several handlers wait side by side at exit."""
+    """F25, F50: several handlers wait side by side at exit, each with tries of its own."""
     calls = []
 
     class Watched:
         def deadline_from_now(self):
             calls.append("deadline")
             return 0.0
+
+        def begin_to_deliver(self, deadline):
+            calls.append("begin")
 
         def finish(self, deadline):
             calls.append("finish")
@@ -51,4 +54,4 @@ def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeyp
     monkeypatch.setattr(lifecycle, "_watched", WeakSet(flushers))
     monkeypatch.setattr(lifecycle, "_has_finished", False)
     lifecycle.finish_all()
-    assert calls == ["deadline", "deadline", "finish", "finish"]
+    assert calls == ["deadline", "deadline", "begin", "begin", "finish", "finish"]

@@ -42,12 +42,14 @@ def test_a_flush_lets_other_greenlets_go_on_while_the_endpoint_stalls(fake, when
     """F31: whoever waits for a native thread must not take the loop with it."""
     before, between, after = WHEN[when]
     fake.create("g", "INFO", "WARNING")
-    fake.fail(faults.stall(), times=1, stream="INFO")
+    fake.fail(faults.stall(), stream="INFO")
     argv = python("-W", "ignore", "-c", PROGRAM.format(before=before, between=between, after=after))
     with fake.serve() as url, started(argv, url=url) as program:
         program.wait_for("flushed False")
         program.wait_for("ticked")
+        fake.clear_faults()
         fake.release()
         assert program.wait() == 0, program.output
-    assert fake.messages("g", "INFO") == ["m"]
+    # What had no answer was sent again, and the service takes all that it holds.
+    assert set(fake.messages("g", "INFO")) == {"m"}
     assert fake.messages("g", "WARNING") == (["first"] if between else [])
