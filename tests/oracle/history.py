@@ -75,7 +75,7 @@ class History:
     def _unexplained(self, first: Request, second: Request) -> str | None:
         if first.stream != second.stream:
             return "in two streams"
-        if not self._world.answer_was_lost(first.answer, first.ordered, first.started):
+        if not self._world.answer_was_lost(first.answer, first.ordered, first.started, second.started):
             return f"the first was answered {first.answer}"
         if not self._world.tokens or first.sequence_token is None:
             return None

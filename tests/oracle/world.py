@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cwlog_handler.retry import SILENCE_LEAST
 from cwlog_handler.testing import FakeCloudWatchLogs, Fault, faults
 
 GROUP = "oracle"
@@ -173,9 +174,12 @@ class World:
         """True if the server was down at some time between two instants."""
         return any(stopped <= until and since <= back for stopped, back in self.stops)
 
-    def answer_was_lost(self, answer: str, ordered: bool, started: float) -> bool:
-        """True if the client may not know what became of a request: it may send the batch again."""
+    def answer_was_lost(self, answer: str, ordered: bool, started: float, again: float) -> bool:
+        """True if the client may not know what became of a request when it sends the batch again."""
         if ordered and answer in LOST_ANSWERS:
+            return True
+        if ordered and answer in HELD_ANSWERS and again - started >= SILENCE_LEAST:
+            # Whoever waits with a deadline presumes that the answer is lost.
             return True
         # A request takes no time, but its thread may be kept from answering; held ones are held up to some seconds.
         held = 5.0 if answer in HELD_ANSWERS else 2.0
