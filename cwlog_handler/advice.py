@@ -43,6 +43,16 @@ NO_PROFILE: Final = Advice(
     "the AWS profile is not there [{message}]", "correct boto3_profile_name or AWS_PROFILE, or add the profile",
     renew=True,
 )  # fmt: skip
+BAD_REGION: Final = Advice(
+    "the AWS region cannot be right [{message}]",
+    "correct region_name, AWS_DEFAULT_REGION or the region of the profile; {hint}",
+    renew=True,
+)
+BAD_ENDPOINT: Final = Advice(
+    "the endpoint is no URL [{message}]",
+    "correct endpoint_url, AWS_ENDPOINT_URL or the AWS configuration file; {hint}",
+    renew=True,
+)
 BAD_CONFIGURATION: Final = Advice(
     "boto3 cannot make a client [{message}]",
     "correct region_name, endpoint_url or boto3_profile_name, or the AWS configuration file and environment",
@@ -100,6 +110,10 @@ NOT_CREATABLE: Final = Advice(
 )
 BAD_DESTINATION: Final = Advice(
     "the service does not take events here [{message}]", "correct the names, or the log group's class or KMS key"
+)
+NO_ANSWER: Final = Advice(
+    "put_log_events of boto3_client returns {answer}, which is no answer of CloudWatch Logs",
+    "pass what boto3.client('logs') returns; a stand-in returns a dict, an empty one for success",
 )
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 

@@ -12,14 +12,14 @@ import contextlib
 import encodings.idna  # noqa: F401
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import boto3.session
 from botocore import httpsession
 from botocore.config import Config
 
-from . import advice, errors, hooks, payload
+from . import advice, destination, errors, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
@@ -155,7 +155,7 @@ class Client:
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
         with hooks.our_call(on_progress, body, self._log_format):
             answer = self._boto3.put_log_events(**request)
-        return _answered(answer, len(batch))
+        return _answered(answer, len(batch), Call(_PUT, self._log_group, stream))
 
     def _create(self, stream: str) -> Outcome:
         """Create the stream, and its group if that is missing too."""
@@ -221,7 +221,10 @@ class Client:
 
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
-    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds. Raises what boto3 raises."""
+    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds.
+
+    Raises what boto3 raises, also for a region or an endpoint that cannot be and that boto3 itself would take.
+    """
     _follow_gevent()
     session = boto3.session.Session(profile_name=profile_name)
     config = Config(
@@ -231,7 +234,9 @@ def make(region_name: str | None, endpoint_url: str | None, profile_name: str | 
         read_timeout=min(READ_TIMEOUT, patience),
         max_pool_connections=MAX_CONNECTIONS,
     )
-    return session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
+    client = session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
+    destination.check(client)
+    return client
 
 
 def _follow_gevent() -> None:
@@ -243,13 +248,16 @@ def _follow_gevent() -> None:
         httpsession.SSLContext = ssl.SSLContext
 
 
-def _answered(answer: Any, count: int) -> Accepted | Unavailable:
-    """Read the answer to a put of ``count`` events. A stand-in may answer anything, which counts as success.
+def _answered(answer: Any, count: int, call: Call) -> Accepted | Unavailable | Refused:
+    """Read the answer to a put of ``count`` events. What is no answer is no success; a Mock's answer is one.
 
-    So does 200 with the service's mark and a body without members: newer ones than botocore knows look like that.
+    200 with the service's mark and a body without members is a success, too: newer services than botocore knows are
+    like that.
     """
-    if not isinstance(answer, Mapping):
+    if _is_mock(answer):
         return Accepted(None)
+    if not isinstance(answer, Mapping):
+        return call.refuse("NoAnswer", advice.NO_ANSWER, answer=_no_answer(answer))
     token = answer.get("nextSequenceToken")
     metadata = answer.get("ResponseMetadata")
     if isinstance(metadata, Mapping) and not token:
@@ -260,6 +268,21 @@ def _answered(answer: Any, count: int) -> Accepted | Unavailable:
             cause = f"the answer is not from CloudWatch Logs: HTTP 200 with content type {content_type or 'none'!r}"
             return Unavailable(cause, ambiguous="html" not in content_type)
     return _accepted(token, answer.get("rejectedLogEventsInfo") or {}, count)
+
+
+def _is_mock(answer: object) -> bool:
+    # By name: importing unittest.mock takes milliseconds, and the package `mock` has classes of its own.
+    return any(kind.__name__ == "NonCallableMock" for kind in type(answer).__mro__)
+
+
+def _no_answer(answer: object) -> str:
+    """Say what stands in place of an answer, as text for the operator."""
+    if isinstance(answer, Coroutine):
+        # Nobody will ever await it, and Python would warn of that.
+        answer.close()
+        return "a coroutine that nobody awaits"
+    # The text of other objects may be long, or anybody's secret.
+    return repr(answer) if answer is None or isinstance(answer, bool) else f"an object of type {type(answer).__name__}"
 
 
 def _accepted(token: str | None, rejected: Mapping[str, int], count: int) -> Accepted:

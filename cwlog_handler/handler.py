@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import formatting, limits, options
+from . import formatting, keywords, limits, options
 from .batches import Rules
 from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
@@ -100,7 +100,7 @@ class CloudWatchLogsHandler(logging.Handler):
     """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
     as Airflow does."""
 
-    @options.with_old_keywords_explained
+    @keywords.explained
     def __init__(
         self,
         log_group_name: str,
@@ -140,6 +140,7 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
         # loaded while the interpreter ends.
+        from . import destination
         from .client import Client
 
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
@@ -168,10 +169,10 @@ class CloudWatchLogsHandler(logging.Handler):
         )
         client = Client(
             log_group_name=log_group_name,
-            region_name=options.text("region_name", region_name),
-            endpoint_url=options.text("endpoint_url", endpoint_url),
+            region_name=destination.region_name(region_name, endpoint_url, boto3_profile_name),
+            endpoint_url=destination.endpoint_url(endpoint_url),
             boto3_profile_name=options.text("boto3_profile_name", boto3_profile_name),
-            boto3_client=boto3_client,
+            boto3_client=destination.client(boto3_client),
             create_log_group=options.yes_or_no("create_log_group", create_log_group),
             create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
             log_group_retention_days=retention_days,

@@ -6,13 +6,12 @@ A wrong type is a TypeError, a wrong value a ValueError; both name the option an
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from .formatting import json_serialize_default
 from .limits import (
@@ -28,32 +27,7 @@ from .limits import (
     RETENTION_DAYS,
 )
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-# Keywords that watchtower takes or once took, and what to write instead. Not accepted: one name for one thing.
-_WRITE_INSTEAD: Final = {
-    "log_group": "log_group_name={value!r}",
-    "stream_name": "log_stream_name={value!r}",
-    "boto3_session": "boto3_client=session.client('logs'), or region_name and boto3_profile_name",
-}
-
-
-def with_old_keywords_explained(constructor: Callable[P, None]) -> Callable[P, None]:
-    """Have a constructor say of keywords that came with a configuration for watchtower what to write instead."""
-
-    @functools.wraps(constructor)
-    def explaining(*args: P.args, **keywords: P.kwargs) -> None:
-        explained = [
-            f"{name}={value!r}: write {_WRITE_INSTEAD[name].format(value=value)}"
-            for name, value in keywords.items()
-            if name in _WRITE_INSTEAD
-        ]
-        if explained:
-            raise TypeError("; ".join(explained))
-        constructor(*args, **keywords)
-
-    return explaining
 
 
 def log_group_name(value: str) -> str:
