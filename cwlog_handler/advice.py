@@ -129,6 +129,10 @@ LONG_DOCUMENT: Final = Advice(
     "a document of {size} bytes is more than the {room} of one event, no metrics come of it (oversize={oversize})",
     "log it in smaller documents, or raise max_message_size and max_batch_size if they are below their maximum",
 )
+UNKNOWN_REGION: Final = Advice(
+    "the endpoint of the region {region!r} cannot be reached, and botocore knows no such region",
+    "correct the region ({hint}); if it is a new one, look at the network",
+)
 ADAPTIVE_RETRIES: Final = Advice(
     "boto3_client has the retry mode 'adaptive', which makes requests wait on its own",
     "pass a client with another retry mode",

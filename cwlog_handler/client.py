@@ -18,6 +18,7 @@ from typing import Any, Final
 import boto3.session
 from botocore import httpsession
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from . import advice, destination, errors, hooks, payload
 from .advice import Call
@@ -122,6 +123,7 @@ class Client:
                 outcome = self._create(stream_name)
             else:
                 outcome = errors.outcome_of(error, Call(_PUT, self._log_group, stream_name))
+                self._doubt_region(error)
         if isinstance(outcome, Refused) and outcome.renew:
             self._is_outdated = True
         return outcome
@@ -139,6 +141,15 @@ class Client:
         if hooks.waits_on_its_own(client):
             self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
         return client
+
+    def _doubt_region(self, error: Exception) -> None:
+        """Tell of a region that nobody knows, where its host cannot be reached: an outage passes, a misspelling not."""
+        if not isinstance(error, EndpointConnectionError) or self._endpoint_url or self._users_client is not None:
+            return
+        region = destination.unknown_region(self._boto3)
+        if region is not None:
+            hint = destination.nearest_region(region)
+            self._say("region", advice.UNKNOWN_REGION.sentence(self._log_group, "", region=region, hint=hint))
 
     def _put(self, stream: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
         request: dict[str, Any] = {"logGroupName": self._log_group, "logStreamName": stream}

@@ -8,11 +8,11 @@ make a request or a client.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -75,28 +75,39 @@ def check(client: Any) -> None:
         raise InvalidRegionError(region_name=region)
 
 
+def unknown_region(client: Any) -> str | None:
+    """Return the region of a boto3 client if this botocore does not know it; it may be a newer one, or misspelt."""
+    region = str(client.meta.region_name)
+    return None if region in _known_regions() else region
+
+
 def nearest_region(name: str) -> str:
     """Say which region may have been meant by a name that is none."""
     text = re.sub(r"[\s_]+", "-", name.strip().lower())
     if text in {"", "none", "null"}:
         return "leave it out, or give None, for the region that boto3 finds"
+    # As the list of regions: only where something is wrong already.
+    from difflib import get_close_matches
+
     known = _known_regions()
     # The first: a name in an ARN, a URL, or the name of an availability zone. The second: a name that is cut short.
     meant = [found for found in _REGION_IN_TEXT.findall(text) if found in known]
     meant += [region for region in known if region.startswith(text)]
-    by_letters = {_letters(region): region for region in reversed(known)}
-    meant += [by_letters[close] for close in get_close_matches(_letters(text), by_letters, n=1)]
+    by_letters = {_letters(region): region for region in known}
+    likest = get_close_matches(_letters(text), by_letters, n=1 if _letters(text) in by_letters else 2, cutoff=0.7)
+    meant = meant[:1] or [by_letters[letters] for letters in likest]
     if not meant:
         return "give one such as 'us-east-1', or None for the region that boto3 finds"
-    return f"did you mean {meant[0]!r}?"
+    return f"the nearest {'is' if len(meant) == 1 else 'are'} {' and '.join(map(repr, meant))}"
 
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name)
 
 
+@functools.cache
 def _known_regions() -> list[str]:
-    # Reads a file of 1 MB: only where something is wrong already.
+    # Reads a file of 1 MB.
     session = botocore.session.Session()
     return sorted(
         region
@@ -174,9 +185,14 @@ def client(value: Any) -> Any:
         return value
     if put is _MISSING or not callable(put):
         raise _no_client(value, *_taken_for(value))
-    if inspect.iscoroutinefunction(put) or inspect.iscoroutinefunction(_look_up(value, "_make_api_call")):
+    if _is_asynchronous(put) or _is_asynchronous(_look_up(value, "_make_api_call")):
         raise _no_client(value, "an asynchronous one", _SYNCHRONOUS)
     return value
+
+
+def _is_asynchronous(function: Any) -> bool:
+    # Autospecs of coroutine functions are told by inspect in some versions of Python only.
+    return inspect.iscoroutinefunction(function) or any(kind.__name__ == "AsyncMock" for kind in type(function).__mro__)
 
 
 # Their sessions look like boto3's.

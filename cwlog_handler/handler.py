@@ -49,10 +49,13 @@ class CloudWatchLogsHandler(logging.Handler):
             {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time). ``:`` and ``*`` in
             values become ``_``. The default is one stream for each process.
         level: As for every handler.
-        region_name: AWS region; None leaves it to boto3 (environment, configuration).
-        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins.
+        region_name: AWS region; None leaves it to boto3 (environment, configuration). What no AWS region can be called
+            is refused, unless another endpoint is given or configured.
+        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins, with ``http://`` or
+            ``https://``.
         boto3_profile_name: Profile of the AWS configuration files.
-        boto3_client: A ready "logs" client of your own, instead of the profile.
+        boto3_client: A ready ``boto3.client("logs")`` of your own, instead of the profile, or what stands in for it in
+            tests. Asynchronous clients and those for other services are refused.
         create_log_group: Make the group when a request says that it is missing.
         create_log_stream: Make the stream when a request says that it is missing.
         log_group_retention_days: Retention set on a group that the handler makes; also the oldest event it sends.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from .formatting import json_serialize_default
 from .limits import (
@@ -30,11 +31,18 @@ from .limits import (
 T = TypeVar("T")
 
 
+_GROUP_ARN: Final = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(?::.*)?")
+# As YAML, JSON and Python say it.
+_UNQUOTED: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off", re.IGNORECASE)
+
+
 def log_group_name(value: str) -> str:
     """Accept a name that CreateLogGroup takes."""
     _text("log_group_name", value)
     if not 1 <= len(value) <= MAX_NAME_LENGTH:
         raise _wrong("log_group_name", value, f"{len(value)} characters; give 1 to {MAX_NAME_LENGTH}")
+    if arn := _GROUP_ARN.fullmatch(value):
+        raise _wrong("log_group_name", value, f"write the group's name, not its ARN: {arn[1]!r}")
     if not LOG_GROUP_NAME.fullmatch(value):
         raise _wrong("log_group_name", value, "use only letters a-z A-Z, digits and . - _ / # (the name, not its ARN)")
     if value.startswith(RESERVED_LOG_GROUP_PREFIX):
@@ -215,4 +223,13 @@ def _wrong(name: str, value: object, way_out: str) -> ValueError:
 
 
 def _wrong_type(name: str, value: object, way_out: str) -> TypeError:
-    return TypeError(f"{name}={value!r} is of type {type(value).__name__}: {way_out}")
+    return TypeError(f"{name}={value!r} is of type {type(value).__name__}: {way_out}{_of_text(value)}")
+
+
+def _of_text(value: object) -> str:
+    """Say what to do where a configuration file or the environment made text of a value."""
+    if not isinstance(value, str):
+        return ""
+    if value.lower() in ("none", "null"):
+        return "; write null in YAML or JSON, None in Python"
+    return f"; write {value} without quotation marks, it is text now" if _UNQUOTED.fullmatch(value) else ""

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import re
+import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,25 @@ def test_a_configuration_without_a_client_in_it_is_refused_with_the_way_out(envi
     assert outcome.code == code
     assert way_out in outcome.advice
     assert "'g'" in outcome.advice
+
+
+@pytest.mark.parametrize(("region", "hint"), [("us-est-1", "'us-east-1'"), ("eu-cntral-1", "'eu-central-1'")])
+def test_a_region_that_nobody_knows_is_told_where_its_host_is_not_found(monkeypatch, region, hint):
+    """F59: it may be newer than this botocore, so that only the failure makes it suspicious."""
+
+    def not_found(host, *_):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    subject = Subject(region_name=region)
+    assert isinstance(subject.put(), Unavailable)
+    ((key, text),) = subject.said
+    assert key == "region"
+    assert repr(region) in text
+    assert hint in text
+    known = Subject(region_name="us-east-1")
+    assert isinstance(known.put(), Unavailable)
+    assert known.said == []
 
 
 def test_a_configuration_that_has_been_put_right_is_seen(environment):

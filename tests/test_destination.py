@@ -197,16 +197,16 @@ def test_a_mock_delivers(attach, logger, stand_in):
 @pytest.mark.parametrize(
     ("wrong", "way_out"),
     [
-        ("us_east_1", "did you mean 'us-east-1'?"),
-        ("US-EAST-1", "did you mean 'us-east-1'?"),
-        ("us-east-1 ", "did you mean 'us-east-1'?"),
-        ("us-east-1\n", "did you mean 'us-east-1'?"),
-        ("eu-west-1a", "did you mean 'eu-west-1'?"),
-        ("us-west-2-lax-1a", "did you mean 'us-west-2'?"),
-        ("useast1", "did you mean 'us-east-1'?"),
-        ("us-east", "did you mean 'us-east-1'?"),
-        ("arn:aws:logs:eu-west-1:123456789012:log-group:g", "did you mean 'eu-west-1'?"),
-        ("https://logs.eu-west-3.amazonaws.com", "did you mean 'eu-west-3'?"),
+        ("us_east_1", "the nearest is 'us-east-1'"),
+        ("US-EAST-1", "the nearest is 'us-east-1'"),
+        ("us-east-1 ", "the nearest is 'us-east-1'"),
+        ("us-east-1\n", "the nearest is 'us-east-1'"),
+        ("eu-west-1a", "the nearest is 'eu-west-1'"),
+        ("us-west-2-lax-1a", "the nearest is 'us-west-2'"),
+        ("useast1", "the nearest is 'us-east-1'"),
+        ("us-east", "the nearest is 'us-east-1'"),
+        ("arn:aws:logs:eu-west-1:123456789012:log-group:g", "the nearest is 'eu-west-1'"),
+        ("https://logs.eu-west-3.amazonaws.com", "the nearest is 'eu-west-3'"),
         ("virginia", "give one such as 'us-east-1'"),
         ("aws-global", "give one such as 'us-east-1'"),
         ("", "leave it out, or give None"),
@@ -253,7 +253,7 @@ def test_any_region_goes_with_an_endpoint_of_its_own(monkeypatch, tmp_path):
     CloudWatchLogsHandler("g", region_name="local", boto3_profile_name="here").close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
     CloudWatchLogsHandler("g", region_name="local").close()
-    assert "did you mean 'us-east-1'?" in refusal(ValueError, region_name="us_east_1")
+    assert "the nearest is 'us-east-1'" in refusal(ValueError, region_name="us_east_1")
 
 
 PROGRAM = """
@@ -274,13 +274,13 @@ assert handler.stats.pending == 1
     [
         (
             {"AWS_DEFAULT_REGION": "us_east_1"},
-            "AWS_DEFAULT_REGION or the region of the profile; did you mean 'us-east-1'?",
+            "AWS_DEFAULT_REGION or the region of the profile; the nearest is 'us-east-1'",
         ),
         (
             {"AWS_DEFAULT_REGION": "US-EAST-1"},
-            "AWS_DEFAULT_REGION or the region of the profile; did you mean 'us-east-1'?",
+            "AWS_DEFAULT_REGION or the region of the profile; the nearest is 'us-east-1'",
         ),
-        ({"AWS_DEFAULT_REGION": "eu-west-1a"}, "did you mean 'eu-west-1'?"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1a"}, "the nearest is 'eu-west-1'"),
         ({"AWS_ENDPOINT_URL": "localhost:4566"}, "AWS_ENDPOINT_URL or the AWS configuration file; write it with its"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:99999"}, "(Port out of range 0-65535)"),
         ({"AWS_PROFILE": "nobody"}, "correct boto3_profile_name or AWS_PROFILE, or add the profile"),

@@ -317,10 +317,10 @@ def test_an_endpoint_in_the_environment_that_is_no_url_is_told(endpoint, said):
 
 @pytest.mark.parametrize("region", ["us_east_1", "US-EAST-1", "us-east-1a"])
 def test_a_region_that_cannot_be_is_told_with_the_nearest(region):
-    assert "did you mean 'us-east-1'?" in run("doctor", *WHERE, "--region-name", region).line("options")
+    assert "the nearest is 'us-east-1'" in run("doctor", *WHERE, "--region-name", region).line("options")
     ended = run("doctor", *WHERE, AWS_DEFAULT_REGION=region)
     assert ended.status == 1
-    assert "did you mean 'us-east-1'?" in ended.line("endpoint")
+    assert "the nearest is 'us-east-1'" in ended.line("endpoint")
 
 
 def test_an_endpoint_without_tls_that_is_asked_for_it_is_told(url):
