@@ -43,6 +43,16 @@ NO_PROFILE: Final = Advice(
     "the AWS profile is not there [{message}]", "correct boto3_profile_name or AWS_PROFILE, or add the profile",
     renew=True,
 )  # fmt: skip
+BAD_REGION: Final = Advice(
+    "the AWS region cannot be right [{message}]",
+    "correct region_name, AWS_DEFAULT_REGION or the region of the profile; {hint}",
+    renew=True,
+)
+BAD_ENDPOINT: Final = Advice(
+    "the endpoint is no URL [{message}]",
+    "correct endpoint_url, AWS_ENDPOINT_URL or the AWS configuration file; {hint}",
+    renew=True,
+)
 BAD_CONFIGURATION: Final = Advice(
     "boto3 cannot make a client [{message}]",
     "correct region_name, endpoint_url or boto3_profile_name, or the AWS configuration file and environment",
@@ -101,6 +111,10 @@ NOT_CREATABLE: Final = Advice(
 BAD_DESTINATION: Final = Advice(
     "the service does not take events here [{message}]", "correct the names, or the log group's class or KMS key"
 )
+NO_ANSWER: Final = Advice(
+    "put_log_events of boto3_client returns {answer}, which is no answer of CloudWatch Logs",
+    "pass what boto3.client('logs') returns; a stand-in returns a dict, an empty one for success",
+)
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 
 # Notices: nothing is lost, something was not done.
@@ -114,6 +128,10 @@ TAGS_LEFT_OUT: Final = Advice(
 LONG_DOCUMENT: Final = Advice(
     "a document of {size} bytes is more than the {room} of one event, no metrics come of it (oversize={oversize})",
     "log it in smaller documents, or raise max_message_size and max_batch_size if they are below their maximum",
+)
+UNKNOWN_REGION: Final = Advice(
+    "the endpoint of the region {region!r} cannot be reached, and botocore knows no such region",
+    "correct the region ({hint}); if it is a new one, look at the network",
 )
 ADAPTIVE_RETRIES: Final = Advice(
     "boto3_client has the retry mode 'adaptive', which makes requests wait on its own",

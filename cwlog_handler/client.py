@@ -12,15 +12,16 @@ import contextlib
 import encodings.idna  # noqa: F401
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import boto3.session
 from botocore import httpsession
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
-from . import advice, errors, hooks, payload
+from . import advice, destination, errors, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
@@ -151,6 +152,7 @@ class Client:
                 outcome = self._create(stream_name)
             else:
                 outcome = errors.outcome_of(error, Call(_PUT, self._log_group, stream_name))
+                self._doubt_region(error)
         if isinstance(outcome, Refused) and outcome.renew:
             self._is_outdated = True
         return outcome
@@ -173,6 +175,15 @@ class Client:
             self._say("adaptive", advice.ADAPTIVE_RETRIES.sentence(self._log_group, ""))
         return client
 
+    def _doubt_region(self, error: Exception) -> None:
+        """Tell of a region that nobody knows, where its host cannot be reached: an outage passes, a misspelling not."""
+        if not isinstance(error, EndpointConnectionError) or self._endpoint_url or self._users_client is not None:
+            return
+        region = destination.unknown_region(self._boto3)
+        if region is not None:
+            hint = destination.nearest_region(region)
+            self._say("region", advice.UNKNOWN_REGION.sentence(self._log_group, "", region=region, hint=hint))
+
     def _put(self, stream: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
         request: dict[str, Any] = {"logGroupName": self._log_group, "logStreamName": stream}
         if token is not None:
@@ -188,7 +199,7 @@ class Client:
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
         with hooks.our_call(on_progress, body, self._log_format):
             answer = self._boto3.put_log_events(**request)
-        return _answered(answer, len(batch))
+        return _answered(answer, len(batch), Call(_PUT, self._log_group, stream))
 
     def _create(self, stream: str) -> Outcome:
         """Create the stream, and its group if that is missing too."""
@@ -254,7 +265,10 @@ class Client:
 
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
-    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds. Raises what boto3 raises."""
+    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds.
+
+    Raises what boto3 raises, also for a region or an endpoint that cannot be and that boto3 itself would take.
+    """
     return _made_by(boto3.session.Session(profile_name=profile_name), region_name, endpoint_url, patience)
 
 
@@ -267,7 +281,9 @@ def _made_by(session: Any, region_name: str | None, endpoint_url: str | None, pa
         read_timeout=min(READ_TIMEOUT, patience),
         max_pool_connections=MAX_CONNECTIONS,
     )
-    return session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
+    client = session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
+    destination.check(client)
+    return client
 
 
 def _bounded(patience: float | None) -> float:
@@ -283,13 +299,16 @@ def _follow_gevent() -> None:
         httpsession.SSLContext = ssl.SSLContext
 
 
-def _answered(answer: Any, count: int) -> Accepted | Unavailable:
-    """Read the answer to a put of ``count`` events. A stand-in may answer anything, which counts as success.
+def _answered(answer: Any, count: int, call: Call) -> Accepted | Unavailable | Refused:
+    """Read the answer to a put of ``count`` events. What is no answer is no success; a Mock's answer is one.
 
-    So does 200 with the service's mark and a body without members: newer ones than botocore knows look like that.
+    200 with the service's mark and a body without members is a success, too: newer services than botocore knows are
+    like that.
     """
-    if not isinstance(answer, Mapping):
+    if _is_mock(answer):
         return Accepted(None)
+    if not isinstance(answer, Mapping):
+        return call.refuse("NoAnswer", advice.NO_ANSWER, answer=_no_answer(answer))
     token = answer.get("nextSequenceToken")
     metadata = answer.get("ResponseMetadata")
     if isinstance(metadata, Mapping) and not token:
@@ -300,6 +319,21 @@ def _answered(answer: Any, count: int) -> Accepted | Unavailable:
             cause = f"the answer is not from CloudWatch Logs: HTTP 200 with content type {content_type or 'none'!r}"
             return Unavailable(cause, ambiguous="html" not in content_type)
     return _accepted(token, answer.get("rejectedLogEventsInfo") or {}, count)
+
+
+def _is_mock(answer: object) -> bool:
+    # By name: importing unittest.mock takes milliseconds, and the package `mock` has classes of its own.
+    return any(kind.__name__ == "NonCallableMock" for kind in type(answer).__mro__)
+
+
+def _no_answer(answer: object) -> str:
+    """Say what stands in place of an answer, as text for the operator."""
+    if isinstance(answer, Coroutine):
+        # Nobody will ever await it, and Python would warn of that.
+        answer.close()
+        return "a coroutine that nobody awaits"
+    # The text of other objects may be long, or anybody's secret.
+    return repr(answer) if answer is None or isinstance(answer, bool) else f"an object of type {type(answer).__name__}"
 
 
 def _accepted(token: str | None, rejected: Mapping[str, int], count: int) -> Accepted:

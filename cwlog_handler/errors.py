@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from . import advice
+from . import advice, destination
 from .advice import Advice, Call
 from .outcomes import AlreadyAccepted, Invalid, Outcome, Refused, StaleToken, Throttled, Unavailable
 
@@ -97,6 +97,12 @@ def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
         return call.refuse(code_of(error), advice.NO_REGION)
     if isinstance(error, exceptions.ProfileNotFound):
         return call.refuse(code_of(error), advice.NO_PROFILE, message=text_of(error))
+    if isinstance(error, exceptions.InvalidRegionError):
+        hint = destination.nearest_region(error.kwargs["region_name"])
+        return call.refuse(code_of(error), advice.BAD_REGION, message=text_of(error), hint=hint)
+    if isinstance(error, ValueError) and str(error).startswith(destination.INVALID_ENDPOINT):
+        hint = destination.url_meant(str(error).removeprefix(destination.INVALID_ENDPOINT))
+        return call.refuse(code_of(error), advice.BAD_ENDPOINT, message=text_of(error), hint=hint)
     outcome = outcome_of(error, call)
     if isinstance(outcome, Refused):
         return outcome

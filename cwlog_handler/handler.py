@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import formatting, lifecycle, limits, options
+from . import formatting, keywords, lifecycle, limits, options
 from .batches import Rules
 from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
@@ -49,10 +49,13 @@ class CloudWatchLogsHandler(logging.Handler):
             {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time). ``:`` and ``*`` in
             values become ``_``. The default is one stream for each process.
         level: As for every handler.
-        region_name: AWS region; None leaves it to boto3 (environment, configuration).
-        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins.
+        region_name: AWS region; None leaves it to boto3 (environment, configuration). What no AWS region can be called
+            is refused, unless another endpoint is given or configured.
+        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins, with ``http://`` or
+            ``https://``.
         boto3_profile_name: Profile of the AWS configuration files.
-        boto3_client: A ready "logs" client of your own, instead of the profile.
+        boto3_client: A ready ``boto3.client("logs")`` of your own, instead of the profile, or what stands in for it in
+            tests. Asynchronous clients and those for other services are refused.
         create_log_group: Make the group when a request says that it is missing.
         create_log_stream: Make the stream when a request says that it is missing.
         log_group_retention_days: Retention set on a group that the handler makes; also the oldest event it sends.
@@ -100,7 +103,7 @@ class CloudWatchLogsHandler(logging.Handler):
     """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
     as Airflow does."""
 
-    @options.with_old_keywords_explained
+    @keywords.explained
     def __init__(
         self,
         log_group_name: str,
@@ -140,6 +143,7 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
         # loaded while the interpreter ends.
+        from . import destination
         from .client import Client
 
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
@@ -168,10 +172,10 @@ class CloudWatchLogsHandler(logging.Handler):
         )
         client = Client(
             log_group_name=log_group_name,
-            region_name=options.text("region_name", region_name),
-            endpoint_url=options.text("endpoint_url", endpoint_url),
+            region_name=destination.region_name(region_name, endpoint_url, boto3_profile_name),
+            endpoint_url=destination.endpoint_url(endpoint_url),
             boto3_profile_name=options.text("boto3_profile_name", boto3_profile_name),
-            boto3_client=boto3_client,
+            boto3_client=destination.client(boto3_client),
             create_log_group=options.yes_or_no("create_log_group", create_log_group),
             create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
             log_group_retention_days=retention_days,

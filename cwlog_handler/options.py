@@ -6,13 +6,13 @@ A wrong type is a TypeError, a wrong value a ValueError; both name the option an
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
 from .formatting import json_serialize_default
 from .limits import (
@@ -28,32 +28,12 @@ from .limits import (
     RETENTION_DAYS,
 )
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-# Keywords that watchtower takes or once took, and what to write instead. Not accepted: one name for one thing.
-_WRITE_INSTEAD: Final = {
-    "log_group": "log_group_name={value!r}",
-    "stream_name": "log_stream_name={value!r}",
-    "boto3_session": "boto3_client=session.client('logs'), or region_name and boto3_profile_name",
-}
 
-
-def with_old_keywords_explained(constructor: Callable[P, None]) -> Callable[P, None]:
-    """Have a constructor say of keywords that came with a configuration for watchtower what to write instead."""
-
-    @functools.wraps(constructor)
-    def explaining(*args: P.args, **keywords: P.kwargs) -> None:
-        explained = [
-            f"{name}={value!r}: write {_WRITE_INSTEAD[name].format(value=value)}"
-            for name, value in keywords.items()
-            if name in _WRITE_INSTEAD
-        ]
-        if explained:
-            raise TypeError("; ".join(explained))
-        constructor(*args, **keywords)
-
-    return explaining
+_GROUP_ARN: Final = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(?::.*)?")
+# As YAML, JSON and Python say it.
+_UNQUOTED: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off", re.IGNORECASE)
 
 
 def log_group_name(value: str) -> str:
@@ -61,6 +41,8 @@ def log_group_name(value: str) -> str:
     _text("log_group_name", value)
     if not 1 <= len(value) <= MAX_NAME_LENGTH:
         raise _wrong("log_group_name", value, f"{len(value)} characters; give 1 to {MAX_NAME_LENGTH}")
+    if arn := _GROUP_ARN.fullmatch(value):
+        raise _wrong("log_group_name", value, f"write the group's name, not its ARN: {arn[1]!r}")
     if not LOG_GROUP_NAME.fullmatch(value):
         raise _wrong("log_group_name", value, "use only letters a-z A-Z, digits and . - _ / # (the name, not its ARN)")
     if value.startswith(RESERVED_LOG_GROUP_PREFIX):
@@ -241,4 +223,13 @@ def _wrong(name: str, value: object, way_out: str) -> ValueError:
 
 
 def _wrong_type(name: str, value: object, way_out: str) -> TypeError:
-    return TypeError(f"{name}={value!r} is of type {type(value).__name__}: {way_out}")
+    return TypeError(f"{name}={value!r} is of type {type(value).__name__}: {way_out}{_of_text(value)}")
+
+
+def _of_text(value: object) -> str:
+    """Say what to do where a configuration file or the environment made text of a value."""
+    if not isinstance(value, str):
+        return ""
+    if value.lower() in ("none", "null"):
+        return "; write null in YAML or JSON, None in Python"
+    return f"; write {value} without quotation marks, it is text now" if _UNQUOTED.fullmatch(value) else ""

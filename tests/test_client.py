@@ -1,10 +1,13 @@
 """What every answer, every error and every missing thing comes to, with real boto3 clients that end in the fake."""
 
+import concurrent.futures
 import json
 import re
+import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import boto3
@@ -199,6 +202,25 @@ def test_a_configuration_without_a_client_in_it_is_refused_with_the_way_out(envi
     assert outcome.code == code
     assert way_out in outcome.advice
     assert "'g'" in outcome.advice
+
+
+@pytest.mark.parametrize(("region", "hint"), [("us-est-1", "'us-east-1'"), ("eu-cntral-1", "'eu-central-1'")])
+def test_a_region_that_nobody_knows_is_told_where_its_host_is_not_found(monkeypatch, region, hint):
+    """F59: it may be newer than this botocore, so that only the failure makes it suspicious."""
+
+    def not_found(host, *_):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    subject = Subject(region_name=region)
+    assert isinstance(subject.put(), Unavailable)
+    ((key, text),) = subject.said
+    assert key == "region"
+    assert repr(region) in text
+    assert hint in text
+    known = Subject(region_name="us-east-1")
+    assert isinstance(known.put(), Unavailable)
+    assert known.said == []
 
 
 def test_a_configuration_that_has_been_put_right_is_seen(environment):
@@ -467,8 +489,8 @@ def test_handlers_that_share_a_client_each_hear_of_their_own_start(ready):
 # Stand-ins of the user's
 
 
-@pytest.mark.parametrize("answer", [None, {}, "yes", mock.MagicMock(), {"ResponseMetadata": None}])
-def test_any_answer_of_a_stand_in_is_a_success(answer):
+@pytest.mark.parametrize("answer", [{}, mock.Mock(), mock.MagicMock(), mock.Mock(spec={}), {"ResponseMetadata": None}])
+def test_what_a_stand_in_or_a_mock_answers_is_a_success(answer):
     """Users' tests pass mocks as boto3_client."""
     stand_in = mock.Mock()
     stand_in.put_log_events.return_value = answer
@@ -476,6 +498,32 @@ def test_any_answer_of_a_stand_in_is_a_success(answer):
     assert subject.put() == Accepted(None)
     assert subject.started == 1
     assert subject.client.connect() == Connected(f"client-{id(stand_in)}")
+
+
+async def nobody_awaits():
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda: None, "returns None,"),
+        (lambda: True, "returns True,"),
+        (lambda: "geheim", "returns an object of type str,"),
+        (lambda: concurrent.futures.Future(), "returns an object of type Future,"),
+        (lambda: [{}], "returns an object of type list,"),
+        (nobody_awaits, "returns a coroutine that nobody awaits,"),
+    ],
+)
+def test_what_is_no_answer_is_no_success(answer, said):
+    """F59: an asynchronous client's coroutine counted as delivered. It is closed, so that Python does not warn."""
+    stand_in = SimpleNamespace(put_log_events=lambda **_: answer())
+    outcome = Subject(stand_in).put()
+    assert isinstance(outcome, Refused)
+    assert not outcome.renew
+    assert said in outcome.advice
+    assert "'g'" in outcome.advice
+    assert "pass what boto3.client('logs') returns" in outcome.way_out
 
 
 # Answers that are not the service's

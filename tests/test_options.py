@@ -38,7 +38,9 @@ def test_a_log_group_name_that_the_service_takes_is_accepted(name):
         ("a b", "use only letters"),
         ("größe", "use only letters"),
         ("app\n", "use only letters"),
-        ("arn:aws:logs:eu-west-1:1:log-group:x", "not its ARN"),
+        ("arn:aws:logs:eu-west-1:1:log-group:x", "write the group's name, not its ARN: 'x'"),
+        ("arn:aws-cn:logs:cn-north-1:1:log-group:/shop/api:*", "write the group's name, not its ARN: '/shop/api'"),
+        ("arn:aws:s3:::bucket", "not its ARN"),
         ("aws/app", "say '/aws/app' instead"),
     ],
 )
@@ -289,6 +291,22 @@ def test_a_client_and_a_profile_exclude_each_other():
     message = refused(ValueError, options.client_or_profile, object(), "dev")
     assert "boto3_profile_name='dev'" in message
     assert "give one or the other" in message
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "way_out"),
+    [
+        (options.seconds, "5", "write 5 without quotation marks, it is text now"),
+        (options.seconds, "0.5", "write 0.5 without quotation marks, it is text now"),
+        (options.rate, "None", "write null in YAML or JSON, None in Python"),
+        (options.yes_or_no, "true", "write true without quotation marks, it is text now"),
+        (options.yes_or_no, "off", "write off without quotation marks, it is text now"),
+    ],
+)
+def test_what_a_configuration_made_text_of_is_told_how_to_be_written(check, value, way_out):
+    """F59: YAML takes ``None`` for text, and whatever is in quotation marks."""
+    assert refused(TypeError, check, "option", value).endswith(f"; {way_out}")
+    assert "quotation marks" not in refused(TypeError, check, "option", "soon")
 
 
 ANYTHING = st.one_of(

@@ -290,20 +290,37 @@ def test_an_endpoint_from_the_configuration_file_is_told_as_that(url, existing, 
     assert ended.line("endpoint") == f"✓ endpoint     {url}, from the AWS configuration file"
 
 
-def test_an_endpoint_that_is_no_url_is_told():
-    ended = run("doctor", *WHERE, "--endpoint-url", "nonsense")
+ENDPOINTS_THAT_ARE_NONE = [
+    ("nonsense", "no URL"),
+    ("http://127.0.0.1:99999", "Port out of range"),
+    ("http://127.0.0.1:80x", "Port could not be cast"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "said"), ENDPOINTS_THAT_ARE_NONE)
+def test_an_endpoint_that_is_no_url_is_told(endpoint, said):
+    ended = run("doctor", *WHERE, "--endpoint-url", endpoint)
 
     assert ended.status == 1
-    assert "Invalid endpoint: nonsense" in ended.line("endpoint")
+    assert f"endpoint_url={endpoint!r}: {said}" in ended.line("options")
 
 
-@pytest.mark.parametrize(("port", "said"), [("99999", "Port out of range"), ("80x", "Port could not be cast")])
-def test_an_endpoint_with_a_port_that_is_none_is_told(port, said):
-    ended = run("doctor", *WHERE, "--endpoint-url", f"http://127.0.0.1:{port}")
+@pytest.mark.parametrize(("endpoint", "said"), ENDPOINTS_THAT_ARE_NONE)
+def test_an_endpoint_in_the_environment_that_is_no_url_is_told(endpoint, said):
+    ended = run("doctor", *WHERE, AWS_ENDPOINT_URL=endpoint)
 
     assert ended.status == 1
+    assert endpoint in ended.line("endpoint")
     assert said in ended.line("endpoint")
-    assert "endpoint_url" in ended.line("endpoint").partition("→")[2]
+    assert "AWS_ENDPOINT_URL" in ended.line("endpoint").partition("→")[2]
+
+
+@pytest.mark.parametrize("region", ["us_east_1", "US-EAST-1", "us-east-1a"])
+def test_a_region_that_cannot_be_is_told_with_the_nearest(region):
+    assert "the nearest is 'us-east-1'" in run("doctor", *WHERE, "--region-name", region).line("options")
+    ended = run("doctor", *WHERE, AWS_DEFAULT_REGION=region)
+    assert ended.status == 1
+    assert "the nearest is 'us-east-1'" in ended.line("endpoint")
 
 
 def test_an_endpoint_without_tls_that_is_asked_for_it_is_told(url):

@@ -216,7 +216,9 @@ def test_a_configuration_that_dictconfig_refuses_is_told(examine, more, said):
     ("name", "content", "said"),
     [
         ("settings.py", "LOGGING = {}", "as JSON: from a configuration in Python, write it with json.dump"),
-        ("logging.ini", "[loggers]", "as JSON: from a configuration in Python, write it with json.dump"),
+        ("settings.py", "LOGGING = {}", "--config shop.settings:LOGGING"),
+        ("logging.ini", "[loggers]\nkeys = root", "there is no section [formatters] with keys"),
+        ("logging.txt", "what?", "give it as .yaml, .toml, .ini or JSON"),
         ("a.json", "{", "Expecting property name"),
         ("a.json", "[]", "no 'handlers' in it"),
         ("a.yaml", "handlers: [", "while parsing"),

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 
 from .. import arguments as handler_arguments
 from .case import Case
-from .configuration import Unusable, handlers_in
+from .configuration import handlers_in
 from .examination import examine
 from .findings import Lines, Mark, failed
 from .policy import least_policy
+from .unusable import Unusable
 
 _Say: TypeAlias = Callable[[str], None]
 
@@ -34,7 +35,11 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}.", epilog=_EPILOG)
     parser.set_defaults(run=run, parser=parser)
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="check every handler in a dictConfig file: .json, .yaml or .toml"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="check every handler in a file for dictConfig (JSON, YAML, TOML) or fileConfig (INI), or in the dict of a "
+        "module: shop.settings:LOGGING",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.add_argument(
@@ -72,7 +77,8 @@ def _reports(config: Path | None, options: dict[str, Any], patience: float, say:
         yield {"handler": None, "ok": False, "checks": [finding.as_json("config file")], "policy": None}
         return
     for handler in handlers:
-        yield _report(handler.name, Case(handler.options, patience, handler.users), say)
+        case = Case(handler.options, patience, handler.users, handler.tags, handler.of_its_class)
+        yield _report(handler.name, case, say)
 
 
 def _report(name: str | None, case: Case, say: _Say) -> dict[str, Any]:

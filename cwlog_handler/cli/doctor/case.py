@@ -14,6 +14,7 @@ import botocore.session
 
 from ...advice import Call
 from ...outcomes import Outcome
+from .files import Tag
 from .findings import Finding
 
 PUT: Final = "logs:PutLogEvents"
@@ -30,6 +31,10 @@ class Case:
     patience: float
     loggers: tuple[str, ...] | None = None
     """The loggers that have the handler, in a configuration file; None: there is no file to look in."""
+    tags: list[Tag] = field(default_factory=list)
+    """What stands in the file behind tags that only the program's own loader understands."""
+    of_its_class: tuple[str, ...] = ()
+    """Keywords in the file that only the class derived from ours takes: what becomes of them cannot be known."""
     known: dict[str, Any] = field(default_factory=dict)
     region: str | None = None
     account: str | None = None

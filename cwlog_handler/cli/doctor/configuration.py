@@ -1,33 +1,27 @@
-"""The handlers in a file with a configuration for ``logging.config.dictConfig``: JSON, YAML or TOML.
+"""The handlers in a configuration of logging, as ``logging.config.dictConfig`` would take it.
 
-Owns: reading the file, finding our handlers in it and who uses them. Must not know: checks. Nothing is configured.
+Owns: finding our handlers, and who uses them. Must not know: checks, how a file is read. Nothing is configured.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
+import inspect
 import logging.config
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ...handler import CloudWatchLogsHandler
+from . import files
+from .unusable import Unusable, said_by
 
 # What dictConfig itself takes of a handler's entry, before the rest becomes its keyword arguments.
-_OF_DICTCONFIG = frozenset({"class", "()", "formatter", "filters", "."})
+_OF_DICTCONFIG: Final = frozenset({"class", "()", "formatter", "filters", "."})
 
-_AS_JSON = "give it as .yaml, .toml or as JSON: from a configuration in Python, write it with json.dump"
-_ELSEWHERE = "correct it, or run this where the program runs, with its modules and environment"
-
-
-class Unusable(Exception):
-    """The file cannot be used; the message is the cause, ``way_out`` what to do."""
-
-    def __init__(self, cause: str, way_out: str) -> None:
-        super().__init__(cause)
-        self.way_out = way_out
+_OURS: Final = "cwlog_handler.CloudWatchLogsHandler"
+_ELSEWHERE: Final = "correct it, or run this where the program runs, with its modules and environment"
+_DEEPEST: Final = 5
 
 
 class _NotImported(Unusable):
@@ -41,6 +35,10 @@ class Configured:
     name: str
     options: Mapping[str, Any]
     users: tuple[str, ...]
+    tags: list[files.Tag] = field(default_factory=list)
+    """The tags in the whole file that only the program's own loader understands."""
+    of_its_class: tuple[str, ...] = ()
+    """Keywords that only its class takes, which is derived from ours: left out of ``options``."""
 
 
 def handlers_in(path: Path) -> list[Configured]:
@@ -48,70 +46,94 @@ def handlers_in(path: Path) -> list[Configured]:
 
     Classes and ``ext://`` values are imported, as dictConfig would.
     """
-    configurator = logging.config.DictConfigurator(_configuration(_loaded(path), path))
+    contents = files.read(path)
+    tables = list(_configurations(contents.documents))
+    if not tables:
+        behind = "".join(f"; line {line}: {text} is read as text" for line, text in contents.tags)
+        raise Unusable(
+            f"{path}: no 'handlers' in it{behind}", "give a configuration as logging.config.dictConfig takes it"
+        )
+    found = [
+        handler
+        for where, table in tables
+        for handler in _handlers_of(table, path, contents.tags, f"{where}: " if len(tables) > 1 else "")
+    ]
+    if not found:
+        raise _nothing_of_ours([table for _, table in tables], path)
+    return found
+
+
+def _configurations(documents: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what has handlers, with its place: the whole of a document, or a part of it such as ``[logging]``.
+
+    A part without a version is only taken where none has one: it may be about other handlers than logging's.
+    """
+    found = [
+        (where, table)
+        for number, document in enumerate(documents, 1)
+        for where, table in _tables(document, f"document {number}" if len(documents) > 1 else "", 0)
+    ]
+    versioned = [(where, table) for where, table in found if "version" in table]
+    yield from versioned or found
+
+
+def _tables(value: Any, where: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict) and depth <= _DEEPEST:
+        if isinstance(value.get("handlers"), dict):
+            yield where, value
+            return
+        for name, part in value.items():
+            yield from _tables(part, f"{where}.{name}" if where else str(name), depth + 1)
+
+
+def _handlers_of(table: dict[str, Any], path: Path, tags: list[files.Tag], prefix: str) -> list[Configured]:
+    configurator = logging.config.DictConfigurator(table)
     config = configurator.config
     _check_version(config, path)
     entries = config["handlers"]
     found: list[Configured] = []
     not_imported: list[Unusable] = []
     for name in entries:
-        place = f"{path}: handler {name!r}"
+        place = f"{path}: {prefix}handler {name!r}"
         try:
-            if _is_ours(configurator, entries[name], place):
+            kind = _class_of(configurator, entries[name], place)
+            if isinstance(kind, type) and issubclass(kind, CloudWatchLogsHandler):
                 _check_references(config, entries[name], place)
-                found.append(Configured(str(name), _options(entries[name], place), _users(config, str(name))))
+                options = _options(entries[name], place)
+                own = tuple(_taken_by(kind) & options.keys())
+                known = {option: value for option, value in options.items() if option not in own}
+                found.append(Configured(f"{prefix}{name}", known, _users(config, str(name)), tags, own))
         except _NotImported as problem:
             # Another handler's, perhaps, whose package is only there where the program runs.
             not_imported.append(problem)
     _check_loggers(config, path)
-    if not found and not_imported:
+    if not found and not_imported and not _is_for_watchtower(entries):
         raise not_imported[0]
-    if not found:
-        names = ", ".join(map(repr, entries)) or "none at all"
-        raise Unusable(
-            f"{path}: no CloudWatchLogsHandler among its handlers: {names}",
-            "its entry needs 'class': 'cwlog_handler.CloudWatchLogsHandler'",
-        )
     return found
 
 
-def _loaded(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise Unusable(f"{path}: {error}", "give a readable file in UTF-8") from None
-    way_out = "correct the file"
-    try:
-        match path.suffix.lower():
-            case ".yaml" | ".yml":
-                return _module("yaml", "install pyyaml, or give JSON").safe_load(text)
-            case ".toml":
-                return _module("tomllib", "use Python 3.11 or newer, or give JSON").loads(text)
-            case suffix:
-                way_out = "correct the file" if suffix == ".json" else _AS_JSON
-                return json.loads(text)
-    except Unusable:
-        raise
-    except Exception as error:
-        # yaml's errors have no class in common with the others'.
-        raise Unusable(f"{path}: {' '.join(str(error).split())}", way_out) from None
+def _nothing_of_ours(tables: list[dict[str, Any]], path: Path) -> Unusable:
+    entries = {name: entry for table in tables for name, entry in table["handlers"].items()}
+    if _is_for_watchtower(entries):
+        cause = f"{path}: its handlers are watchtower's: {', '.join(map(repr, entries))}"
+        return Unusable(cause, f"write 'class': '{_OURS}' instead, and keep the settings")
+    names = ", ".join(map(repr, entries)) or "none at all"
+    return Unusable(
+        f"{path}: no CloudWatchLogsHandler among its handlers: {names}", f"its entry needs 'class': '{_OURS}'"
+    )
 
 
-def _module(name: str, way_out: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise Unusable(f"{name} cannot be imported", way_out) from None
+def _is_for_watchtower(entries: Mapping[str, Any]) -> bool:
+    return any(
+        isinstance(entry, Mapping) and str(entry.get("()") or entry.get("class")).startswith("watchtower.")
+        for entry in entries.values()
+    )
 
 
-def _configuration(loaded: Any, path: Path) -> dict[str, Any]:
-    """Return the part with handlers: the file, or the one table of it (``[logging]``) that has them."""
-    if isinstance(loaded, dict):
-        tables = [table for table in (loaded, *loaded.values()) if isinstance(table, dict)]
-        for table in tables:
-            if isinstance(table.get("handlers"), dict):
-                return table
-    raise Unusable(f"{path}: no 'handlers' in it", "give a configuration as logging.config.dictConfig takes it")
+def _taken_by(kind: type) -> frozenset[str]:
+    """Return the keywords that a class derived from ours names, and ours does not."""
+    ours = inspect.signature(CloudWatchLogsHandler).parameters
+    return frozenset(inspect.signature(kind).parameters) - frozenset(ours)
 
 
 def _check_version(config: Mapping[str, Any], path: Path) -> None:
@@ -140,17 +162,17 @@ def _check_loggers(config: Mapping[str, Any], path: Path) -> None:
                 raise Unusable(f"{path}: {place}: there is no handler {name!r}", "correct the name, or add the handler")
 
 
-def _is_ours(configurator: Any, entry: Any, place: str) -> bool:
+def _class_of(configurator: Any, entry: Any, place: str) -> Any:
     made_by = entry.get("()") or entry.get("class") if isinstance(entry, Mapping) else None
-    if isinstance(made_by, str):
-        try:
-            made_by = configurator.resolve(made_by)
-        except Exception as error:
-            cause = f"{place}: {made_by!r} cannot be imported: {_said_by(error)}"
-            if made_by.startswith("cwlog_handler"):
-                raise Unusable(cause, "write 'class': 'cwlog_handler.CloudWatchLogsHandler'") from None
-            raise _NotImported(cause, _ELSEWHERE) from None
-    return isinstance(made_by, type) and issubclass(made_by, CloudWatchLogsHandler)
+    if not isinstance(made_by, str):
+        return made_by
+    try:
+        return configurator.resolve(made_by)
+    except Exception as error:
+        cause = f"{place}: {made_by!r} cannot be imported: {said_by(error)}"
+        if made_by.startswith("cwlog_handler"):
+            raise Unusable(cause, f"write 'class': '{_OURS}'") from None
+        raise _NotImported(cause, _ELSEWHERE) from None
 
 
 def _options(entry: Any, place: str) -> dict[str, Any]:
@@ -161,13 +183,8 @@ def _options(entry: Any, place: str) -> dict[str, Any]:
             try:
                 options[str(name)] = entry[name]
             except Exception as error:
-                raise Unusable(f"{place}: {name}: {_said_by(error)}", _ELSEWHERE) from None
+                raise Unusable(f"{place}: {name}: {said_by(error)}", _ELSEWHERE) from None
     return options
-
-
-def _said_by(error: Exception) -> str:
-    """Return what an exception says; the modules of a program may raise any when they are imported."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _users(config: Any, handler: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class _Step:
 
 _STEPS: Final = (
     _Step("Python", surroundings.versions),
+    _Step("tags", surroundings.tags),
     _Step("options", surroundings.options),
     _Step("loggers", surroundings.loggers),
     _Step("region", surroundings.region, ("options",)),
@@ -44,7 +45,7 @@ def examine(case: Case) -> Iterator[tuple[str, Finding]]:
     # Those that failed, or were left out because another failed.
     lacking: set[str] = set()
     for step in _STEPS:
-        if step.name == "loggers" and case.loggers is None:
+        if (step.name == "loggers" and case.loggers is None) or (step.name == "tags" and not case.tags):
             continue
         if missing := [need for need in step.needs if need in lacking]:
             finding = impossible(f"not tried: needs {' and '.join(missing)}")

@@ -5,23 +5,25 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, Final
 
 import boto3
 import botocore
 
-from ... import __version__, advice, errors
+from ... import __version__, advice, errors, keywords
 from ...handler import CloudWatchLogsHandler
 from ..bounded import within
 from .case import Case
-from .findings import Finding, failed, failed_with, passed
+from .files import Tagged
+from .findings import Finding, failed, failed_with, passed, skipped
 
 _OLDEST_BOTO3: Final = (1, 34)
 # Container credentials take 9 s to fail, an instance without a role some 2 s.
 _CREDENTIALS_PATIENCE: Final = 15.0
 # Longer than any secret's part that identifies a key and shorter than what would help to guess one.
 _SHOWN_OF_KEY: Final = 4
+_SHOWN_TAGS: Final = 5
 _SHORTEST_KEY: Final = 16
 
 _METHODS: Final = {
@@ -49,20 +51,28 @@ def versions(_case: Case) -> Finding:
     return passed(text)
 
 
+def tags(case: Case) -> Finding:
+    """What stands behind tags in a YAML file."""
+    shown = "; ".join(f"line {line}: {text}" for line, text in case.tags[:_SHOWN_TAGS])
+    more = f"; and {len(case.tags) - _SHOWN_TAGS} more" if len(case.tags) > _SHOWN_TAGS else ""
+    return skipped(f"read as text, for only the program's own loader knows what they stand for: {shown}{more}")
+
+
 def options(case: Case) -> Finding:
     """What the handler's constructor says to the options. It makes no request."""
     parameters = inspect.signature(CloudWatchLogsHandler).parameters
-    unknown = [name for name in case.options if name not in parameters]
-    if unknown:
-        names = ", ".join(map(repr, unknown))
-        close = get_close_matches(unknown[0], parameters, n=1)
-        way_out = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(parameters)}"
-        return failed(f"no such option: {names}", way_out)
+    if found := keywords.mistakes(case.options, parameters):
+        named = ", ".join(repr(mistake.name) for mistake in found)
+        if len(found) == 1:
+            return failed(f"no such option: {named}", found[0].way_out)
+        return failed(f"no such options: {named}", "; ".join(f"{name}: {way_out}" for name, _, way_out in found))
     if "log_group_name" not in case.options:
         return failed("log_group_name is missing", "give the name of the log group")
-    client = case.options.get("boto3_client")
-    if client is not None and not hasattr(client, "put_log_events"):
-        return failed(f"boto3_client={client!r} is no client", "give one that boto3.client('logs') has made, or none")
+    if behind := [f"{name} is {tag}" for name, value in case.options.items() if (tag := _tag_in(value))]:
+        way_out = (
+            "write the values into a copy of the file, or give them as --log-group-name and so on, without --config"
+        )
+        return failed(f"{', '.join(behind)}: the value is not in the file", way_out)
     try:
         # Our own SIGTERM is none of the handler's business.
         handler = CloudWatchLogsHandler(**{**case.options, "flush_on_sigterm": False})
@@ -72,7 +82,16 @@ def options(case: Case) -> Finding:
     bound = inspect.signature(CloudWatchLogsHandler).bind(**case.options)
     bound.apply_defaults()
     case.known = bound.arguments
-    return passed(f"log group {handler.log_group_name!r}, log stream {handler.log_stream_name!r}")
+    own = f"; left out, for only its class knows them: {', '.join(case.of_its_class)}" if case.of_its_class else ""
+    return passed(f"log group {handler.log_group_name!r}, log stream {handler.log_stream_name!r}{own}")
+
+
+def _tag_in(value: Any) -> str | None:
+    """Return the tag in a value of a YAML file, or in the values of a mapping or list."""
+    if isinstance(value, Tagged):
+        return value.tag
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return next(filter(None, map(_tag_in, inside)), None)
 
 
 def loggers(case: Case) -> Finding:

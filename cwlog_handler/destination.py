@@ -1,0 +1,247 @@
+"""Where records go, as options: region, endpoint and client. What can be none is refused, with the way out.
+
+Owns: what a region's name looks like, and what is a client for CloudWatch Logs. Must not know: how a client is made.
+boto3 does not check most of this: a region that does not exist is a host that is never found, another service's client
+fails at each put, and the coroutine of an asynchronous one would pass for an answer. Nothing is called here that might
+make a request or a client.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.exceptions import InvalidRegionError
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
+
+# All of AWS's regions in all partitions are of this kind: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
+# endpoints have "fips" before or behind it.
+_REGION: Final = re.compile(r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?")
+# botocore's rule: the region becomes a part of a host's name.
+_HOST_LABEL: Final = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+_REGION_IN_TEXT: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL")
+_HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?")
+_PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
+
+# What botocore says, followed by the URL.
+INVALID_ENDPOINT: Final = "Invalid endpoint: "
+
+_SERVICE: Final = "logs"
+_GIVE_A_CLIENT: Final = "give what boto3.client('logs') returns, or leave it out"
+_MISSING: Final = object()
+_UNKNOWN: Final = object()
+
+
+def is_region(name: str) -> bool:
+    """True if AWS may have a region of that name: newer ones than this botocore knows included."""
+    return _REGION.fullmatch(name) is not None
+
+
+def region_name(value: str | None, endpoint_url: str | None, profile_name: str | None) -> str | None:
+    """Accept the name of a region; None leaves it to boto3.
+
+    Where another endpoint than the region's is given, by argument, environment or configuration file, it may be any
+    name that boto3 takes: stand-ins have such as "local".
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"region_name={value!r} is of type {type(value).__name__}: give text such as 'us-east-1'")
+    if is_region(value):
+        return value
+    if _HOST_LABEL.fullmatch(value) and (endpoint_url or _has_endpoint_of_its_own(profile_name)):
+        return value
+    raise ValueError(f"region_name={value!r}: no AWS region is called that; {nearest_region(value)}")
+
+
+def check(client: Any) -> None:
+    """Raise where a boto3 client would send its requests to a host that cannot be.
+
+    Region and endpoint may come from the environment or a configuration file, and boto3 accepts most of them unseen.
+    Raises InvalidRegionError, or ValueError as botocore does for an endpoint.
+    """
+    region, url = str(client.meta.region_name), str(client.meta.endpoint_url)
+    if problem := problem_of_url(url):
+        raise ValueError(f"{INVALID_ENDPOINT}{url} ({problem})")
+    host = urlsplit(url).hostname or ""
+    if not is_region(region) and re.match(rf"logs(?:-fips)?\.{re.escape(region.lower())}\.", host):
+        raise InvalidRegionError(region_name=region)
+
+
+def unknown_region(client: Any) -> str | None:
+    """Return the region of a boto3 client if this botocore does not know it; it may be a newer one, or misspelt."""
+    region = str(client.meta.region_name)
+    return None if region in _known_regions() else region
+
+
+def nearest_region(name: str) -> str:
+    """Say which region may have been meant by a name that is none."""
+    text = re.sub(r"[\s_]+", "-", name.strip().lower())
+    if text in {"", "none", "null"}:
+        return "leave it out, or give None, for the region that boto3 finds"
+    # As the list of regions: only where something is wrong already.
+    from difflib import get_close_matches
+
+    known = _known_regions()
+    # The first: a name in an ARN, a URL, or the name of an availability zone. The second: a name that is cut short.
+    meant = [found for found in _REGION_IN_TEXT.findall(text) if found in known]
+    meant += [region for region in known if region.startswith(text)]
+    by_letters = {_letters(region): region for region in known}
+    likest = get_close_matches(_letters(text), by_letters, n=1 if _letters(text) in by_letters else 2, cutoff=0.7)
+    meant = meant[:1] or [by_letters[letters] for letters in likest]
+    if not meant:
+        return "give one such as 'us-east-1', or None for the region that boto3 finds"
+    return f"the nearest {'is' if len(meant) == 1 else 'are'} {' and '.join(map(repr, meant))}"
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name)
+
+
+@functools.cache
+def _known_regions() -> list[str]:
+    # Reads a file of 1 MB.
+    session = botocore.session.Session()
+    return sorted(
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions(_SERVICE, partition)
+    )
+
+
+def _has_endpoint_of_its_own(profile_name: str | None) -> bool:
+    if any(os.environ.get(name) for name in _ENDPOINT_VARIABLES):
+        return True
+    try:
+        session = botocore.session.Session(profile=profile_name)
+        profile = session.get_scoped_config()
+    except Exception:
+        # A profile that is not there, a file that cannot be read: told when a client is made.
+        return True
+    return bool(profile.get("endpoint_url") or profile.get("services"))
+
+
+def problem_of_url(url: str) -> str:
+    """Say why boto3 cannot send requests to a URL; empty if it can. It accepts more, and fails at each request."""
+    try:
+        parts = urlsplit(url)
+        # What is no port raises only when it is asked for.
+        if parts.port == 0:
+            return "no port is called 0"
+    except ValueError as error:
+        return str(error)
+    if not is_valid_endpoint_url(url) and not is_valid_ipv6_endpoint_url(url):
+        return "no URL"
+    return "" if parts.scheme in ("http", "https") else "no URL of http or https"
+
+
+def endpoint_url(value: str | None) -> str | None:
+    """Accept a URL that boto3 can send requests to; None is the region's own endpoint."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"endpoint_url={value!r} is of type {type(value).__name__}: give text such as 'https://…'")
+    if problem := problem_of_url(value):
+        raise ValueError(f"endpoint_url={_PASSWORD.sub('…@', value)!r}: {problem}; {url_meant(value)}")
+    return value
+
+
+def url_meant(value: str) -> str:
+    """Say how the endpoint may have been meant that is no URL."""
+    if not value.strip() or value.lower() in {"none", "null"}:
+        return "leave it out, or give None, for the region's own endpoint"
+    if re.match(r"(?i)(?:https?:)?//[^/]*_", value):
+        return "boto3 takes no host with '_' in its name"
+    bare = value.strip().removeprefix("//")
+    if matched := _HOST_AND_PORT.fullmatch(bare):
+        is_here = matched["host"] in ("localhost", "127.0.0.1", "host.docker.internal") or "." not in matched["host"]
+        return f"write it with its scheme: '{'http' if is_here else 'https'}://{bare}'"
+    return "write it as 'https://host' or 'http://host:port'"
+
+
+def client(value: Any) -> Any:
+    """Accept a client for CloudWatch Logs, or what stands in for one: a Mock, a wrapper, an object of one's own.
+
+    It needs a method ``put_log_events`` that returns an answer, and no other service behind it. None is none.
+    """
+    if value is None:
+        return None
+    if isinstance(value, type):
+        raise _no_client(value, "the class itself", "give an instance, as boto3.client('logs') returns")
+    service = _look_up(value, "meta", "service_model", "service_name")
+    put = _look_up(value, "put_log_events")
+    # Exactly text: an autospec's attribute is a mock that passes for some.
+    if type(service) is str and service != _SERVICE:
+        raise _no_client(value, f"one for another service, {service!r}", _GIVE_A_CLIENT)
+    if put is _UNKNOWN:
+        # A proxy that is not bound yet, say: what comes of it is seen at the first put.
+        return value
+    if put is _MISSING or not callable(put):
+        raise _no_client(value, *_taken_for(value))
+    if _is_asynchronous(put) or _is_asynchronous(_look_up(value, "_make_api_call")):
+        raise _no_client(value, "an asynchronous one", _SYNCHRONOUS)
+    return value
+
+
+def _is_asynchronous(function: Any) -> bool:
+    # Autospecs of coroutine functions are told by inspect in some versions of Python only.
+    return inspect.iscoroutinefunction(function) or any(kind.__name__ == "AsyncMock" for kind in type(function).__mro__)
+
+
+# Their sessions look like boto3's.
+_ASYNCHRONOUS_PACKAGES: Final = ("aioboto3", "aiobotocore")
+_SYNCHRONOUS: Final = (
+    "give what boto3.client('logs') returns, or leave it out: the handler makes its requests on a thread of its own, "
+    "and no event loop waits for them"
+)
+
+
+def _taken_for(value: Any) -> tuple[str, str]:
+    """Say what was given in place of a client, and the way out."""
+    if isinstance(value, str):
+        return "text", (
+            "leave it out, and say region_name, endpoint_url or boto3_profile_name; or, in a configuration, name an "
+            "object: 'ext://package.module.client'"
+        )
+    if isinstance(value, Mapping):
+        return "a mapping", "leave it out, and say region_name, endpoint_url or boto3_profile_name as options"
+    kind = type(value).__name__
+    is_of_aio = type(value).__module__.partition(".")[0] in _ASYNCHRONOUS_PACKAGES
+    if is_of_aio or inspect.isawaitable(value) or _look_up(value, "__aenter__") is not _MISSING:
+        return f"an asynchronous one ({kind})", _SYNCHRONOUS
+    if inspect.ismodule(value):
+        return "a module", _GIVE_A_CLIENT
+    if _look_up(value, "meta", "client") is not _MISSING:
+        return f"a resource ({kind})", _GIVE_A_CLIENT
+    if callable(_look_up(value, "create_client")):
+        return f"a session ({kind})", "give session.create_client('logs')"
+    if callable(_look_up(value, "client")):
+        return f"a session ({kind})", "give session.client('logs')"
+    if callable(value):
+        return f"a function ({kind})", "call it, and give what it returns"
+    return f"an object without put_log_events ({kind})", _GIVE_A_CLIENT
+
+
+def _look_up(value: Any, *names: str) -> Any:
+    """Return an attribute of an attribute; _MISSING if there is none, _UNKNOWN if it cannot be told."""
+    try:
+        for name in names:
+            value = getattr(value, name, _MISSING)
+            if value is _MISSING:
+                return _MISSING
+    except Exception:
+        return _UNKNOWN
+    return value
+
+
+def _no_client(value: Any, kind: str, way_out: str) -> TypeError:
+    # Of a mapping only the keys: it may have credentials in it.
+    shown = f"{{{', '.join(f'{key!r}: …' for key in value)}}}" if isinstance(value, Mapping) else repr(value)
+    return TypeError(f"boto3_client={shown} is no client for CloudWatch Logs, but {kind}: {way_out}")

@@ -1,0 +1,106 @@
+"""The constructor's keywords: what is said of one that does not exist, of one of watchtower's, of one that is missing.
+
+Owns: names. Must not know: what makes a value right. Values are not shown, for a keyword such as
+``aws_secret_access_key`` has a secret in it; and no text has ``'stream'`` in quotation marks: `logging.config` takes a
+TypeError with that word for its own, calls the constructor again without the argument, and so hides the cause.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple, ParamSpec
+
+P = ParamSpec("P")
+
+# Keywords that watchtower takes or once took, and what to write instead. Not accepted: one name for one thing.
+_WRITE_INSTEAD: Final = {
+    "log_group": "log_group_name={value!r}",
+    "stream_name": "log_stream_name={value!r}",
+    "boto3_session": "boto3_client=session.client('logs'), or region_name and boto3_profile_name",
+}
+# What other constructors take: of boto3's client, and what dictConfig takes out of a handler's entry.
+_CREDENTIALS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
+_BELONGS_ELSEWHERE: Final = {
+    **dict.fromkeys(
+        _CREDENTIALS,
+        "boto3 finds credentials itself, in the environment, in a profile (boto3_profile_name) or by a role; "
+        "or give boto3_client=boto3.client('logs', …) with them",
+    ),
+    "formatter": "call handler.setFormatter(…)",
+    "filters": "call handler.addFilter(…)",
+}
+# To have one of these in common says nothing.
+_WORDS_OF_MANY: Final = frozenset({"log", "name", "max", "size", "count"})
+_BY_POSITION: Final = 2
+
+
+class Mistake(NamedTuple):
+    """One keyword that cannot be, and what to do about it."""
+
+    name: str
+    is_known: bool
+    """Whether it is one of watchtower's, so that its value may be shown."""
+    way_out: str
+
+
+def mistakes(keywords: Mapping[str, Any], options: Collection[str]) -> list[Mistake]:
+    """Return every one of the ``keywords`` that is none of the ``options``, in the order in which they were given."""
+    return [_mistake(name, value, options) for name, value in keywords.items() if name not in options]
+
+
+def _mistake(name: str, value: Any, options: Collection[str]) -> Mistake:
+    if name in _WRITE_INSTEAD:
+        return Mistake(name, True, f"write {_WRITE_INSTEAD[name].format(value=value)}")
+    if name in _BELONGS_ELSEWHERE:
+        return Mistake(name, False, _BELONGS_ELSEWHERE[name])
+    if nearest := _nearest(name, options):
+        return Mistake(name, False, f"did you mean {nearest!r}?")
+    return Mistake(name, False, f"the options are {', '.join(options)}")
+
+
+def _nearest(name: str, options: Collection[str]) -> str | None:
+    """Return the option that ``name`` is a misspelling of, or has a word in common with, as "region" has."""
+    # Not with this module: no program that starts waits for it.
+    from difflib import SequenceMatcher, get_close_matches
+
+    lowered = name.lower().replace("-", "_")
+    if close := get_close_matches(lowered, options, n=1, cutoff=0.8):
+        return close[0]
+
+    def likeness(option: str) -> tuple[int, float]:
+        return len(_words(lowered) & _words(option)), SequenceMatcher(None, lowered, option).ratio()
+
+    nearest = max(options, key=likeness)
+    return nearest if likeness(nearest) >= (1, 0.0) else next(iter(get_close_matches(lowered, options, 1, 0.7)), None)
+
+
+def _words(name: str) -> set[str]:
+    return set(name.split("_")) - _WORDS_OF_MANY
+
+
+def explained(constructor: Callable[P, None]) -> Callable[P, None]:
+    """Have a constructor say what to write instead of arguments that it does not take; all of them at once."""
+    code: Any = constructor.__code__
+    # All parameters but self.
+    options = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+    @functools.wraps(constructor)
+    def explaining(*args: P.args, **keywords: P.kwargs) -> None:
+        found = mistakes(keywords, options)
+        if found:
+            said = [
+                f"{name}={keywords[name]!r}: {way_out}" if is_known else f"there is no option {name}: {way_out}"
+                for name, is_known, way_out in found
+            ]
+            raise TypeError("; ".join(said))
+        given = len(args) - 1
+        if given > _BY_POSITION:
+            rest = f"only {' and '.join(options[:_BY_POSITION])} may, name the others"
+            # fileConfig's args = ("my-app") is no tuple: each letter becomes an argument.
+            raise TypeError(f'{given} arguments come by position: {rest}; in an INI file write args = ("my-app",)')
+        if given == 0 and options[0] not in keywords:
+            raise TypeError(f"{options[0]} is missing: give the name of the log group")
+        constructor(*args, **keywords)
+
+    return explaining
