@@ -16,7 +16,7 @@ from math import inf
 from typing import Final, Protocol
 
 from . import lifecycle, outcomes
-from .batches import Batch, Rules
+from .batches import AgeLimit, Batch, Rules
 from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
@@ -78,6 +78,7 @@ class Dispatch:
         self._group = log_group_name
         self._rules = rules
         self._interval = SendInterval(send_interval)
+        self._age_limit = AgeLimit()
         # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
         self._overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._rate = requests_per_second
@@ -100,7 +101,9 @@ class Dispatch:
         """Return the stream of that name, new if it is not known (any more)."""
         stream = self.streams.get(name)
         if stream is None:
-            stream = Stream(name, self._rules, self._ledger, self._interval, self._overlap, self._jitter)
+            stream = Stream(
+                name, self._rules, self._age_limit, self._ledger, self._interval, self._overlap, self._jitter
+            )
             self.streams[name] = stream
         return stream
 

@@ -35,7 +35,13 @@ class StaleToken(NamedTuple):
 
 
 class Created(NamedTuple):
-    """The stream was missing and has been made, with its group if need be: send the batch again, without a token."""
+    """The stream was missing and has been made, with its group if need be: send the batch again, without a token.
+
+    ``retention_days``: this very call has made the group too, and set its retention to so many days. None: the group was
+    there, or somebody else has made it meanwhile, or its retention was not set.
+    """
+
+    retention_days: int | None = None
 
 
 class Throttled(NamedTuple):

@@ -19,7 +19,7 @@ from operator import attrgetter
 
 from . import outcomes
 from .backlog import Backlog
-from .batches import Batch, Rules
+from .batches import AgeLimit, Batch, Rules
 from .columns import Events
 from .decisions import Send, Wait
 from .ledger import Ledger
@@ -42,8 +42,8 @@ class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_again", "_backlog", "_backoff", "_due", "_flows", "_interval", "_is_slow", "_is_well", "_ledger", "_loss",
-        "_not_before", "_overlap", "_quick_retries", "_rules", "_sent", "_slow_lane", "_token",
+        "_again", "_age_limit", "_backlog", "_backoff", "_due", "_flows", "_interval", "_is_slow", "_is_well",
+        "_ledger", "_loss", "_not_before", "_overlap", "_quick_retries", "_sent", "_slow_lane", "_token",
         "asked_at", "bucket", "failures", "last_used", "name",
     )  # fmt: skip
 
@@ -51,6 +51,7 @@ class Stream:
         self,
         name: str,
         rules: Rules,
+        age_limit: AgeLimit,
         ledger: Ledger,
         interval: SendInterval,
         overlap: Overlap,
@@ -61,7 +62,7 @@ class Stream:
         self.last_used = 0.0
         self.asked_at = inf
         self.failures = 0
-        self._rules = rules
+        self._age_limit = age_limit
         self._ledger = ledger
         self._interval = interval
         self._overlap = overlap
@@ -193,7 +194,7 @@ class Stream:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while self._again or not self._backlog.is_empty:
             send = self._take(start)
-            aged = send.batch.within(now_ms, self._rules)
+            aged = send.batch.within(now_ms, self._age_limit.max_age_ms(start))
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
@@ -279,8 +280,9 @@ class Stream:
                 self._overlap.tokens_matter()
                 self._token = expected
                 delay = self._quickly()
-            case outcomes.Created():
+            case outcomes.Created(retention_days):
                 self._token = None
+                self._age_limit.made(retention_days, now)
                 delay = self._quickly()
             case outcomes.Throttled(code):
                 self._ledger.throttled += 1

@@ -875,7 +875,7 @@ def test_a_missing_group_is_created_with_all_that_was_asked_for(fake):
         log_group_kms_key_id="arn:aws:kms:k",
         log_group_class="INFREQUENT_ACCESS",
     )
-    assert subject.put() == Created()
+    assert subject.put() == Created(retention_days=30)
     group = fake.groups["g"]
     assert (group.retention_days, dict(group.tags), group.streams) == (30, {"team": "a"}, ("s",))
     assert (group.kms_key_id, group.log_group_class) == ("arn:aws:kms:k", "INFREQUENT_ACCESS")

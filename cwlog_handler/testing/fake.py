@@ -38,6 +38,7 @@ class FakeCloudWatchLogs:
         sequence_tokens: bool = False,
         requests_per_second: int | None = 5,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        account_retention_days: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Start empty: no log groups.
@@ -45,11 +46,18 @@ class FakeCloudWatchLogs:
         ``sequence_tokens``: demand them as the service did until 2023; otherwise they are ignored and not given.
         ``requests_per_second``: puts per stream in any window of one second; None is no limit.
         ``max_event_bytes``: of one event, its 26 bytes included; 262_144 is the service before April 2025.
+        ``account_retention_days``: the account's own policy, which overrides the retention of each group. PutRetentionPolicy
+        succeeds all the same, without effect.
         ``clock``: the service's epoch seconds, which decide what is too old or too new. The default is real time even
         where freezegun freezes ``time.time`` later (time-machine freezes both); ``lambda: time.time()`` follows.
         """
         self._store = Store(clock)
-        intake = Intake(self._store, sequence_tokens=sequence_tokens, max_event_bytes=max_event_bytes)
+        intake = Intake(
+            self._store,
+            sequence_tokens=sequence_tokens,
+            max_event_bytes=max_event_bytes,
+            account_retention_days=account_retention_days,
+        )
         self._exchange = Exchange(Service(self._store, intake, RateLimit(requests_per_second)), self._store)
         self._changed = self._exchange.changed
         self._server: Server | None = None
