@@ -101,6 +101,10 @@ NOT_CREATABLE: Final = Advice(
 BAD_DESTINATION: Final = Advice(
     "the service does not take events here [{message}]", "correct the names, or the log group's class or KMS key"
 )
+BAD_REQUEST: Final = Advice(
+    "the service refuses the request and names no event [{message}]",
+    "correct what it names: log_format, the log group's settings, or what stands between here and the service",
+)
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 
 # Notices: nothing is lost, something was not done.

@@ -107,6 +107,21 @@ class Batch:
         middle = len(self) // 2
         return Batch(self.columns.part(0, middle)), Batch(self.columns.part(middle, len(self)))
 
+    def cut_out(self, place: int) -> "tuple[Batch | None, Batch, Batch | None]":
+        """Cut a batch before and after the event at a place; None where there is nothing."""
+        event = Batch(self.columns.part(place, place + 1))
+        return self._part(0, place), event, self._part(place + 1, len(self))
+
+    def fits_with(self, other: "Batch", rules: Rules) -> bool:
+        """True if both could travel together."""
+        span_ms = max(self.last_ms, other.last_ms) - min(self.first_ms, other.first_ms)
+        size_bytes, count = self.size_bytes + other.size_bytes, len(self) + len(other)
+        return size_bytes <= rules.max_bytes and count <= rules.max_events and span_ms <= MAX_BATCH_SPAN_MS
+
+    def joined_with(self, other: "Batch") -> "Batch":
+        """Return all events of both in one batch."""
+        return Batch(Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order())
+
     def within(self, now_ms: int, max_age_ms: int) -> "Aged":
         """Sort out the events that the service would not take at ``now_ms``; the batch itself if there are none."""
         oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)

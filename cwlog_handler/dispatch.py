@@ -202,21 +202,20 @@ class Dispatch:
             self._ring()
 
     def _settle(self, stream: Stream, send: Send, outcome: outcomes.Outcome, now: float) -> None:
-        invalid = self._ledger.rejected["invalid"]
-        stream.settle(send, outcome, now)
+        told = stream.settle(send, outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
             self._endpoint = None
-        self._tell(stream, outcome, is_rejected=self._ledger.rejected["invalid"] > invalid)
+        self._tell(stream, told)
         self.plan(stream, now)
 
-    def _tell(self, stream: Stream, outcome: outcomes.Outcome, is_rejected: bool) -> None:
+    def _tell(self, stream: Stream, outcome: outcomes.Outcome | None) -> None:
         where = f"log group {self._group!r}, stream {stream.name!r}"
         match outcome:
             case outcomes.Refused(code, advice):
                 self._notices.say(code, f"{advice} ({self._ledger.pending} events wait and are kept)")
             case outcomes.Unavailable(cause) if stream.failures >= WORTH_A_LINE:
                 self._notices.say("unavailable", f"{where}: no delivery, trying on: {cause}")
-            case outcomes.Invalid(message) if is_rejected:
+            case outcomes.Invalid(message):
                 self._notices.say("invalid", f"{where}: the service refused an event: {message}")
 
     def _connect(self, now: float) -> tuple[list[Job], float | None]:

@@ -15,13 +15,13 @@ from __future__ import annotations
 from bisect import insort_left
 from collections.abc import Callable
 from math import inf
-from operator import attrgetter
 
 from . import outcomes
 from .backlog import Backlog
 from .batches import AgeLimit, Batch, Rules
 from .columns import Events
 from .decisions import Send, Wait
+from .inquiry import Inquiry, Verdict, rejoined
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import SLOW_LANE_MOST, Backoff, Overlap, SendInterval, TokenBucket, Turn
@@ -35,16 +35,19 @@ PREPARED_AHEAD = 0.05
 # Whoever answers sooner than that takes ten requests a second one by one, twice what is allowed by default.
 SLOW_ANSWER = 0.1
 
-_place = attrgetter("place")
+
+def _order(send: Send) -> tuple[int, int, int]:
+    """Return what to sort by: the place of the batch, and within the batch that of a piece."""
+    return send.place, send.batch.first_ms, send.batch.columns.numbers[0]
 
 
 class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_again", "_age_limit", "_backlog", "_backoff", "_due", "_flows", "_interval", "_is_slow", "_is_well",
-        "_ledger", "_loss", "_not_before", "_overlap", "_quick_retries", "_sent", "_slow_lane", "_token",
-        "asked_at", "bucket", "failures", "last_used", "name",
+        "_again", "_age_limit", "_backlog", "_backoff", "_due", "_flows", "_inquiry", "_interval", "_is_slow",
+        "_is_well", "_ledger", "_loss", "_not_before", "_overlap", "_quick_retries", "_rules", "_sent", "_slow_lane",
+        "_token", "asked_at", "bucket", "failures", "last_used", "name",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +65,7 @@ class Stream:
         self.last_used = 0.0
         self.asked_at = inf
         self.failures = 0
+        self._rules = rules
         self._age_limit = age_limit
         self._ledger = ledger
         self._interval = interval
@@ -70,6 +74,8 @@ class Stream:
         # To be sent again, in order of arrival.
         self._again: list[Send] = []
         self._sent: list[Send] = []
+        # About refusals that name no event; None: there were none.
+        self._inquiry: Inquiry | None = None
         # The last answer was good; it took long.
         self._is_well = False
         self._is_slow = False
@@ -207,14 +213,19 @@ class Stream:
 
     def _take(self, start: float) -> Send:
         if self._again:
-            return self._again.pop(0)._replace(token=self._token, start=start)
+            send = self._again.pop(0) if self._inquiry is None else self._inquiry.pick(self._again)
+            return send._replace(token=self._token, start=start)
+        self._inquiry = None
         batch = self._backlog.take()
         # Another one may be to overlap it.
         rest = self._backlog.take_rest(batch.last_ms) if self._is_slow and self._overlap.most > 1 else ()
         return Send(batch, self._token, start, batch.first_number, rest=rest)
 
-    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
-        """Draw the consequences of what became of a batch that was sent."""
+    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
+        """Draw the consequences of what became of a batch that was sent.
+
+        Return what it comes to, which is the outcome but for a refusal: whom it is about may be known only later.
+        """
         self._sent.remove(send)
         self._backlog.put_back(send.rest)
         self.last_used = now
@@ -226,14 +237,15 @@ class Stream:
             case outcomes.AlreadyAccepted(token):
                 self._token = token
                 self._ledger.deliver(len(send.batch), send.batch.size_bytes)
-                self._worked()
-            case outcomes.Invalid(message):
-                self._invalid(send, message)
+                self._worked(send)
+            case outcomes.Invalid():
+                return self._invalid(send, outcome, now)
             case _:
                 maybe_stored = send.maybe_stored or (isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous)
                 self._ledger.retries += 1
                 self._put_back(send, send.batch, maybe_stored)
                 self._failed(outcome, now)
+        return outcome
 
     def _accepted(self, send: Send, answer: outcomes.Accepted) -> None:
         batch = send.batch
@@ -247,29 +259,51 @@ class Stream:
         if send.maybe_stored:
             self._ledger.possibly_duplicated += end - expired
         self._interval.accepted()
-        self._worked()
+        self._worked(send)
 
-    def _worked(self) -> None:
+    def _worked(self, send: Send) -> None:
         self._flows = True
         self._is_well = True
         self.failures = 0
         self._backoff.worked()
         self._slow_lane.worked()
         self._quick_retries = 0
+        if self._inquiry is not None:
+            self._inquiry.accepted(send)
 
-    def _invalid(self, send: Send, message: str) -> None:
-        """Bisect: the good events go out, each once, and the bad one ends up alone."""
-        self._ledger.last_error = message
+    def _invalid(self, send: Send, refused: outcomes.Invalid, now: float) -> outcomes.Outcome | None:
+        """Bisect, if an event is to blame: the good ones go out, each once, and the bad one ends up alone.
+
+        If it is the request, all is kept, as with any refusal that somebody has to put right.
+        """
+        self._ledger.last_error = refused.message
         self._is_well = False
-        if len(send.batch) == 1:
+        verdict = self._verdict(send, refused)
+        if verdict == "event":
             self._ledger.reject(1, send.batch.size_bytes, "invalid")
-        else:
-            self._ledger.retries += 1
-            for half in reversed(send.batch.halves()):
-                self._put_back(send, half, maybe_stored=False)
+            return refused
+        self._ledger.retries += 1
+        for batch in send.batch.halves() if verdict == "halve" else (send.batch,):
+            self._put_back(send, batch, send.maybe_stored and refused.refusal is not None)
+        if verdict == "request" and refused.refusal is not None:
+            self._again = rejoined(self._again, self._rules)
+            self._failed(refused.refusal, now)
+            return refused.refusal
+        return None
+
+    def _verdict(self, send: Send, refused: outcomes.Invalid) -> Verdict:
+        if refused.refusal is None:
+            return "event" if len(send.batch) == 1 else "halve"
+        self._inquiry = self._inquiry or Inquiry()
+        # No more than a batch or two: what waits to go again is not dropped for want of room.
+        has_room = sum(waiting.batch.size_bytes for waiting in self._again) < self._rules.max_bytes
+        if has_room and not self._backlog.is_empty and self._inquiry.needs_more(send, self._again):
+            batch = self._backlog.take()
+            self._put_back(Send(batch, None, 0.0, batch.first_number), batch, maybe_stored=False)
+        return self._inquiry.refused(send, refused.words, self._again)
 
     def _put_back(self, send: Send, batch: Batch, maybe_stored: bool) -> None:
-        insort_left(self._again, send._replace(batch=batch, maybe_stored=maybe_stored, rest=()), key=_place)
+        insort_left(self._again, send._replace(batch=batch, maybe_stored=maybe_stored, rest=()), key=_order)
 
     def _failed(self, outcome: outcomes.Outcome, now: float) -> None:
         delay = 0.0

@@ -46,8 +46,8 @@ class FakeCloudWatchLogs:
         ``sequence_tokens``: demand them as the service did until 2023; otherwise they are ignored and not given.
         ``requests_per_second``: puts per stream in any window of one second; None is no limit.
         ``max_event_bytes``: of one event, its 26 bytes included; 262_144 is the service before April 2025.
-        ``account_retention_days``: the account's own policy, which overrides the retention of each group. PutRetentionPolicy
-        succeeds all the same, without effect.
+        ``account_retention_days``: the account's own policy, which overrides the retention of each group;
+        PutRetentionPolicy succeeds all the same, without effect.
         ``clock``: the service's epoch seconds, which decide what is too old or too new. The default is real time even
         where freezegun freezes ``time.time`` later (time-machine freezes both); ``lambda: time.time()`` follows.
         """
