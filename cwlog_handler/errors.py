@@ -30,7 +30,7 @@ _DESTINATION: Final = r"(?i)(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b
 # By its number in the request, or by its size. Whatever else is invalid may be an event or the request as a whole.
 _EVENT: Final = r"(?i)\blogEvents(?:[./](?:member[./])?\d+|\[\d+\])|\b(?:log ?event|upload) (?:is )?too large\b"
 # What differs where the service says the same of two events: values, ids, numbers.
-_VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d+"
+_VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d[\d,.]*"
 # Who denies, as IAM words it: "because no … allows", "with an explicit deny in a …". Absent from short messages.
 _DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
 

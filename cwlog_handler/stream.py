@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import insort_left
 from collections.abc import Callable
 from math import inf
+from operator import attrgetter
 
 from . import outcomes
 from .backlog import Backlog
@@ -36,9 +37,7 @@ PREPARED_AHEAD = 0.05
 SLOW_ANSWER = 0.1
 
 
-def _order(send: Send) -> tuple[int, int, int]:
-    """Return what to sort by: the place of the batch, and within the batch that of a piece."""
-    return send.place, send.batch.first_ms, send.batch.columns.numbers[0]
+_order = attrgetter("order")
 
 
 class Stream:
@@ -224,7 +223,7 @@ class Stream:
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
         """Draw the consequences of what became of a batch that was sent.
 
-        Return what it comes to, which is the outcome but for a refusal: whom it is about may be known only later.
+        Return what it comes to: the outcome, unless a request is invalid. None: who is to blame is not known yet.
         """
         self._sent.remove(send)
         self._backlog.put_back(send.rest)

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.config import Config
 
+from .calls import Call
 from .exchange import Exchange
 from .faults import Fault
 from .inprocess import in_process_client
@@ -104,17 +105,19 @@ class FakeCloudWatchLogs:
         operation: str | None = "PutLogEvents",
         group: str | None = None,
         stream: str | None = None,
+        when: Callable[[Call], object] | None = None,
     ) -> None:
         """Let a fault hit the next ``times`` requests, or all within ``seconds`` from now, or all until cleared.
 
-        Only requests of that operation, group and stream are meant; None means any. Orders queue up: a request is hit
-        by the oldest one that applies, so two orders of two faults give first the one, then the other.
+        Only requests of that operation, group and stream are meant; None means any. ``when`` looks at the request too:
+        ``lambda call: any("bad" in text for _, text in call.batch)`` makes some events bad. Orders queue up: a request
+        is hit by the oldest one that applies, so two orders of two faults give first the one, then the other.
         """
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, or None for no limit: {times!r}")
         with self._changed:
             until = None if seconds is None else self._exchange.monotonic() + seconds
-            self._exchange.orders.add(Order(fault, times, until, operation, group, stream))
+            self._exchange.orders.add(Order(fault, times, until, operation, group, stream, when))
 
     def clear_faults(self) -> None:
         """Behave from now on; requests that are held stay held until ``release()``."""
