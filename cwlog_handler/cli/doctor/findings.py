@@ -63,7 +63,7 @@ def impossible(why: str) -> Finding:
 def failed_with(outcome: Outcome, way_out: str) -> Finding:
     """Something has to be put right, as the handler says it; ``way_out`` where the handler would just try again."""
     match outcome:
-        case Refused(advice=advice, way_out=known) | Invalid(refusal=Refused(advice=advice, way_out=known)) if known:
+        case Refused(advice=advice, way_out=known) if known:
             return failed(advice.removesuffix(f": {known}."), known)
         case Refused(advice=text) | Unavailable(cause=text) | Invalid(message=text):
             return failed(text, way_out)
