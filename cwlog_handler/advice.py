@@ -115,6 +115,10 @@ NO_ANSWER: Final = Advice(
     "put_log_events of boto3_client returns {answer}, which is no answer of CloudWatch Logs",
     "pass what boto3.client('logs') returns; a stand-in returns a dict, an empty one for success",
 )
+BAD_REQUEST: Final = Advice(
+    "the service refuses the request and names no event [{message}]",
+    "correct what it names: log_format, the log group's settings, or what stands between here and the service",
+)
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 
 # Notices: nothing is lost, something was not done.

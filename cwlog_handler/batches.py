@@ -5,25 +5,50 @@ Owns: order, span and age of a batch. Must not know: what waits (`backlog`), clo
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import NamedTuple
+from math import inf
+from typing import Final, NamedTuple
 
 from .columns import Events
 from .events import Event
 from .limits import DAY_MS, EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
 
+# For so many seconds a group that this process has made is taken to be as it was made. Later on somebody may have given
+# it another retention, or have deleted it and made another one.
+JUST_MADE: Final = 300.0
+
 
 class Rules(NamedTuple):
-    """What a batch may hold: bytes and events at most, and how old (ms) an event may be."""
+    """What a batch may hold: bytes and events at most."""
 
     max_bytes: int
     max_events: int
-    max_age_ms: int = MAX_AGE_MS
 
-    @classmethod
-    def of(cls, max_bytes: int, max_events: int, retention_days: int | None) -> "Rules":
-        """Return the rules for a group that keeps its events ``retention_days`` (None: for ever, or not known)."""
-        kept_ms = MAX_AGE_MS if retention_days is None else retention_days * DAY_MS
-        return cls(max_bytes, max_events, min(MAX_AGE_MS, kept_ms))
+
+class AgeLimit:
+    """How old an event may be that is sent to one log group: 14 days, which is the service's own limit.
+
+    What a group keeps is the service's to say, whatever retention we would give it: it may have been there before, and
+    an account may have a retention policy of its own. So the service is asked, and its answer is counted (``expired``).
+    Only where this process itself has just made the group and set its retention, older events stay here.
+    """
+
+    __slots__ = ("_kept_ms", "_until")
+
+    def __init__(self) -> None:
+        self._kept_ms = MAX_AGE_MS
+        self._until = -inf
+
+    def made(self, retention_days: int | None, now: float) -> None:
+        """Take note that something was missing, and made: the group with this retention; None: anything else.
+
+        Whoever had to make a stream alone may be in another group of the same name, which somebody else has made.
+        """
+        self._kept_ms = MAX_AGE_MS if retention_days is None else min(MAX_AGE_MS, retention_days * DAY_MS)
+        self._until = now + JUST_MADE
+
+    def max_age_ms(self, now: float) -> int:
+        """Return how old an event may be at an instant of the clock that `made` was told of."""
+        return self._kept_ms if now < self._until else MAX_AGE_MS
 
 
 class Batch:
@@ -82,9 +107,24 @@ class Batch:
         middle = len(self) // 2
         return Batch(self.columns.part(0, middle)), Batch(self.columns.part(middle, len(self)))
 
-    def within(self, now_ms: int, rules: Rules) -> "Aged":
+    def cut_out(self, place: int) -> "tuple[Batch | None, Batch, Batch | None]":
+        """Cut a batch before and after the event at a place; None where there is nothing."""
+        event = Batch(self.columns.part(place, place + 1))
+        return self._part(0, place), event, self._part(place + 1, len(self))
+
+    def fits_with(self, other: "Batch", rules: Rules) -> bool:
+        """True if both could travel together."""
+        span_ms = max(self.last_ms, other.last_ms) - min(self.first_ms, other.first_ms)
+        size_bytes, count = self.size_bytes + other.size_bytes, len(self) + len(other)
+        return size_bytes <= rules.max_bytes and count <= rules.max_events and span_ms <= MAX_BATCH_SPAN_MS
+
+    def joined_with(self, other: "Batch") -> "Batch":
+        """Return all events of both in one batch."""
+        return Batch(Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order())
+
+    def within(self, now_ms: int, max_age_ms: int) -> "Aged":
         """Sort out the events that the service would not take at ``now_ms``; the batch itself if there are none."""
-        oldest_ms, newest_ms = age_window_ms(now_ms, rules)
+        oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
         if oldest_ms <= self.first_ms and self.last_ms <= newest_ms:
             return Aged(self, None, None)
         start = bisect_left(self.columns.timestamps, oldest_ms)
@@ -103,9 +143,9 @@ class Aged(NamedTuple):
     too_new: Batch | None
 
 
-def age_window_ms(now_ms: int, rules: Rules) -> tuple[int, int]:
+def age_window_ms(now_ms: int, max_age_ms: int) -> tuple[int, int]:
     """Return the oldest and newest timestamp that the service takes at ``now_ms``, both inclusive."""
-    return now_ms - rules.max_age_ms, now_ms + MAX_AHEAD_MS
+    return now_ms - max_age_ms, now_ms + MAX_AHEAD_MS
 
 
 def cut_on_span(events: Events) -> list[Events]:

@@ -210,12 +210,13 @@ class Client:
             return outcome
         if not self._creates_group:
             return Call(_PUT, self._log_group, stream).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_GROUP)
-        refusal = self._create_group(stream)
-        if refusal is not None:
-            return refusal
-        self._set_retention()
+        group = self._create_group(stream)
+        if not isinstance(group, Created):
+            return group
         outcome = self._create_stream(stream)
-        return Unavailable("the new log group cannot be seen yet", ambiguous=False) if outcome is None else outcome
+        if outcome is None:
+            return Unavailable("the new log group cannot be seen yet", ambiguous=False)
+        return group if isinstance(outcome, Created) else outcome
 
     def _create_stream(self, stream: str) -> Outcome | None:
         """Create the stream; None if its group is missing."""
@@ -230,16 +231,20 @@ class Client:
                 return errors.creation_outcome_of(error, Call("logs:CreateLogStream", self._log_group, stream))
         return Created()
 
-    def _create_group(self, stream: str) -> Outcome | None:
-        """Create the log group; None if it is there now, made by us or by somebody else."""
+    def _create_group(self, stream: str) -> Outcome:
+        """Create the log group and set its retention; Created if it is there now, made by us or by somebody else."""
         error = self._try_create_group(self._tags)
         if error is not None and self._tags and errors.refuses_tags(error):
             tags_error, error = error, self._try_create_group({})
             if error is None:
                 reason = errors.text_of(tags_error)
                 self._say("tags", advice.TAGS_LEFT_OUT.sentence(self._log_group, "", reason=reason))
-        if error is None or errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
-            return None
+        if error is None:
+            return Created(self._set_retention())
+        if errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
+            # Whoever has just made it may have ended before setting its retention, or may set another one after us.
+            self._set_retention()
+            return Created()
         return errors.creation_outcome_of(error, Call("logs:CreateLogGroup", self._log_group, stream))
 
     def _try_create_group(self, tags: Mapping[str, str]) -> Exception | None:
@@ -253,15 +258,18 @@ class Client:
             return error
         return None
 
-    def _set_retention(self) -> None:
+    def _set_retention(self) -> int | None:
+        """Set the group's retention; return it, or None if it was not set."""
         if self._retention_days is None:
-            return
+            return None
         try:
             with hooks.our_call():
                 self._boto3.put_retention_policy(logGroupName=self._log_group, retentionInDays=self._retention_days)
         except Exception as error:
             reason = errors.text_of(error)
             self._say("retention", advice.RETENTION_NOT_SET.sentence(self._log_group, "", reason=reason))
+            return None
+        return self._retention_days
 
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:

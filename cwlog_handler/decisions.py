@@ -28,6 +28,11 @@ class Send(NamedTuple):
         """The lowest number in batch and rest: what tells of a loss may be in the rest, and has a low one."""
         return min([self.batch.first_number, *(events.numbers[0] for _, events in self.rest)])
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """What others that have to go again are sorted by: first by batch, then by the pieces of one."""
+        return self.place, self.batch.first_ms, self.batch.columns.numbers[0]
+
 
 class Wait(NamedTuple):
     """Nothing to do before this instant."""

@@ -16,7 +16,7 @@ from math import inf
 from typing import Final, Protocol
 
 from . import outcomes
-from .batches import Batch, Rules
+from .batches import AgeLimit, Batch, Rules
 from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
@@ -94,6 +94,7 @@ class Dispatch:
         self._group = log_group_name
         self._rules = rules
         self._interval = SendInterval(send_interval)
+        self._age_limit = AgeLimit()
         # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
         self._overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._rate = requests_per_second
@@ -114,7 +115,9 @@ class Dispatch:
         """Return the stream of that name, new if it is not known (any more)."""
         stream = self.streams.get(name)
         if stream is None:
-            stream = Stream(name, self._rules, self._ledger, self._interval, self._overlap, self._jitter)
+            stream = Stream(
+                name, self._rules, self._age_limit, self._ledger, self._interval, self._overlap, self._jitter
+            )
             self.streams[name] = stream
         return stream
 
@@ -237,21 +240,20 @@ class Dispatch:
         self._senders.finished(is_late)
         if not is_late and stream.bucket is not None:
             stream.bucket.give_back(arrived_at)
-        invalid = self._ledger.rejected["invalid"]
-        stream.settle(send, outcome, now)
+        told = stream.settle(send, outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
             self._endpoint = None
-        self._tell(stream, outcome, is_rejected=self._ledger.rejected["invalid"] > invalid)
+        self._tell(stream, told)
         self.plan(stream, now)
 
-    def _tell(self, stream: Stream, outcome: outcomes.Outcome, is_rejected: bool) -> None:
+    def _tell(self, stream: Stream, outcome: outcomes.Outcome | None) -> None:
         where = f"log group {self._group!r}, stream {stream.name!r}"
         match outcome:
             case outcomes.Refused(code, advice):
                 self._notices.say(code, f"{advice} ({self._ledger.pending} events wait and are kept)")
             case outcomes.Unavailable(cause) if stream.failures >= WORTH_A_LINE:
                 self._notices.say("unavailable", f"{where}: no delivery, trying on: {cause}")
-            case outcomes.Invalid(message) if is_rejected:
+            case outcomes.Invalid(message):
                 self._notices.say("invalid", f"{where}: the service refused an event: {message}")
 
     def _connect(self, now: float, deadline: Deadline) -> tuple[list[Job], float | None]:

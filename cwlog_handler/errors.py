@@ -27,6 +27,10 @@ _TOKEN_IN_MESSAGE: Final = r"(?:is|sequenceToken): (\S+)$"
 _TAGS: Final = r"(?i)\btag"
 # Bisecting would reject every event where the destination is at fault, not one of the events.
 _DESTINATION: Final = r"(?i)(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b"
+# By its number in the request, or by its size. Whatever else is invalid may be an event or the request as a whole.
+_EVENT: Final = r"(?i)\blogEvents(?:[./](?:member[./])?\d+|\[\d+\])|\b(?:log ?event|upload) (?:is )?too large\b"
+# What differs where the service says the same of two events: values, ids, numbers.
+_VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d[\d,.]*"
 # Who denies, as IAM words it: "because no … allows", "with an explicit deny in a …". Absent from short messages.
 _DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
 
@@ -186,7 +190,9 @@ def _stale_token(answer: _Answer) -> StaleToken:
 
 
 def _invalid(answer: _Answer) -> Invalid | Refused:
-    return _refuse(advice.BAD_DESTINATION, answer) if re.search(_DESTINATION, answer.message) else Invalid(str(answer))
+    if re.search(_DESTINATION, answer.message):
+        return _refuse(advice.BAD_DESTINATION, answer)
+    return _invalid_in(str(answer), answer.code, answer.call)
 
 
 def _bad_signature(answer: _Answer) -> Refused:
@@ -249,7 +255,14 @@ def _failed(ambiguous: bool, error: Exception, _call: Call) -> Unavailable:
 def _invalid_parameters(error: Exception, call: Call) -> Invalid | Refused:
     if re.search(_DESTINATION, str(error)):
         return _refuse_error(advice.BAD_DESTINATION, error, call)
-    return Invalid(_named(error))
+    return _invalid_in(_named(error), code_of(error), call)
+
+
+def _invalid_in(message: str, code: str, call: Call) -> Invalid:
+    """Return what is invalid in the service's words, or botocore's: an event, or something that is not known yet."""
+    if re.search(_EVENT, message):
+        return Invalid(message)
+    return Invalid(message, re.sub(_VALUES, "…", message), call.refuse(code, advice.BAD_REQUEST, message=message))
 
 
 def _refuse_error(why: Advice, error: Exception, call: Call) -> Refused:

@@ -58,7 +58,8 @@ class CloudWatchLogsHandler(logging.Handler):
             tests. Asynchronous clients and those for other services are refused.
         create_log_group: Make the group when a request says that it is missing.
         create_log_stream: Make the stream when a request says that it is missing.
-        log_group_retention_days: Retention set on a group that the handler makes; also the oldest event it sends.
+        log_group_retention_days: Retention set on a group that the handler makes. What a group keeps that was there
+            before is the service's to say: events of up to 14 days are sent to it.
         log_group_tags: Tags of a group that the handler makes.
         log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
         log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
@@ -158,7 +159,6 @@ class CloudWatchLogsHandler(logging.Handler):
         batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
         event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
         batch_events = options.whole_number("max_batch_count", max_batch_count, 1, limits.MAX_BATCH_EVENTS)
-        retention_days = options.retention_days(log_group_retention_days)
         if max_buffer_count is not None:
             options.whole_number("max_buffer_count", max_buffer_count, 1)
         # An event larger than a batch may be could never go out.
@@ -178,7 +178,7 @@ class CloudWatchLogsHandler(logging.Handler):
             boto3_client=destination.client(boto3_client),
             create_log_group=options.yes_or_no("create_log_group", create_log_group),
             create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
-            log_group_retention_days=retention_days,
+            log_group_retention_days=options.retention_days(log_group_retention_days),
             log_group_tags=options.tags(log_group_tags),
             log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
             log_group_class=options.log_group_class(log_group_class),
@@ -192,7 +192,7 @@ class CloudWatchLogsHandler(logging.Handler):
             client,
             notices,
             log_group_name=log_group_name,
-            rules=Rules.of(batch_bytes, batch_events, retention_days),
+            rules=Rules(batch_bytes, batch_events),
             bounds=Bounds(
                 options.whole_number("max_buffer_size", max_buffer_size, MIN_BUFFER_BYTES),
                 max_buffer_count,

@@ -35,7 +35,13 @@ class StaleToken(NamedTuple):
 
 
 class Created(NamedTuple):
-    """The stream was missing and has been made, with its group if need be: send the batch again, without a token."""
+    """The stream was missing and has been made, with its group if need be: send the batch again, without a token.
+
+    ``retention_days``: this very call has made the group too, and set its retention to so many days. None: the group
+    was there, or somebody else has made it meanwhile, or its retention was not set.
+    """
+
+    retention_days: int | None = None
 
 
 class Throttled(NamedTuple):
@@ -65,9 +71,15 @@ class Refused(NamedTuple):
 
 
 class Invalid(NamedTuple):
-    """The service, or botocore before it, calls the request itself invalid; nothing was stored."""
+    """The service, or botocore before it, calls the request itself invalid; nothing was stored.
+
+    ``refusal`` is what it comes to if none of the events is to blame, None where the service names one: it is to blame.
+    ``words`` are those of the message that are the same whichever event is to blame.
+    """
 
     message: str
+    words: str = ""
+    refusal: Refused | None = None
 
 
 class Connected(NamedTuple):

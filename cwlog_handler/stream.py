@@ -19,9 +19,10 @@ from operator import attrgetter
 
 from . import outcomes
 from .backlog import Backlog
-from .batches import Batch, Rules
+from .batches import AgeLimit, Batch, Rules
 from .columns import Events
 from .decisions import Send, Wait
+from .inquiry import Inquiry, Verdict, rejoined
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import Overlap, SendInterval, TokenBucket, Turn
@@ -33,22 +34,24 @@ PREPARED_AHEAD = 0.05
 # Whoever answers sooner than that takes ten requests a second one by one, twice what is allowed by default.
 SLOW_ANSWER = 0.1
 
-_place = attrgetter("place")
 _start = attrgetter("start")
+_order = attrgetter("order")
 
 
 class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_again", "_answer_took", "_backlog", "_due", "_flows", "_interval", "_is_well", "_ledger", "_loss", "_overlap",
-        "_retry", "_rules", "_sent", "_token", "asked_at", "bucket", "last_used", "name",
+        "_again", "_age_limit", "_answer_took", "_backlog", "_due", "_flows", "_inquiry", "_interval", "_is_well",
+        "_ledger", "_loss", "_overlap", "_retry", "_rules", "_sent", "_token",
+        "asked_at", "bucket", "last_used", "name",
     )  # fmt: skip
 
     def __init__(
         self,
         name: str,
         rules: Rules,
+        age_limit: AgeLimit,
         ledger: Ledger,
         interval: SendInterval,
         overlap: Overlap,
@@ -59,6 +62,7 @@ class Stream:
         self.last_used = 0.0
         self.asked_at = inf
         self._rules = rules
+        self._age_limit = age_limit
         self._ledger = ledger
         self._interval = interval
         self._overlap = overlap
@@ -66,6 +70,8 @@ class Stream:
         # To be sent again, in order of arrival.
         self._again: list[Send] = []
         self._sent: list[Send] = []
+        # About refusals that name no event; None: there were none.
+        self._inquiry: Inquiry | None = None
         self._retry = Retry(random)
         # The last answer was good; the last good answer took so many seconds.
         self._is_well = False
@@ -218,7 +224,7 @@ class Stream:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while self._again or not self._backlog.is_empty:
             send = self._take(start)
-            aged = send.batch.within(now_ms, self._rules)
+            aged = send.batch.within(now_ms, self._age_limit.max_age_ms(start))
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)
@@ -231,36 +237,42 @@ class Stream:
 
     def _take(self, start: float) -> Send:
         if self._again:
-            return self._again.pop(0)._replace(token=self._token, start=start)
+            send = self._again.pop(0) if self._inquiry is None else self._inquiry.pick(self._again)
+            return send._replace(token=self._token, start=start)
+        self._inquiry = None
         batch = self._backlog.take()
         # Another one may be to overlap it.
         rest = self._backlog.take_rest(batch.last_ms) if self._is_slow and self._overlap.most > 1 else ()
         return Send(batch, self._token, start, batch.first_number, rest=rest)
 
-    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> None:
-        """Draw the consequences of what became of a batch that was sent."""
+    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
+        """Draw the consequences of what became of a batch that was sent.
+
+        Return what it comes to: the outcome, unless a request is invalid. None: nothing that anybody need be told, or
+        who is to blame is not known yet.
+        """
         self._ledger.requests += 1
         self.last_used = now
         if not self.awaits(send):
             self._settle_late(send, outcome, now)
-            return
+            return None
         self._sent.remove(send)
         self._backlog.put_back(send.rest)
         match outcome:
             case outcomes.Accepted():
-                self._accepted(send, outcome)
-                self._worked(now - send.start)
+                self._accepted(send, outcome, now)
             case outcomes.AlreadyAccepted(token):
                 self._token = token
                 self._ledger.deliver(len(send.batch), send.batch.size_bytes)
-                self._worked(now - send.start)
-            case outcomes.Invalid(message):
-                self._invalid(send, message)
+                self._worked(send, now)
+            case outcomes.Invalid():
+                return self._invalid(send, outcome, now)
             case _:
                 is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous
                 self._ledger.retries += 1
                 self._put_back(send, send.batch, send.doubts + is_in_doubt)
                 self._failed(outcome, send.start, now)
+        return outcome
 
     def awaits(self, send: Send) -> bool:
         """True if a request is under way that is not presumed lost."""
@@ -280,11 +292,10 @@ class Stream:
                     # This try is in doubt no more; one that is under way is, for nobody will look at its answer.
                     doubts = other.doubts - 1 + (waiting is self._sent)
                     self._backlog.put_back(other.rest)
-                    self._accepted(send._replace(doubts=doubts), outcome)
-                    self._worked(now - send.start)
+                    self._accepted(send._replace(doubts=doubts), outcome, now)
                     return
 
-    def _accepted(self, send: Send, answer: outcomes.Accepted) -> None:
+    def _accepted(self, send: Send, answer: outcomes.Accepted, now: float) -> None:
         batch = send.batch
         self._token = answer.token
         too_old, expired = answer.too_old, answer.too_old + answer.expired
@@ -296,26 +307,49 @@ class Stream:
         if send.doubts:
             self._ledger.possibly_duplicated += end - expired
         self._interval.accepted()
+        self._worked(send, now)
 
-    def _worked(self, seconds: float) -> None:
-        self._answer_took = seconds
+    def _worked(self, send: Send, now: float) -> None:
+        self._answer_took = now - send.start
         self._flows = True
         self._is_well = True
         self._retry.worked()
+        if self._inquiry is not None:
+            self._inquiry.accepted(send)
 
-    def _invalid(self, send: Send, message: str) -> None:
-        """Bisect: the good events go out, each once, and the bad one ends up alone."""
-        self._ledger.last_error = message
+    def _invalid(self, send: Send, refused: outcomes.Invalid, now: float) -> outcomes.Outcome | None:
+        """Bisect, if an event is to blame: the good ones go out, each once, and the bad one ends up alone.
+
+        If it is the request, all is kept, as with any refusal that somebody has to put right.
+        """
+        self._ledger.last_error = refused.message
         self._is_well = False
-        if len(send.batch) == 1:
+        verdict = self._verdict(send, refused)
+        if verdict == "event":
             self._ledger.reject(1, send.batch.size_bytes, "invalid")
-        else:
-            self._ledger.retries += 1
-            for half in reversed(send.batch.halves()):
-                self._put_back(send, half, doubts=0)
+            return refused
+        self._ledger.retries += 1
+        for batch in send.batch.halves() if verdict == "halve" else (send.batch,):
+            self._put_back(send, batch, send.doubts if refused.refusal is not None else 0)
+        if verdict == "request" and refused.refusal is not None:
+            self._again = rejoined(self._again, self._rules)
+            self._failed(refused.refusal, send.start, now)
+            return refused.refusal
+        return None
+
+    def _verdict(self, send: Send, refused: outcomes.Invalid) -> Verdict:
+        if refused.refusal is None:
+            return "event" if len(send.batch) == 1 else "halve"
+        self._inquiry = self._inquiry or Inquiry()
+        # No more than a batch or two: what waits to go again is not dropped for want of room.
+        has_room = sum(waiting.batch.size_bytes for waiting in self._again) < self._rules.max_bytes
+        if has_room and not self._backlog.is_empty and self._inquiry.needs_more(send, self._again):
+            batch = self._backlog.take()
+            self._put_back(Send(batch, None, 0.0, batch.first_number), batch, doubts=0)
+        return self._inquiry.refused(send, refused.words, self._again)
 
     def _put_back(self, send: Send, batch: Batch, doubts: int) -> None:
-        insort_left(self._again, send._replace(batch=batch, doubts=doubts, rest=()), key=_place)
+        insort_left(self._again, send._replace(batch=batch, doubts=doubts, rest=()), key=_order)
 
     def _failed(self, outcome: outcomes.Outcome, tried_at: float, now: float) -> None:
         self._is_well = False
@@ -324,8 +358,9 @@ class Stream:
                 self._overlap.tokens_matter()
                 self._token = expected
                 self._retry.failed_quickly(tried_at, now)
-            case outcomes.Created():
+            case outcomes.Created(retention_days):
                 self._token = None
+                self._age_limit.made(retention_days, now)
                 self._retry.failed_quickly(tried_at, now)
             case outcomes.Throttled(code):
                 self._ledger.throttled += 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlog_handler.backlog import Backlog
-from cwlog_handler.batches import Rules
+from cwlog_handler.batches import JUST_MADE, AgeLimit, Rules
 from cwlog_handler.columns import Events
 from cwlog_handler.events import Event
 from cwlog_handler.limits import DAY_MS, MAX_AGE_MS, MAX_BATCH_BYTES
@@ -68,21 +68,22 @@ def test_a_millisecond_more_than_24_hours_is_split_and_the_old_goes_first():
 
 def test_the_age_window_is_judged_when_the_batch_goes_out():
     """F2: events grow stale while they wait; neighbours are not taken along."""
-    rules = Rules.of(MAX_BATCH_BYTES, 10_000, None)
+    rules = Rules(MAX_BATCH_BYTES, 10_000)
     limit = 14 * 24 * HOUR
     times = [NOW - limit - 1, NOW - limit, NOW + 2 * HOUR, NOW + 2 * HOUR + 1]
-    aged = [batch.within(NOW, rules) for batch in packed(map(event, times), rules)]
+    aged = [batch.within(NOW, AgeLimit().max_age_ms(0.0)) for batch in packed(map(event, times), rules)]
     kept = [e.timestamp for part in aged if part.batch for e in part.batch]
     assert kept == times[1:3]
     assert [e.timestamp for part in aged for e in part.too_old or ()] == times[:1]
     assert [e.timestamp for part in aged for e in part.too_new or ()] == times[3:]
 
 
-def test_a_group_that_keeps_events_a_day_takes_none_older():
-    rules = Rules.of(MAX_BATCH_BYTES, 10_000, 1)
+def test_a_group_that_was_just_made_to_keep_events_a_day_takes_none_older():
+    limit = AgeLimit()
+    limit.made(1, 0.0)
     old, young = event(NOW - 24 * HOUR - 1), event(NOW - 24 * HOUR, number=1)
-    (batch,) = packed([old, young], rules)
-    aged = batch.within(NOW, rules)
+    (batch,) = packed([old, young], Rules(MAX_BATCH_BYTES, 10_000))
+    aged = batch.within(NOW, limit.max_age_ms(1.0))
     assert aged.batch is not None
     assert (list(aged.batch), list(aged.too_old)) == ([young._replace(number=1)], [old])
 
@@ -188,7 +189,21 @@ def test_a_dropped_event_leaves_its_bytes_to_others():
 @pytest.mark.parametrize(("days", "max_age"), [(None, MAX_AGE_MS), (1, DAY_MS), (14, MAX_AGE_MS), (30, MAX_AGE_MS)])
 def test_a_longer_retention_does_not_widen_the_services_14_days(days, max_age):
     """F2: the stricter of 14 days and the group's retention counts."""
-    assert Rules.of(100, 10, days).max_age_ms == max_age
+    limit = AgeLimit()
+    limit.made(days, 10.0)
+    assert limit.max_age_ms(10.0) == max_age
+
+
+def test_how_long_a_group_keeps_events_is_known_only_just_after_it_was_made():
+    """F62: somebody may have changed it since, or have made the group anew."""
+    limit = AgeLimit()
+    assert limit.max_age_ms(10.0) == MAX_AGE_MS
+    limit.made(1, 10.0)
+    assert limit.max_age_ms(10.0 + JUST_MADE - 1) == DAY_MS
+    assert limit.max_age_ms(10.0 + JUST_MADE) == MAX_AGE_MS
+    limit.made(1, 1000.0)
+    limit.made(None, 1001.0)
+    assert limit.max_age_ms(1002.0) == MAX_AGE_MS
 
 
 def test_what_a_batch_leaves_of_its_last_millisecond_can_stand_aside():

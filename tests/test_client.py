@@ -744,6 +744,41 @@ def test_an_invalid_request_is_invalid(code):
     assert refused_with(code, "Upload too large") == Invalid(f"{code}: Upload too large")
 
 
+@pytest.mark.parametrize(
+    ("message", "names_event"),
+    [
+        ("1 validation error detected: Value '' at 'logEvents.4.member.message' failed to satisfy constraint: …", True),
+        ("Invalid length for parameter logEvents[0].message, value: 0, valid min length: 1", True),
+        ("Log event too large: 292824 bytes exceeds limit of 262144", True),
+        ("Upload too large: 1049882 bytes exceeds limit of 1048576", True),
+        ("1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: …", False),
+        ('Unknown parameter in input: "entity", must be one of: logGroupName, logStreamName, logEvents', False),
+        ("1 validation error detected: Value at 'entity.keyAttributes' failed to satisfy constraint: …", False),
+        ("The entity is too large: 3000 bytes", False),
+        ("Unrecognized member", False),
+    ],
+)
+def test_only_words_that_name_an_event_blame_it_by_themselves(message, names_event):
+    """F63: whatever else is invalid may be the request as a whole, and costs no event then."""
+    outcome = refused_with("InvalidParameterException", message)
+    assert isinstance(outcome, Invalid)
+    assert (outcome.refusal is None) == names_event
+    assert names_event or message in outcome.refusal.advice
+
+
+def test_two_refusals_in_the_same_words_are_known_by_all_but_their_values():
+    """F63: of two events each has its own number, text and size."""
+    first, second, other = (
+        refused_with("ValidationException", message).words
+        for message in (
+            "Value 'a' of 12 bytes is bad (request 0f3e5c1a-22bc)",
+            "Value 'it is longer' of 1,234 bytes is bad (request 9b3e5c1a-77de)",
+            "Value 'a' of 12 bytes is worse (request 0f3e5c1a-22bc)",
+        )
+    )
+    assert first == second != other
+
+
 def test_the_fakes_validation_is_invalid(ready, subject):
     """Order is broken in the batch."""
     outcome = subject.put(event("2", NOW + 1), event("1", NOW))
@@ -923,7 +958,7 @@ def test_a_missing_group_is_created_with_all_that_was_asked_for(fake):
         log_group_kms_key_id="arn:aws:kms:k",
         log_group_class="INFREQUENT_ACCESS",
     )
-    assert subject.put() == Created()
+    assert subject.put() == Created(retention_days=30)
     group = fake.groups["g"]
     assert (group.retention_days, dict(group.tags), group.streams) == (30, {"team": "a"}, ("s",))
     assert (group.kms_key_id, group.log_group_class) == ("arn:aws:kms:k", "INFREQUENT_ACCESS")

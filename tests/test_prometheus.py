@@ -53,7 +53,7 @@ def test_counts_are_counters_and_what_waits_is_a_gauge(attach, logger):
 
 def test_losses_are_told_by_reason_and_stand_at_zero_before_they_happen(attach, fake, logger):
     """An alert on ``rate(…{reason="overflow"})`` sees nothing of a series whose first value is its first loss."""
-    fake.fail(error("InvalidParameterException", "no such event"))
+    fake.fail(error("InvalidParameterException", "Log event too large: 300026 bytes exceeds limit of 262144"))
     handler = attach()
     logger.info("")
     logger.info("refused")

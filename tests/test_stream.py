@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler.batches import Rules
+from cwlog_handler.batches import AgeLimit, Rules
 from cwlog_handler.columns import Events
 from cwlog_handler.decisions import Send, Wait
 from cwlog_handler.events import Event
@@ -38,7 +38,8 @@ FAILURES = [
 
 def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1):
     ledger = Ledger()
-    stream = Stream("s", Rules(max_bytes, max_events), ledger, interval or SendInterval(1.0), Overlap(overlap), jitter)
+    rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
+    stream = Stream("s", rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter)
     stream.bucket = TokenBucket(rate)
     return stream, ledger
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.config import Config
 
+from .calls import Call
 from .exchange import Exchange
 from .faults import Fault
 from .inprocess import in_process_client
@@ -38,6 +39,7 @@ class FakeCloudWatchLogs:
         sequence_tokens: bool = False,
         requests_per_second: int | None = 5,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        account_retention_days: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Start empty: no log groups.
@@ -45,11 +47,18 @@ class FakeCloudWatchLogs:
         ``sequence_tokens``: demand them as the service did until 2023; otherwise they are ignored and not given.
         ``requests_per_second``: puts per stream in any window of one second; None is no limit.
         ``max_event_bytes``: of one event, its 26 bytes included; 262_144 is the service before April 2025.
+        ``account_retention_days``: the account's own policy, which overrides the retention of each group;
+        PutRetentionPolicy succeeds all the same, without effect.
         ``clock``: the service's epoch seconds, which decide what is too old or too new. The default is real time even
         where freezegun freezes ``time.time`` later (time-machine freezes both); ``lambda: time.time()`` follows.
         """
         self._store = Store(clock)
-        intake = Intake(self._store, sequence_tokens=sequence_tokens, max_event_bytes=max_event_bytes)
+        intake = Intake(
+            self._store,
+            sequence_tokens=sequence_tokens,
+            max_event_bytes=max_event_bytes,
+            account_retention_days=account_retention_days,
+        )
         self._exchange = Exchange(Service(self._store, intake, RateLimit(requests_per_second)), self._store)
         self._changed = self._exchange.changed
         self._server: Server | None = None
@@ -96,17 +105,19 @@ class FakeCloudWatchLogs:
         operation: str | None = "PutLogEvents",
         group: str | None = None,
         stream: str | None = None,
+        when: Callable[[Call], object] | None = None,
     ) -> None:
         """Let a fault hit the next ``times`` requests, or all within ``seconds`` from now, or all until cleared.
 
-        Only requests of that operation, group and stream are meant; None means any. Orders queue up: a request is hit
-        by the oldest one that applies, so two orders of two faults give first the one, then the other.
+        Only requests of that operation, group and stream are meant; None means any. ``when`` looks at the request too:
+        ``lambda call: any("bad" in text for _, text in call.batch)`` makes some events bad. Orders queue up: a request
+        is hit by the oldest one that applies, so two orders of two faults give first the one, then the other.
         """
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, or None for no limit: {times!r}")
         with self._changed:
             until = None if seconds is None else self._exchange.monotonic() + seconds
-            self._exchange.orders.add(Order(fault, times, until, operation, group, stream))
+            self._exchange.orders.add(Order(fault, times, until, operation, group, stream, when))
 
     def clear_faults(self) -> None:
         """Behave from now on; requests that are held stay held until ``release()``."""

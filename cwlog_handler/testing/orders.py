@@ -3,6 +3,7 @@
 Owns the standing orders. Must not know what a fault does, nor read a clock. Not thread-safe: its owner holds a lock.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .calls import Call
@@ -19,6 +20,7 @@ class Order:
     operation: str | None
     group: str | None
     stream: str | None
+    when: Callable[[Call], object] | None = None
 
     def applies_to(self, call: Call) -> bool:
         """Whether the request is one of those meant."""
@@ -26,6 +28,7 @@ class Order:
             self.operation in (None, call.operation)
             and self.group in (None, call.group)
             and self.stream in (None, call.stream)
+            and (self.when is None or bool(self.when(call)))
         )
 
     def is_over(self, now: float) -> bool:

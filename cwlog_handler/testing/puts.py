@@ -28,10 +28,13 @@ Batch = Sequence[tuple[int, str]]
 class Intake:
     """Takes batches into the store. Not thread-safe: whoever owns the store holds a lock."""
 
-    def __init__(self, store: Store, *, sequence_tokens: bool, max_event_bytes: int) -> None:
+    def __init__(
+        self, store: Store, *, sequence_tokens: bool, max_event_bytes: int, account_retention_days: int | None
+    ) -> None:
         self._store = store
         self._sequence_tokens = sequence_tokens
         self._max_event_bytes = max_event_bytes
+        self._account_retention_days = account_retention_days
 
     def put(self, call: Call, request: int) -> dict[str, Any]:
         """Store what is valid of the batch and return the answer's members; raises Refusal and then stores nothing."""
@@ -42,7 +45,9 @@ class Intake:
         messages = tuple(message for _, message in batch)
         if self._sequence_tokens:
             _check_token(stream, call.params.get("sequenceToken"), messages)
-        valid, rejected = self._sift(batch, self._store.group(call.group).retention_days)
+        # PutAccountPolicy, API reference: an account's retention policy goes before that of a log group.
+        retention_days = self._account_retention_days or self._store.group(call.group).retention_days
+        valid, rejected = self._sift(batch, retention_days)
         if valid and valid[-1][0] - valid[0][0] > MAX_SPAN_MS:
             raise invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
         output: dict[str, Any] = {}

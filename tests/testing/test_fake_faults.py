@@ -368,3 +368,14 @@ def test_rules_hold_under_faults_too(fake, connect):
     with pytest.raises(ConnectionClosedError):
         put(client, stream="missing")
     assert (fake.messages("g"), fake.requests[-1].stored) == ([], 0)
+
+
+def test_a_fault_may_hit_only_what_a_look_at_the_request_asks_for(fake, connect):
+    """Some events are bad, and the requests that have none of them are taken."""
+    client = connect()
+    fake.fail(error("InvalidParameterException", "bad"), when=lambda call: any(text == "bad" for _, text in call.batch))
+    put(client, "good")
+    with pytest.raises(ClientError, match="bad"):
+        put(client, "bad")
+    put(client, "good")
+    assert fake.messages("g") == ["good", "good"]

@@ -217,6 +217,16 @@ def test_events_older_than_the_retention_are_expired(fake, client, timestamps, i
     assert [event.timestamp for event in fake.events("g", "s")] == kept
 
 
+def test_an_accounts_retention_policy_overrides_that_of_its_groups():
+    """PutAccountPolicy: PutRetentionPolicy succeeds, and the group keeps events as the account says."""
+    fake = FakeCloudWatchLogs(account_retention_days=30, clock=lambda: NOW / 1000)
+    fake.create("g", "s", retention_days=1)
+    client = fake.client()
+    client.put_retention_policy(logGroupName="g", retentionInDays=3)
+    assert rejected(client, NOW - 4 * DAY) is None
+    assert fake.groups["g"].retention_days == 3
+
+
 def test_the_service_measures_age_by_its_own_clock():
     """What was fine yesterday may be too old today."""
     now = [NOW / 1000]

@@ -193,6 +193,7 @@ def look(fake: FakeCloudWatchLogs) -> None:
 def order(fake: FakeCloudWatchLogs) -> None:
     fake.fail(testing.throttle(), times=2)
     fake.fail(testing.throttle(), seconds=0.5, operation=None, group="group", stream="stream")
+    fake.fail(testing.throttle(), when=lambda call: call.size_bytes > 1)
     fake.fail(testing.throttle)  # type: ignore[arg-type]
     fake.fail(testing.throttle(), times="2")  # type: ignore[arg-type]
     faults = [
