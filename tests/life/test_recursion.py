@@ -1,0 +1,163 @@
+"""What logs while it is logged, and fails again: it ends at once, costs no other record, and the program goes on."""
+
+import textwrap
+
+import pytest
+
+from cwlog_handler.testing import FakeCloudWatchLogs
+
+# What each does to both, to our handler and to the standard library's; ``m`` is the message that is logged then.
+REDIRECTED = """
+class Stream:
+    def write(self, text):
+        for line in text.rstrip().splitlines(): log.error(line)
+    def flush(self): pass
+sys.stderr = Stream()
+"""
+MISSING = "each.setFormatter(logging.Formatter('%(missing)s %(message)s'))\n"
+CASES = {
+    "stderr and a format with a field that is not there": MISSING + REDIRECTED,
+    "stderr and a format with a field that is not there, with braces": (
+        "each.setFormatter(logging.Formatter('{missing} {message}', style='{'))\n" + REDIRECTED
+    ),
+    "stderr that swallows what is raised": MISSING
+    + """
+class Stream:
+    def write(self, text):
+        try: log.error(text)
+        except Exception: pass
+    def flush(self): pass
+sys.stderr = Stream()
+""",
+    "stderr and a formatter that raises": """
+class Bad(logging.Formatter):
+    def format(self, record): raise RuntimeError("bad")
+each.setFormatter(Bad())
+"""
+    + REDIRECTED,
+    "stderr and a filter that raises": """
+def bad(record): raise RuntimeError("bad")
+each.addFilter(bad)
+"""
+    + REDIRECTED,
+    "stderr and warnings of a formatter": """
+import warnings
+logging.captureWarnings(True)
+logging.getLogger("py.warnings").handlers[:] = [each]
+warnings.simplefilter("always")
+class Warning_(logging.Formatter):
+    def format(self, record): warnings.warn("old"); warnings.warn("older"); return super().format(record)
+each.setFormatter(Warning_())
+""",
+    "a __str__ that logs itself": """
+class M:
+    def __str__(self): log.info(self); log.info(self); return "m"
+m = M()
+""",
+    "a __str__ and a __repr__ that log the like and raise": """
+class M:
+    def __str__(self): log.info(M()); raise ValueError("no")
+    __repr__ = __str__
+m = M()
+""",
+    "a __format__ that logs itself": """
+class M:
+    def __format__(self, spec): log.info("%s", self); log.info("%s", self); return "m"
+    def __str__(self): return f"{self}"
+m = M()
+""",
+    "an exception whose __str__ logs itself": """
+class Bad(Exception):
+    def __str__(self): log.info("%s", self); log.info("%s", self); return "bad"
+m = Bad()
+""",
+    "an argument's __repr__": """
+class A:
+    def __repr__(self): log.info("%r", self); log.info("%r", self); return "a"
+class M(str):
+    def __str__(self): return "%r" % A()
+m = M()
+""",
+    "a formatter that logs": """
+class Chatty(logging.Formatter):
+    def format(self, record): log.info("a"); log.info("b"); return super().format(record)
+each.setFormatter(Chatty())
+""",
+    "a formatter that logs to the root": """
+logging.getLogger().addHandler(each)
+class Chatty(logging.Formatter):
+    def format(self, record): logging.error("a"); logging.error("b"); return super().format(record)
+each.setFormatter(Chatty())
+""",
+    "a filter that logs": """
+def chatty(record): log.info("a"); log.info("b"); return True
+each.addFilter(chatty)
+""",
+    "a handleError that logs": """
+import types
+each.handleError = lambda record: (log.info("%d", "x"), log.info("%d", "x"))
+m = "%d"
+class M(str):
+    def __str__(self): raise ValueError("no")
+m = M()
+each.setFormatter(logging.Formatter("%(missing)s"))
+""",
+}
+COMPARED = """
+faulthandler.dump_traceback_later(50, exit=True)
+log.propagate = False
+m = "m"
+written = []
+class Written:
+    def write(self, text): written.append(text)
+    def flush(self): pass
+real = sys.stderr
+def outcome(each):
+    global m
+    log.handlers[:] = [each]
+{case}
+    try: log.info(m)
+    except RecursionError: return "RecursionError"
+    finally:
+        sys.stderr = real
+        each.setFormatter(None)
+        each.filters.clear()
+        each.__dict__.pop("handleError", None)
+        logging.captureWarnings(False)
+        logging.getLogger().handlers.clear()
+    return "returned"
+real = sys.stderr
+sys.stderr = open(os.devnull, "w")
+before = real = sys.stderr
+plain = outcome(logging.StreamHandler(Written()))
+m = "m"
+ours = outcome(handler)
+assert plain in ("RecursionError", "returned"), plain
+assert ours == "returned", ours
+log.info("next")
+assert handler.flush(30)
+stats = handler.stats
+assert stats.delivered == stats.emitted >= 2, stats
+thread = threading.Thread(target=log.info, args=("another thread's",))
+thread.start()
+thread.join(4)
+assert not thread.is_alive()
+"""
+
+
+@pytest.fixture
+def fake():
+    return FakeCloudWatchLogs(requests_per_second=None)
+
+
+@pytest.mark.parametrize("use_queues", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_a_recursion_of_records_ends_at_once_and_the_first_of_them_is_delivered(fake, run, name, use_queues):
+    """F54: in the standard library by a RecursionError in the program; here it does not get as far as that."""
+    source = COMPARED.format(case=textwrap.indent(CASES[name], "    ").replace("class Stream", "class Stream"))
+    returned, output = run(source, first="import faulthandler", use_queues=use_queues)
+    assert (returned, output) == (0, "")
+    messages = fake.messages("g", "s")
+    assert messages[-2:] == ["next", "another thread's"]
+    # The lines of some failures on stderr, but no hundreds of them.
+    assert 3 <= len(messages) < 300
