@@ -97,7 +97,8 @@ class Turn:
         if room.who == me:
             return call(record)
         try:
-            if not room.lock.acquire(blocking=False):
+            # By position: naming the argument takes twice as long.
+            if not room.lock.acquire(False):
                 room = self._wait(room)
             elif room.who is not None:
                 # gevent was there last: another greenlet of this very thread is in its call, and so the lock is ours.
