@@ -39,8 +39,8 @@ class CloudWatchLogsHandler(logging.Handler):
     Records are formatted on the calling thread, queued, and sent by a daemon thread that the first record starts. The
     constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
     (unless ``overflow="block"`` or ``use_queues=False`` ask for it), and is safe in signal handlers. It waits for
-    another thread only where that is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format`` of
-    a subclass: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
+    another thread only where that is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format``
+    of a subclass: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
     Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
     stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
 

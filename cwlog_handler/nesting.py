@@ -53,8 +53,18 @@ def is_nested() -> bool:
 
 def let_recursion_go_up(error: BaseException | None) -> None:
     """Raise the exception that is being handled again, if it is a RecursionError that does not end here."""
-    if isinstance(error, RecursionError) and is_nested():
+    if isinstance(error, RecursionError) and is_nested() and (_came_through_a_record(error) or is_stack_short()):
         raise error
+
+
+def _came_through_a_record(error: BaseException) -> bool:
+    """Tell a recursion of records from one of something else, as of JSON in data that is a thousand levels deep."""
+    trace = error.__traceback__
+    # The first line is of where it is handled.
+    while trace is not None and (trace := trace.tb_next) is not None:
+        if trace.tb_frame.f_code is _emit or trace.tb_frame.f_code is _handle:
+            return True
+    return False
 
 
 def complain(handler: logging.Handler, record: logging.LogRecord) -> None:

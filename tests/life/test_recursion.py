@@ -6,6 +6,8 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs
 
+from .conftest import MODES
+
 # What each does to both, to our handler and to the standard library's; ``m`` is the message that is logged then.
 REDIRECTED = """
 class Stream:
@@ -167,3 +169,60 @@ def test_a_recursion_of_records_ends_at_once_and_the_first_of_them_is_delivered(
     assert messages[-2:] == ["next", "another thread's"]
     # The lines of some failures on stderr, but no hundreds of them.
     assert 3 <= len(messages) < 300
+
+
+NEAR_THE_END = """
+sys.setrecursionlimit(400)
+def at(depth):
+    if depth: return at(depth - 1)
+    log.info("deep")
+raised = returned = 0
+for distance in range(8, {furthest}, {step}):
+    log.info("before")
+    began = time.monotonic()
+    try: at(400 - distance); returned += 1
+    except RecursionError: raised += 1
+    assert time.monotonic() - began < 4
+    log.info("after")
+    thread = threading.Thread(target=log.info, args=("another thread's",))
+    thread.start()
+    thread.join(4)
+    assert not thread.is_alive()
+    assert handler.flush(30)
+assert raised and returned, (raised, returned)
+stats = handler.stats
+assert stats.delivered == stats.emitted, stats
+assert 3 * (raised + returned) + returned <= stats.emitted <= 4 * (raised + returned), (stats, raised, returned)
+"""
+DERIVED = """
+class Derived(logging.Formatter):
+    def format(self, record): return super().format(record)
+handler.setFormatter(Derived())
+"""
+
+
+@pytest.mark.parametrize("formatter", ["", DERIVED])
+@pytest.mark.parametrize("mode", MODES)
+def test_where_the_program_has_used_up_its_stack_nothing_breaks(run, mode, formatter):
+    """F54: a RecursionError may come at any call of ours; what has returned is delivered, and the next is, at once."""
+    # Without queues the whole of a request is a part of the call.
+    furthest, step = (200, 10) if mode == "without queues" else (60, 1)
+    source = formatter + NEAR_THE_END.format(furthest=furthest, step=step)
+    returned, output = run(source, **{**MODES[mode], "requests_per_second": None, "send_interval": 0.01})
+    assert returned == 0, output
+
+
+def test_data_too_deep_for_json_is_no_recursion_of_records(fake, run):
+    """F54: also where a ``__str__`` logs it, so that it is logged while another record is."""
+    source = """
+    deep = []
+    for _ in range(5000): deep = [deep]
+    class M:
+        def __str__(self): log.info(deep); return "m"
+    log.info(M())
+    """
+    returned, output = run(source)
+    assert (returned, output) == (0, "")
+    inner, outer = sorted(fake.messages("g", "s"))
+    assert inner.startswith("[[[[")
+    assert outer == "m"
