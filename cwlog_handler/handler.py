@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from . import formatting, limits, nesting, options
 from .batches import Rules
@@ -88,7 +88,7 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
-    # A subclass, or a handler, may have a filter of its own, without any in its list; and more, see `handle`.
+    # A subclass may have a filter of its own, without any in its list; and more, see `handle`.
     _has_own_ways = False
     _emits_in_turn = False
     # The formatter that was last found to need no turn.
@@ -234,14 +234,6 @@ class CloudWatchLogsHandler(logging.Handler):
         base = CloudWatchLogsHandler
         cls._emits_in_turn = cls.emit is not base.emit or cls.format is not base.format
         cls._has_own_ways = cls._emits_in_turn or cls.filter is not base.filter
-
-    if not TYPE_CHECKING:  # or no checker would ever again find fault with an attribute that is set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            super().__setattr__(name, value)
-            if name in ("filter", "format", "emit"):
-                self._has_own_ways = True
-                self._emits_in_turn = self._emits_in_turn or name != "filter"
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Filter and emit a record, without the lock that `logging.Handler.handle` takes.

@@ -93,18 +93,6 @@ class OwnEmit(CloudWatchLogsHandler):
         super().emit(record)
 
 
-def on_the_handler(name):
-    """A function in the place of a method, on this handler alone."""
-
-    def make(**options):
-        handler = CloudWatchLogsHandler("g", "s", **options)
-        count, plain = Counting(), getattr(handler, name)
-        setattr(handler, name, lambda record: (count(record), plain(record))[1])
-        return handler, count
-
-    return make
-
-
 def with_formatter(put):
     def make(**options):
         handler = CloudWatchLogsHandler("g", "s", **options)
@@ -154,8 +142,6 @@ def a_style(handler):
 WAYS = {
     "a subclass's format": lambda **options: (OwnFormat("g", "s", **options), OwnFormat.count),
     "a subclass's emit": lambda **options: (OwnEmit("g", "s", **options), OwnEmit.count),
-    "a handler's format": on_the_handler("format"),
-    "a handler's emit": on_the_handler("emit"),
     "a formatter that is no logging.Formatter": with_formatter(a_formatter_that_is_none),
     "a formatter's format": with_formatter(a_method_replaced("format")),
     "a formatter's formatTime": with_formatter(a_method_replaced("formatTime")),
@@ -188,15 +174,6 @@ def test_filters_are_called_by_any_number_of_threads_at_a_time(logger, attach):
     in_threads(lambda: logger.info("m"), threads=2)
     assert handler.stats.emitted == 2
     assert not both.broken
-
-
-def test_a_filter_put_in_the_place_of_a_handlers_own_is_asked(logger, attach):
-    """As in the standard library, where `handle` calls ``self.filter``, whoever's it is."""
-    handler = attach()
-    handler.filter = lambda record: record.getMessage() == "yes"
-    logger.info("no")
-    logger.info("yes")
-    assert handler.stats.emitted == 1
 
 
 @pytest.mark.parametrize(
