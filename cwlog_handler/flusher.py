@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from typing import Final, Protocol
 
-from . import hosts, lifecycle
+from . import hosts, lifecycle, nesting
 from .ledger import Stats
 from .notices import Notices
 from .own_threads import is_own_thread, own_thread
@@ -279,7 +279,8 @@ class Flusher:
         logged during a round) it returns at once: the round below picks the record up. A call that is being made when
         the deadline comes is not cut short.
         """
-        while not is_own_thread():
+        # With no stack left, each request would fail until the deadline: the record is sent with the next.
+        while not is_own_thread() and not nesting.is_stack_short():
             driving = self._driving
             with own_thread():
                 if not acquire(driving, deadline - self._clock()):

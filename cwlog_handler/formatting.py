@@ -13,6 +13,8 @@ from datetime import date
 from math import isfinite
 from typing import Any, Final
 
+from .nesting import let_recursion_go_up
+
 _FORMATTER: Final = logging.Formatter()
 
 # Not ``makeLogRecord``, which asks the record factory: what a factory of the user's adds is extra as well.
@@ -47,7 +49,7 @@ def default_text(record: logging.LogRecord, json_default: Callable[[Any], Any]) 
 def fallback_text(record: logging.LogRecord, error: BaseException) -> str:
     """Return the text of a record whose formatting raised ``error``: all of it that can be shown, and what went wrong.
 
-    Never raises, whatever the message and its arguments are.
+    Never raises, whatever the message and its arguments are; but for a RecursionError that is to go up, see `nesting`.
     """
     message = record.msg
     text = str.__str__(message) if _is(message, str) else _shown(message)
@@ -56,7 +58,8 @@ def fallback_text(record: logging.LogRecord, error: BaseException) -> str:
     text += f" [formatting failed: {type(error).__name__}: {_printed(str, error)}]"
     try:
         return _with_trace(text, record)
-    except Exception:
+    except Exception as failure:
+        let_recursion_go_up(failure)
         return f"{text}\n{_shown(record.exc_info)}\n{_printed(str, record.stack_info)}"
 
 
@@ -97,7 +100,8 @@ def _document(record: logging.LogRecord, message: Mapping[Any, Any] | list[Any])
 def _json_text(document: object, json_default: Callable[[Any], Any]) -> str:
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False, default=json_default)
-    except Exception:  # json_default and every __repr__ are foreign code: they may raise anything
+    except Exception as error:  # json_default and every __repr__ are foreign code: they may raise anything
+        let_recursion_go_up(error)
         plain = _PlainData(json_default).of(document, 0)
         return json.dumps(plain, ensure_ascii=False, allow_nan=False)
 
@@ -136,6 +140,11 @@ class _PlainData:
             return self._mapping(value, depth)
         try:
             known = self._json_default(value)
+        except RecursionError as error:
+            let_recursion_go_up(error)
+            # It logs what needs it again, and would each time.
+            self._json_default = repr
+            return _printed(repr, value)
         except Exception:
             return _printed(repr, value)
         return _printed(repr, value) if known is value else self.of(known, depth)
@@ -194,7 +203,8 @@ def _printed(how: Callable[[Any], str], value: Any) -> str:
     """Return ``how(value)``, ``how`` being ``repr`` or ``str``: foreign code that may raise anything."""
     try:
         return how(value)
-    except Exception:
+    except Exception as error:
+        let_recursion_go_up(error)
         return f"<unprintable {type(value).__name__}>"
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import formatting, keywords, lifecycle, limits, options
+from . import formatting, keywords, lifecycle, limits, nesting, options
 from .batches import Rules
 from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
@@ -25,6 +25,7 @@ from .naming import Naming
 from .notices import Notices
 from .own_threads import is_our_own, names_of_others
 from .rounds import Rounds
+from .turns import Turn, needs_no_turn
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -37,7 +38,9 @@ class CloudWatchLogsHandler(logging.Handler):
 
     Records are formatted on the calling thread, queued, and sent by a daemon thread that the first record starts. The
     constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
-    (unless ``overflow="block"`` or ``use_queues=False`` ask for it) or for a lock, and is safe in signal handlers.
+    (unless ``overflow="block"`` or ``use_queues=False`` ask for it), and is safe in signal handlers. It waits for
+    another thread only where that is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format``
+    of a subclass: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
     Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
     stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
 
@@ -89,8 +92,11 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
-    # A subclass may have a filter of its own, without any in its list.
-    _filters_itself = False
+    # A subclass may have a filter of its own, without any in its list; and more, see `handle`.
+    _has_own_ways = False
+    _emits_in_turn = False
+    # The formatter that was last found to need no turn.
+    _free_formatter: logging.Formatter | None = None
 
     log_group_name: Final[str]
     """The log group, as given."""
@@ -220,20 +226,26 @@ class CloudWatchLogsHandler(logging.Handler):
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
         )
+        # Before any formatter is set.
+        self._turn = Turn()
         super().__init__(level)
         # Collected without close(): the thread ends when it has delivered what is left.
         weakref.finalize(self, self._flusher.retire).atexit = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._filters_itself = cls.filter is not logging.Filterer.filter
+        base = CloudWatchLogsHandler
+        cls._emits_in_turn = cls.emit is not base.emit or cls.format is not base.format
+        cls._has_own_ways = cls._emits_in_turn or cls.filter is not base.filter
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Filter and emit a record, without the lock that `logging.Handler.handle` takes.
 
-        The lock is not needed here, serialises threads, and is held by ``logging.shutdown`` while it waits for us.
+        That lock serialises threads, and ``logging.shutdown`` holds it while it waits for us. What `logging` promises
+        is kept all the same: filters are called by any number of threads at a time; formatters, and the ``emit`` and
+        ``format`` of a subclass, by one at a time, but for ``logging.Formatter`` itself, which does not need it.
         """
-        if not self.filters and not self._filters_itself:
+        if not self.filters and not self._has_own_ways:
             self.emit(record)
             return True
         # Before any filter: it may count, or log.
@@ -243,15 +255,24 @@ class CloudWatchLogsHandler(logging.Handler):
             verdict: bool | logging.LogRecord = self.filter(record)
         except Exception:
             # Said as for a formatter that raises, and nothing lost for it.
-            self.handleError(record)
+            nesting.complain(self, record)
             verdict = True
         if verdict:
             # Since Python 3.12 a filter may return another record.
-            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
+            accepted = verdict if isinstance(verdict, logging.LogRecord) else record
+            if self._emits_in_turn:
+                self._turn.take(self.emit, accepted)
+            else:
+                self.emit(accepted)
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record; never raises, whatever is in it. Any thread, any signal handler."""
+        """Queue a record; never raises, whatever is in it. Any thread, any signal handler.
+
+        But for a RecursionError, as from every handler, where the program has used up its stack, or recurses by logging
+        what logs.
+        """
+        failure = None
         try:
             if record.name not in names_of_others and is_our_own(record):
                 return
@@ -261,9 +282,10 @@ class CloudWatchLogsHandler(logging.Handler):
                     # Exactly that: of a subclass of str the length, or the bytes, may be anything.
                     text = str.__str__(str(text))
             except Exception as error:
+                nesting.let_recursion_go_up(error)
                 # Said as every handler says it, and delivered all the same: with what there is.
                 text = formatting.fallback_text(record, error)
-                self.handleError(record)
+                failure = error
             flusher = self._flusher
             if record.process != flusher.pid:
                 # It may come from another process, too.
@@ -274,13 +296,35 @@ class CloudWatchLogsHandler(logging.Handler):
                 level = logging.NOTSET
             name = None if self._has_own_stream else self._naming.of(record)
             flusher.put(record.created, text, name, level)
-        except Exception:
-            self.handleError(record)
+            if failure is not None:
+                # Not before: a `handleError` of the program's may raise.
+                raise failure
+        except Exception as error:
+            if isinstance(error, RecursionError) and error is not failure:
+                # Not of what is in the record: the program has used up its stack.
+                raise
+            failure = None  # or it would keep this frame, and this frame it
+            nesting.complain(self, record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, logging's name
+        """Say on stderr what went wrong with a record, as every handler does.
+
+        Not for what is logged by that very saying, where stderr is redirected into logging: it would have no end.
+        """
+        if not nesting.is_told_of_another():
+            super().handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
-        if self.formatter is not None:
-            text = self.formatter.format(record)
+        formatter = self.formatter
+        if formatter is not None:
+            if formatter is self._free_formatter:
+                text = formatter.format(record)
+            elif needs_no_turn(formatter):
+                self._free_formatter = formatter
+                text = formatter.format(record)
+            else:
+                text = self._turn.take(formatter.format, record)
         elif type(record.msg) is str and not (record.exc_info or record.exc_text or record.stack_info):
             # Nearly all are of this kind: no further call is made for them.
             text = record.getMessage()
@@ -347,6 +391,9 @@ class CloudWatchLogsHandler(logging.Handler):
         except Exception:
             # A constructor that raised leaves a handler with less than that, and a debugger or traceback shows it.
             return object.__repr__(self)
+
+
+nesting.know(CloudWatchLogsHandler)
 
 
 def _holds_logging_lock() -> bool:

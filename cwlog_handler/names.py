@@ -13,6 +13,7 @@ from typing import Final
 
 from .events import legal_text
 from .limits import MAX_NAME_LENGTH
+from .nesting import let_recursion_go_up
 
 DEFAULT_LOG_STREAM_NAME: Final = "{machine_name}/{program_name}/{process_id}"
 
@@ -85,8 +86,13 @@ def _text(value: object, spec: str) -> str:
     """Format ``value``; one that is not of its field's kind (``threadName`` may be None) is taken as it prints."""
     try:
         return format(value, spec)
-    except (TypeError, ValueError, OverflowError):
+    except Exception as error:
+        let_recursion_go_up(error)
+    try:
         return str(value)
+    except Exception as error:
+        let_recursion_go_up(error)
+        return type(value).__name__
 
 
 def _check_literal(template: str, literal: str) -> None:

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from .names import StreamName
+from .nesting import let_recursion_go_up
 
 # The attributes of a record that are fields of a template.
 _ATTRIBUTES: Final = {"thread_name": "threadName", "logger_name": "name", "level_name": "levelname"}
@@ -49,7 +50,8 @@ class Naming:
             second = int(record.created) if self._has_time else 0
             key = (os.getpid(), second, self._values(record))
             name = self._known.get(key) if self._may_be_known else None
-        except (AttributeError, TypeError, ValueError, OverflowError):
+        except Exception as error:
+            let_recursion_go_up(error)
             # A record made by hand, with a time that is none, or with anything for a name.
             return self._rendered(record)
         if name is None:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from logging.handlers import QueueHandler, QueueListener
+from unittest.mock import Mock
 
 import pytest
 
@@ -699,7 +700,7 @@ def test_the_thread_ends_after_close_and_a_later_record_starts_it_again(fake, lo
 
 def test_close_leaves_loggings_list_of_handlers():
     """F24: logging.shutdown() must not see a closed handler again."""
-    handler = CloudWatchLogsHandler("g", "s", boto3_client=object())
+    handler = CloudWatchLogsHandler("g", "s", boto3_client=Mock())
     handler.name = "leaves"
     handler.close()
     assert "leaves" not in logging._handlers

@@ -125,6 +125,7 @@ def use(handler: CloudWatchLogsHandler, record: logging.LogRecord) -> None:
     assert_type(handler.use_queues, bool)
     assert_type(handler.shutting_down, bool)
     handler.emit(record)
+    handler.handleError(record)
     handler.close()
     handler.log_stream_name = "another"
     handler.log_stream_name = None  # type: ignore[assignment]
