@@ -10,6 +10,7 @@ import contextlib
 
 # The first connection would import it, and a child that is forked in that moment could never import it again.
 import encodings.idna  # noqa: F401
+import select
 import ssl
 import sys
 from collections.abc import Callable, Mapping
@@ -18,8 +19,9 @@ from typing import Any, Final
 import boto3.session
 from botocore import httpsession
 from botocore.config import Config
+from urllib3.util import wait
 
-from . import advice, errors, hooks, payload
+from . import advice, errors, helpers, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
@@ -32,6 +34,8 @@ READ_TIMEOUT: Final = 15
 MAX_CONNECTIONS: Final = 10
 
 _PUT: Final = "logs:PutLogEvents"
+# Replace parts of the standard library when they are told to.
+_PATCHERS: Final = frozenset({"gevent.monkey", "eventlet.patcher"})
 
 
 class Client:
@@ -94,6 +98,7 @@ class Client:
 
         It may take seconds, looking for credentials. A client that was passed in is used as it is.
         """
+        _follow_patches()
         client = self._boto3
         # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
         if client is None or self._is_outdated or (self._is_hurried and not sys.is_finalizing()):
@@ -222,8 +227,9 @@ class Client:
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
     """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds. Raises what boto3 raises."""
-    _follow_gevent()
+    _follow_patches()
     session = boto3.session.Session(profile_name=profile_name)
+    helpers.let_signals_through(session)
     config = Config(
         # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
         retries={"total_max_attempts": 1, "mode": "standard"},
@@ -234,13 +240,18 @@ def make(region_name: str | None, endpoint_url: str | None, profile_name: str | 
     return session.client("logs", region_name=region_name, endpoint_url=endpoint_url, config=config)
 
 
-def _follow_gevent() -> None:
-    """Where gevent has replaced ssl.SSLContext since botocore was imported, give botocore the new one.
+def _follow_patches() -> None:
+    """Mend what gevent and eventlet break when they patch after botocore was imported, for the program's clients too.
 
-    The old one recurses without end then (gevent#1016): every client would fail, ours and the program's.
+    Both replace ``ssl.SSLContext``, and then the old one recurses without end (gevent#1016): no client can be made.
+    eventlet also removes ``select.poll``, which urllib3 has chosen by then to look whether a connection is still open:
+    every request on a connection that was used before would fail.
     """
-    if httpsession.SSLContext is not ssl.SSLContext and "gevent.monkey" in sys.modules:
-        httpsession.SSLContext = ssl.SSLContext
+    if not _PATCHERS.isdisjoint(sys.modules):
+        if httpsession.SSLContext is not ssl.SSLContext:
+            httpsession.SSLContext = ssl.SSLContext
+        if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
+            wait.wait_for_socket = wait.select_wait_for_socket
 
 
 def _answered(answer: Any, count: int) -> Accepted | Unavailable:

@@ -6,7 +6,6 @@ is on, the interpreter's end. A simulation drives it by calling `step` on a cloc
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -21,6 +20,7 @@ from .notices import Notices
 from .own_threads import is_own_thread
 from .senders import Job, Senders
 from .stream import Stream
+from .system import times_of_day_ms
 from .threads import acquire, allocate_lock, get_ident
 
 # Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books
@@ -217,7 +217,7 @@ class Rounds:
             if tickets:
                 busy = self._dispatch.hasten_all(now)
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
-            jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000))
+            jobs, next_at = self._dispatch.decide(now, *times_of_day_ms())
             self._finish_tickets()
             self._dispatch.sweep(now)
             self._jobs.extend(jobs)
