@@ -28,8 +28,8 @@ Every event is counted in `Stats` as delivered, rejected, dropped or pending, an
 
 Nobody has to call anything: the end of the interpreter, SIGTERM that nobody handles, and the end of a child process of
 multiprocessing or Celery each deliver what waits, for ``close_timeout`` seconds at most over all handlers. What is left
-then is told on stderr, with the reason. Only what kills the process on the spot (SIGKILL, ``os._exit``, a crash) loses
-what has not been delivered: without an outage, a second's worth.
+then is told on stderr, with the reason. Only what ends the process on the spot (SIGKILL, ``os._exit``, ``os.execv``,
+a crash) loses what has not been delivered: without an outage, a second's worth.
 
 Where a platform freezes the process between calls, as AWS Lambda does, call `CloudWatchLogsHandler.flush` before you
 return.

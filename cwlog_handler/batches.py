@@ -4,7 +4,7 @@ Owns: order, span and age of a batch. Must not know: what waits (`backlog`), clo
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Final, NamedTuple
 
@@ -131,6 +131,10 @@ class Batch:
         end = bisect_right(self.columns.timestamps, newest_ms)
         return Aged(*(self._part(*span) for span in ((start, end), (0, start), (end, len(self)))))
 
+    def within_any(self, clocks_ms: Iterable[int], max_age_ms: int) -> "Aged":
+        """Sort out the same by the clock, of several that may be right, by which most events are left."""
+        return max((self.within(now_ms, max_age_ms) for now_ms in clocks_ms), key=Aged.count_left)
+
     def _part(self, start: int, end: int) -> "Batch | None":
         return Batch(self.columns.part(start, end)) if start < end else None
 
@@ -141,6 +145,10 @@ class Aged(NamedTuple):
     batch: Batch | None
     too_old: Batch | None
     too_new: Batch | None
+
+    def count_left(self) -> int:
+        """How many events may be sent."""
+        return 0 if self.batch is None else len(self.batch)
 
 
 def age_window_ms(now_ms: int, max_age_ms: int) -> tuple[int, int]:

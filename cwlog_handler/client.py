@@ -10,6 +10,7 @@ import contextlib
 
 # The first connection would import it, and a child that is forked in that moment could never import it again.
 import encodings.idna  # noqa: F401
+import select
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -20,8 +21,9 @@ import boto3.session
 from botocore import httpsession
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
+from urllib3.util import wait
 
-from . import advice, destination, errors, hooks, payload
+from . import advice, destination, errors, helpers, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
@@ -38,6 +40,8 @@ MOST_HASTE: Final = 2.0
 MAX_CONNECTIONS: Final = 10
 
 _PUT: Final = "logs:PutLogEvents"
+# Replace parts of the standard library when they are told to.
+_PATCHERS: Final = frozenset({"gevent.monkey", "eventlet.patcher"})
 
 
 class Client:
@@ -97,6 +101,7 @@ class Client:
         It may take seconds, looking for credentials. A client that was passed in is used as it is. ``patience`` is how
         many seconds an answer may take at most; None for as many as usual.
         """
+        _follow_patches()
         try:
             client = self._boto3
             if not self._is_fit(client, patience):
@@ -160,7 +165,7 @@ class Client:
     def _made(self, patience: float | None) -> Any:
         # The session has the credentials, which may take seconds to come by: it is kept unless they were refused.
         if self._session is None or self._is_outdated:
-            self._session = boto3.session.Session(profile_name=self._profile_name)
+            self._session = _a_session(self._profile_name)
         self._patience = _bounded(patience)
         return _made_by(self._session, self._region_name, self._endpoint_url, self._patience)
 
@@ -277,11 +282,17 @@ def make(region_name: str | None, endpoint_url: str | None, profile_name: str | 
 
     Raises what boto3 raises, also for a region or an endpoint that cannot be and that boto3 itself would take.
     """
-    return _made_by(boto3.session.Session(profile_name=profile_name), region_name, endpoint_url, patience)
+    _follow_patches()
+    return _made_by(_a_session(profile_name), region_name, endpoint_url, patience)
+
+
+def _a_session(profile_name: str | None) -> Any:
+    session = boto3.session.Session(profile_name=profile_name)
+    helpers.let_signals_through(session)
+    return session
 
 
 def _made_by(session: Any, region_name: str | None, endpoint_url: str | None, patience: float) -> Any:
-    _follow_gevent()
     config = Config(
         # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
         retries={"total_max_attempts": 1, "mode": "standard"},
@@ -298,13 +309,18 @@ def _bounded(patience: float | None) -> float:
     return READ_TIMEOUT if patience is None else min(READ_TIMEOUT, patience)
 
 
-def _follow_gevent() -> None:
-    """Where gevent has replaced ssl.SSLContext since botocore was imported, give botocore the new one.
+def _follow_patches() -> None:
+    """Mend what gevent and eventlet break when they patch after botocore was imported, for the program's clients too.
 
-    The old one recurses without end then (gevent#1016): every client would fail, ours and the program's.
+    Both replace ``ssl.SSLContext``, and then the old one recurses without end (gevent#1016): no client can be made.
+    eventlet also removes ``select.poll``, which urllib3 has chosen by then to look whether a connection is still open:
+    every request on a connection that was used before would fail.
     """
-    if httpsession.SSLContext is not ssl.SSLContext and "gevent.monkey" in sys.modules:
-        httpsession.SSLContext = ssl.SSLContext
+    if not _PATCHERS.isdisjoint(sys.modules):
+        if httpsession.SSLContext is not ssl.SSLContext:
+            httpsession.SSLContext = ssl.SSLContext
+        if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
+            wait.wait_for_socket = wait.select_wait_for_socket
 
 
 def _answered(answer: Any, count: int, call: Call) -> Accepted | Unavailable | Refused:

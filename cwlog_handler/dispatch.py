@@ -148,7 +148,7 @@ class Dispatch:
                 return
             settle(now)
 
-    def decide(self, now: float, now_ms: int, deadline: Deadline = NO_DEADLINE) -> tuple[list[Job], float | None]:
+    def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> tuple[list[Job], float | None]:
         """Return the calls to make now, and when to ask again (None: when something has happened).
 
         ``deadline`` is until when somebody waits for what is here.
@@ -168,7 +168,7 @@ class Dispatch:
             if len(jobs) >= self._senders.free:
                 break
             stream, _ = self._ready.popitem(last=False)
-            if (job := self._ask(stream, now, now_ms, deadline)) is not None:
+            if (job := self._ask(stream, now, *now_ms, deadline=deadline)) is not None:
                 jobs.append(job)
         return jobs, self._agenda[0][0] if self._agenda else None
 
@@ -183,14 +183,14 @@ class Dispatch:
             if stream.bucket is None or stream.bucket.is_full(now):
                 del self.streams[stream.name]
 
-    def _ask(self, stream: Stream, now: float, now_ms: int, deadline: Deadline) -> Job | None:
+    def _ask(self, stream: Stream, now: float, *now_ms: int, deadline: Deadline) -> Job | None:
         if stream.bucket is None:
             assert self._endpoint is not None
             stream.bucket = shared_bucket(self._endpoint, self._group, stream.name, self._rate)
         if stream.is_on_its_way and self._senders.free <= MOST_SENDERS // 2:
             # Asked again when its request is settled.
             return None
-        match stream.decide(now, now_ms, deadline):
+        match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
                 self.plan(stream, now)
                 return partial(self._call, stream, send, self._patience(now, deadline))

@@ -7,11 +7,8 @@ in a round (`rounds`). The driver is the flusher's own daemon thread, or a calle
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from typing import Final, Protocol
 
@@ -21,13 +18,8 @@ from .notices import Notices
 from .own_threads import is_own_thread, own_thread
 from .retry import NO_DEADLINE, Deadline
 from .rounds import Put, Rounds
-from .threads import acquire, allocate_lock, get_ident, sleep, start_new_thread
-
-# Not time.monotonic where it can be helped: freezegun freezes that, and every wait here would be endless.
-monotonic: Callable[[], float] = (
-    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
-)
-
+from .system import getpid, monotonic
+from .threads import acquire, allocate_lock, get_ident, sleep, start_thread
 
 # How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
 LAST_MOMENT: Final = 1.0
@@ -97,7 +89,7 @@ class Flusher:
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
         before = self.rounds if keeps_records else None
-        self.pid = os.getpid()
+        self.pid = getpid()
         self._client.start_over()
         self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)
         # Held by whoever drives.
@@ -115,7 +107,7 @@ class Flusher:
 
     def notice_fork(self) -> None:
         """Begin anew if the process was forked without Python's hooks."""
-        if self.pid != os.getpid():
+        if self.pid != getpid():
             lifecycle.start_over(keeps_records=hosts.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
@@ -217,8 +209,7 @@ class Flusher:
         elif self._wants_thread:
             self._has_thread, self._starter = True, get_ident()
             try:
-                # Not threading.Thread, for the reason given in `senders`.
-                start_new_thread(self._run, ())
+                start_thread(self._run)
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, and try again with the next record.
                 self._has_thread = False

@@ -17,12 +17,16 @@ from .nesting import let_recursion_go_up
 
 _FORMATTER: Final = logging.Formatter()
 
-# Not ``makeLogRecord``, which asks the record factory: what a factory of the user's adds is extra as well.
-_PLAIN_ATTRIBUTES: Final = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
-    "message",
-    "asctime",
-    "taskName",
-}
+# The attributes that every record has. Written down, not taken from a record made here: to make one, logging asks for
+# the time and the process, and a test may have replaced these by what raises. Others are extra: those that a record
+# factory of the program's adds, too.
+_PLAIN_ATTRIBUTES: Final = frozenset(
+    {
+        *("args", "asctime", "created", "exc_info", "exc_text", "filename", "funcName", "levelname", "levelno"),
+        *("lineno", "message", "module", "msecs", "msg", "name", "pathname", "process", "processName"),
+        *("relativeCreated", "stack_info", "taskName", "thread", "threadName"),
+    }
+)
 
 # Bounds for what json itself refused. Readers commonly stop at 128 levels or more. A web of objects that refer to each
 # other has exponentially many paths: this many items are a second of work, and more text than one event holds.

@@ -6,7 +6,6 @@ Owns: what users see. Must not know: batch rules, AWS calls, when anything is se
 from __future__ import annotations
 
 import logging
-import random
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -17,7 +16,7 @@ from . import formatting, keywords, lifecycle, limits, nesting, options
 from .batches import Rules
 from .documents import Documents
 from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
-from .flusher import Flusher, monotonic, sleep_until
+from .flusher import Flusher, sleep_until
 from .intake import OVERFLOW, Bounds, Overflow
 from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME
@@ -25,6 +24,7 @@ from .naming import Naming
 from .notices import Notices
 from .own_threads import is_our_own, names_of_others
 from .rounds import Rounds
+from .system import monotonic, random
 from .turns import Turn, needs_no_turn
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
@@ -212,8 +212,7 @@ class CloudWatchLogsHandler(logging.Handler):
             flush_level=self.flush_level,
             clock=monotonic,
             sleep_until=sleep_until,
-            # Not the module's own generator, whose numbers are the program's; nor one with a state that forks share.
-            jitter=random.SystemRandom().random,
+            jitter=random,
             own_stream_name=self._naming.of_process,
         )
         self._flusher = Flusher(

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from . import lifecycle
 from .notices import Notices
+from .system import getpid, kill
+from .threads import sleep, start_thread
 
 # Celery's own version of multiprocessing is billiard.
 _MULTIPROCESSING: Final = ("multiprocessing", "billiard")
@@ -65,8 +67,8 @@ def _join_multiprocessing() -> None:
 
 
 def _finish_in_child(util: Any) -> None:
-    if _finished_by.get(util) != os.getpid():
-        _finished_by[util] = os.getpid()
+    if _finished_by.get(util) != getpid():
+        _finished_by[util] = getpid()
         util.Finalize(None, lifecycle.finish_all, exitpriority=_LAST_OF_ALL)
 
 
@@ -105,13 +107,12 @@ def handle_sigterm() -> None:
     next runs Python code, and a signal that comes just before a system call waits for the end of that. So workers that
     somebody ends by SIGTERM and then waits for, for ever, are left to die at once: forked ones, and those of a Pool.
     """
-    if threading.main_thread().ident != threading.get_ident() or not _SERVERS_IN_C.isdisjoint(sys.modules):
+    if os.name != "posix" or not _SERVERS_IN_C.isdisjoint(sys.modules) or _is_forked or _is_pool_worker():
         return
-    if _is_forked or _is_pool_worker():
-        return
-    if os.name == "posix" and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        # In a subinterpreter it cannot be done.
-        with suppress(ValueError, OSError):
+    # In a subinterpreter it cannot be done; and a test may have replaced any of these by what raises.
+    with suppress(Exception):
+        is_main_thread = threading.main_thread().ident == threading.get_ident()
+        if is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
 
 
@@ -130,16 +131,19 @@ def _die_at_once_when_forked() -> None:
 
 def _on_sigterm(*_: object) -> None:
     if lifecycle.is_interrupted():
-        again = threading.Timer(_A_MOMENT, os.kill, (os.getpid(), signal.SIGTERM))
-        again.daemon = True
-        again.start()
+        start_thread(_send_sigterm_again)
         return
     # First, so that whoever is impatient and sends another is obeyed at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     lifecycle.deliver_all()
-    os.kill(os.getpid(), signal.SIGTERM)
+    kill(getpid(), signal.SIGTERM)
     # Still there: process 1 of a container does not die of it.
     handle_sigterm()
+
+
+def _send_sigterm_again() -> None:
+    sleep(_A_MOMENT)
+    kill(getpid(), signal.SIGTERM)
 
 
 if hasattr(os, "register_at_fork"):

@@ -9,7 +9,6 @@ and ``Event.set`` take a plain lock, which the interrupted frame may hold: a dea
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from .conversion import FIELDS, Records
 from .retry import NO_DEADLINE, Deadline
-from .threads import acquire, allocate_lock
+from .threads import acquire, allocate_lock, pause
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
@@ -179,7 +178,6 @@ class Inbox:
         """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""
         if has_room():
             return True
-        # Looked up late: gevent may have replaced sleep since this module was imported.
         give_up = self._clock() + timeout
         # What fills the buffer may still wait for company, as long as the caller for room; nobody waits for the ticket.
         hurry = Ticket()
@@ -189,5 +187,5 @@ class Inbox:
             left = give_up - self._clock()
             if left <= 0:
                 return False
-            time.sleep(min(ROOM_POLL, left))
+            pause(min(ROOM_POLL, left))
         return True

@@ -28,6 +28,6 @@ class Notices:
             return
         self._said[cause] = now
         # stderr may be None, closed, or an object of the program's own; there is nowhere else to complain.
-        if sys.stderr is not None:
-            with suppress(Exception):
+        with suppress(Exception):
+            if sys.stderr is not None:
                 print(f"cwlog_handler: {' '.join(text.split())}", file=sys.stderr, flush=True)  # noqa: T201

@@ -6,7 +6,6 @@ is on, the interpreter's end. A simulation drives it by calling `step` on a cloc
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -22,6 +21,7 @@ from .own_threads import is_own_thread
 from .retry import NO_DEADLINE, Deadline
 from .senders import Job, Senders
 from .stream import Stream
+from .system import times_of_day_ms
 from .threads import acquire, allocate_lock, get_ident
 
 # Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books
@@ -227,7 +227,7 @@ class Rounds:
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
             self._finish_tickets(now)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
-            jobs, next_at = self._dispatch.decide(now, int(time.time() * 1000), deadline)
+            jobs, next_at = self._dispatch.decide(now, *times_of_day_ms(), deadline=deadline)
             # What is too old to be sent is settled by now, too.
             self._finish_tickets(now)
             self._dispatch.sweep(now)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from .own_threads import own_thread
-from .threads import Empty, SimpleQueue, start_new_thread
+from .threads import Empty, SimpleQueue, are_greenlets_late, start_thread
 
 # Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
 # eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.
@@ -21,6 +21,8 @@ MOST_LOST: Final = 16
 MANY_LOST: Final = 8
 # A thread without work ends after this many seconds.
 LINGER: Final = 10.0
+# Longer than an idle connection lasts that only one thread can use.
+LINGER_ALONE: Final = 300.0
 
 Job = Callable[[], None]
 
@@ -37,21 +39,24 @@ class Senders:
         # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
         self._threads: set[object] = set()
         self._jobs: SimpleQueue[Job] = SimpleQueue()
+        # One thread makes all calls.
+        self._is_alone = False
 
     @property
     def free(self) -> int:
         """How many jobs would start at once."""
         # Inline one at a time: whoever drives looks at its deadline between two.
-        return (1 if self.inline else self._most) + self._lost - self._busy
+        most = 1 if self.inline or are_greenlets_late() else self._most
+        return most + self._lost - self._busy
 
     @property
     def is_crowded(self) -> bool:
         """True if no further job should take longer than is needed."""
-        return self.inline or self._is_short_of_threads or self._lost >= MANY_LOST
+        return self.inline or self._is_alone or self._is_short_of_threads or self._lost >= MANY_LOST
 
     def presume_lost(self) -> bool:
         """Let another job start beside one from which nothing is expected any more; False if there are too many."""
-        if self.inline or self._lost >= MOST_LOST:
+        if self.inline or self._is_alone or self._lost >= MOST_LOST:
             return False
         self._lost += 1
         # Now, so that it is known whether the next job has a thread of its own before its time-outs are chosen.
@@ -66,8 +71,12 @@ class Senders:
             with own_thread():
                 job()
             return
+        if not self._is_alone and are_greenlets_late():
+            # A connection of gevent's works only on the thread that made it. The threads of before end by themselves.
+            self._is_alone = True
+            self._threads, self._jobs = set(), SimpleQueue()
         self._jobs.put(job)
-        if len(self._threads) < self._busy and not self._add_thread():
+        if len(self._threads) < (1 if self._is_alone else self._busy) and not self._add_thread():
             # Do it here, unless another thread has taken it already.
             with own_thread(), suppress(Empty):
                 while True:
@@ -80,7 +89,8 @@ class Senders:
         try:
             # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
             # handler may hold, and waits for the new thread.
-            start_new_thread(self._work, (thread,))
+            linger = LINGER_ALONE if self._is_alone else LINGER
+            start_thread(self._work, (thread, self._threads, self._jobs, linger))
         except RuntimeError:
             self._threads.discard(thread)
             self._is_short_of_threads = True
@@ -92,17 +102,17 @@ class Senders:
         self._busy -= 1
         self._lost -= was_lost
 
-    def _work(self, thread: object) -> None:
+    def _work(self, thread: object, threads: set[object], jobs: SimpleQueue[Job], linger: float) -> None:
         with own_thread():
             while True:
                 try:
-                    job = self._jobs.get(timeout=LINGER)
+                    job = jobs.get(timeout=linger)
                 except Empty:
-                    self._threads.discard(thread)
-                    if self._jobs.empty():
+                    threads.discard(thread)
+                    if jobs.empty():
                         # A job put from here on finds one thread less, and starts another.
                         return
-                    self._threads.add(thread)
+                    threads.add(thread)
                     continue
                 # A job posts its own result, whatever happens; a thread that died of it would still be counted.
                 with suppress(BaseException):

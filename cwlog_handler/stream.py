@@ -163,9 +163,10 @@ class Stream:
         """How many requests in a row have failed."""
         return self._retry.failures
 
-    def decide(self, now: float, now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
+    def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
         """Say what to do at this instant; None means nothing until an event is added or a request settled.
 
+        ``now_ms`` is the time of day by each clock that may be right: an event is too old, or too new, by all of them.
         ``deadline`` is until when somebody waits for what is here; the tries are spread over the time until then.
         """
         if self.is_idle or (self._sent and not self._may_overlap()):
@@ -180,7 +181,7 @@ class Stream:
         turn = self.bucket.take(now, PREPARED_AHEAD if ready else 0.0) if self.bucket is not None else Turn(True, now)
         if not turn.is_taken:
             return Wait(turn.at)
-        send = self._next(turn.at, now_ms)
+        send = self._next(turn.at, *now_ms)
         if send is None:
             if self.bucket is not None:
                 self.bucket.cancel()
@@ -220,11 +221,11 @@ class Stream:
         batch = self._backlog.close_batch()
         return not any(send.batch.shares_time_with(batch) for send in self._sent)
 
-    def _next(self, start: float, now_ms: int) -> Send | None:
+    def _next(self, start: float, *now_ms: int) -> Send | None:
         """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
         while self._again or not self._backlog.is_empty:
             send = self._take(start)
-            aged = send.batch.within(now_ms, self._age_limit.max_age_ms(start))
+            aged = send.batch.within_any(now_ms, self._age_limit.max_age_ms(start))
             for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
                 if outside is not None:
                     self._ledger.drop(len(outside), outside.size_bytes, reason)

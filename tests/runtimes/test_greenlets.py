@@ -1,0 +1,119 @@
+"""gevent and eventlet without a server around them, patching before our import or after."""
+
+import pytest
+
+from cwlog_handler.testing import faults
+from tests.programs import python, started
+
+PATCHING = {
+    "gevent": "from gevent import monkey, sleep, spawn; monkey.patch_all()",
+    "eventlet": "from eventlet import monkey_patch, sleep, spawn; monkey_patch()",
+}
+PROGRAM = """
+{before}
+import logging, time
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", "{{level_name}}")
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+{between}
+{after}
+ticks = 0
+def tick():
+    global ticks
+    while True:
+        ticks += 1
+        sleep(0.01)
+spawn(tick)
+log.info("m")
+print("flushed", handler.flush(1.0), flush=True)
+print("ticked" if ticks > 5 else f"stood still: {{ticks}}", flush=True)
+"""
+WHEN = {
+    "before the import": ("{patching}", "", ""),
+    "after the import": ("", "", "{patching}"),
+    "after the first record": ("", 'log.warning("first"); assert handler.flush()', "{patching}"),
+}
+STREAMS = """
+{before}
+import logging
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", "{{logger_name}}", send_interval=0)
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+{between}
+{after}
+for number in range(3):
+    for stream in range(20):
+        log.getChild(str(stream)).info("%d", number)
+    assert handler.flush()
+stats = handler.stats
+print(stats.delivered, "delivered,", stats.possibly_duplicated, "possibly duplicated,", stats.last_error)
+"""
+FORKED = """
+import logging, os
+from cwlog_handler import CloudWatchLogsHandler
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(CloudWatchLogsHandler("g", "{{level_name}}"))
+{between}
+if pid := os.fork():
+    status = os.waitpid(pid, 0)[1]
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+{patching}
+for number in range(5):
+    log.info("%d", number)
+    sleep(0.01)
+"""
+
+
+@pytest.fixture(params=PATCHING)
+def patching(request):
+    pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    return PATCHING[request.param]
+
+
+def program(source, patching, when):
+    before, between, after = (step.format(patching=patching) for step in WHEN[when])
+    return python("-W", "ignore", "-c", source.format(before=before, between=between, after=after))
+
+
+@pytest.mark.parametrize("when", WHEN)
+def test_a_flush_lets_other_greenlets_go_on_while_the_endpoint_stalls(fake, patching, when):
+    """F31, F65: whoever waits for a native thread must not take the loop with it."""
+    fake.create("g", "INFO", "WARNING")
+    fake.fail(faults.stall(), stream="INFO")
+    with fake.serve() as url, started(program(PROGRAM, patching, when), url=url) as shop:
+        shop.wait_for("flushed False")
+        shop.wait_for("ticked")
+        fake.clear_faults()
+        fake.release()
+        assert shop.wait() == 0, shop.output
+    # What had no answer was sent again, and the service takes all that it holds.
+    assert set(fake.messages("g", "INFO")) == {"m"}
+    assert fake.messages("g", "WARNING") == (["first"] if "first" in when else [])
+
+
+@pytest.mark.parametrize("when", WHEN)
+def test_requests_of_many_streams_go_out_once_each(fake, patching, when):
+    """F65: the threads that make them share a client, and connections are used again."""
+    with fake.serve() as url, started(program(STREAMS, patching, when), url=url) as shop:
+        assert shop.wait() == 0, shop.output
+    count = 61 if "first" in when else 60
+    assert shop.output == f"{count} delivered, 0 possibly duplicated, None\n"
+    found = {tuple(fake.messages("g", f"program.{stream}")) for stream in range(20)}
+    assert found == {("0", "1", "2")}
+
+
+@pytest.mark.parametrize("quiet", [True, False], ids=["made before", "sent before"])
+def test_a_worker_that_patches_after_the_fork_delivers(fake, patching, quiet):
+    """F27, F65: as gunicorn's workers do with --preload, or where the server configures logging."""
+    between = "" if quiet else 'log.warning("master"); log.handlers[0].flush()'
+    argv = python("-W", "ignore", "-c", FORKED.format(between=between, patching=patching))
+    with fake.serve() as url, started(argv, url=url) as shop:
+        assert shop.wait() == 0, shop.output
+    assert shop.output == ""
+    assert fake.messages("g", "INFO") == ["0", "1", "2", "3", "4"]
+    assert fake.messages("g", "WARNING") == ([] if quiet else ["master"])
