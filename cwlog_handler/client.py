@@ -23,6 +23,7 @@ from . import advice, errors, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
+from .own_calls import own_call
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
@@ -89,6 +90,7 @@ class Client:
             self._patience = seconds
             self._is_hurried = self._boto3 is not None and self._users_client is None
 
+    @own_call
     def connect(self) -> Connection:
         """Make the boto3 client, if there is none or it was refused for its credentials.
 
@@ -106,6 +108,7 @@ class Client:
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
+    @own_call
     def put(self, stream_name: str, batch: Batch, token: str | None, on_progress: Callable[[], None]) -> Outcome:
         """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
 

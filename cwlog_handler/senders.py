@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from .own_calls import start_thread, thread_of_calls
 from .own_threads import own_thread
-from .threads import Empty, SimpleQueue, start_new_thread
+from .threads import Empty, SimpleQueue
 
 # Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
 # eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.
@@ -52,7 +54,7 @@ class Senders:
             try:
                 # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
                 # handler may hold, and waits for the new thread.
-                start_new_thread(self._work, (thread,))
+                start_thread(partial(self._work, thread))
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
                 self._threads.discard(thread)
@@ -65,7 +67,7 @@ class Senders:
         self._busy -= 1
 
     def _work(self, thread: object) -> None:
-        with own_thread():
+        with own_thread(), thread_of_calls():
             while True:
                 try:
                     job = self._jobs.get(timeout=LINGER)
