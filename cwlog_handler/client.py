@@ -27,6 +27,7 @@ from . import advice, destination, errors, helpers, hooks, payload
 from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
+from .own_calls import own_call
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
@@ -95,6 +96,7 @@ class Client:
         self._is_inherited = self._boto3 is not None
         self._boto3 = self._session = None
 
+    @own_call
     def connect(self, patience: float | None = None) -> Connection:
         """Make the boto3 client, if there is none, it was refused for its credentials, or its time-outs are others.
 
@@ -127,6 +129,7 @@ class Client:
         wanted = _bounded(patience)
         return wanted / MOST_HASTE <= self._patience <= wanted * MOST_EXCESS
 
+    @own_call
     def put(
         self,
         stream_name: str,

@@ -15,11 +15,12 @@ from typing import Final, Protocol
 from . import hosts, lifecycle, nesting
 from .ledger import Stats
 from .notices import Notices
+from .own_calls import start_thread
 from .own_threads import is_own_thread, own_thread
 from .retry import NO_DEADLINE, Deadline
 from .rounds import Put, Rounds
 from .system import getpid, monotonic
-from .threads import acquire, allocate_lock, get_ident, sleep, start_thread
+from .threads import acquire, allocate_lock, get_ident, sleep
 
 # How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
 LAST_MOMENT: Final = 1.0
@@ -97,6 +98,7 @@ class Flusher:
         self._has_thread = False
         self._starter: int | None = None
         self._retired = False
+        self._is_closed = False
         self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
@@ -125,6 +127,10 @@ class Flusher:
         timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
         settled = self.rounds.is_settled if timeout <= 0 < self._close_timeout else self._flush(timeout)
         self._flushed_in_vain_at = -inf if settled else self._clock()
+        if not settled and self._give_up_at is not None and not self._has_given_up:
+            # What handlers in front of this one have handed on meanwhile.
+            self._has_given_up = True
+            self._say_what_is_left()
         return settled
 
     def _flush(self, timeout: float) -> bool:
@@ -151,6 +157,10 @@ class Flusher:
 
     def retire(self) -> None:
         """Let the thread end once nothing is left. A record that comes later starts it again."""
+        self._is_closed = True
+        self._end_thread()
+
+    def _end_thread(self) -> None:
         self._retired = True
         if self._has_thread:
             self.rounds.inbox.ring()
@@ -165,6 +175,8 @@ class Flusher:
         """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
         self.notice_fork()
         self._give_up_at = deadline
+        # If logging.shutdown is still to come, it comes to closed handlers, too.
+        self._is_closed = False
         delivered = False
         try:
             delivered = self.deliver_until(deadline)
@@ -174,7 +186,7 @@ class Flusher:
                 # So it is when somebody is impatient and sends Ctrl-C.
                 self._has_given_up = True
                 self._give_up_at = deadline = min(deadline, self._clock())
-            self.retire()
+            self._end_thread()
             if acquire(self._driving, deadline - self._clock()):
                 self._driving.release()
             self._threadless = True
@@ -202,6 +214,8 @@ class Flusher:
         """See to it that somebody drives."""
         hosts.look_around(self._notices)
         if self._threadless:
+            if self._is_flushed_soon:
+                return
             delivered = not self._has_given_up and self.drive(self._patience_ends())
             if not delivered and self._give_up_at is not None and not is_own_thread():
                 self._has_given_up = True
@@ -209,6 +223,7 @@ class Flusher:
         elif self._wants_thread:
             self._has_thread, self._starter = True, get_ident()
             try:
+                # Not threading.Thread, for the reason given in `senders`.
                 start_thread(self._run)
             except RuntimeError:
                 # No more threads, or the interpreter is ending: do it here, and try again with the next record.
@@ -220,6 +235,12 @@ class Flusher:
                 self.rounds.inbox.always_rings = self._threadless
             finally:
                 self._starter = None
+
+    @property
+    def _is_flushed_soon(self) -> bool:
+        # A handler in front hands on what it has kept. That goes together, when logging.shutdown comes to ours.
+        can_wait = self.rounds.can_wait and not (self._is_closed or self._has_given_up)
+        return can_wait and lifecycle.is_logging_shut_down_for(self)
 
     @property
     def _wants_thread(self) -> bool:

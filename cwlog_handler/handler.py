@@ -22,7 +22,7 @@ from .ledger import Stats
 from .names import DEFAULT_LOG_STREAM_NAME
 from .naming import Naming
 from .notices import Notices
-from .own_threads import is_our_own, names_of_others
+from .own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .rounds import Rounds
 from .system import monotonic, random
 from .turns import Turn, needs_no_turn
@@ -159,6 +159,7 @@ class CloudWatchLogsHandler(logging.Handler):
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = options.yes_or_no("use_queues", use_queues)
+        self._suspects = suspects if self.use_queues else EVERY_THREAD
         self._naming = Naming(log_stream_name)
         self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
@@ -248,7 +249,7 @@ class CloudWatchLogsHandler(logging.Handler):
             self.emit(record)
             return True
         # Before any filter: it may count, or log.
-        if is_our_own(record):
+        if record.thread in self._suspects and is_our_own(record):
             return False
         try:
             verdict: bool | logging.LogRecord = self.filter(record)
@@ -273,7 +274,7 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         failure = None
         try:
-            if record.name not in names_of_others and is_our_own(record):
+            if record.thread in self._suspects and (is_our_own(record) or was_taken(record, self)):
                 return
             try:
                 text = self.format(record)
@@ -369,6 +370,8 @@ class CloudWatchLogsHandler(logging.Handler):
         A record that comes later, because a logger still has this handler, is delivered all the same. May be called
         again, from any thread. Together with a `flush` just before it takes one ``close_timeout``.
         """
+        if lifecycle.is_logging_shut_down_for(self._flusher):
+            lifecycle.flush_those_in_front(self)
         if not self._flusher.has_just_flushed_in_vain:
             self.flush()
         self._flusher.retire()

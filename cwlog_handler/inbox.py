@@ -141,6 +141,11 @@ class Inbox:
         """True if nothing is here that wants a round of its own."""
         return not (self._items or self._tickets)
 
+    @property
+    def has_tickets(self) -> bool:
+        """True if somebody waits for word, or for room."""
+        return bool(self._tickets)
+
     def take_tickets(self) -> list[Ticket]:
         """Take out the tickets; each was put in no earlier than the records it asks for."""
         return [self._tickets.popleft() for _ in range(len(self._tickets))]

@@ -6,11 +6,14 @@ Must not know: what a flusher does between, nor what kind of process it is (`hos
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import sys
+from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from . import own_threads, pacing
+from . import own_calls, own_threads, pacing
 from .threads import acquire, allocate_lock, get_ident
 
 
@@ -39,6 +42,8 @@ class Watched(Protocol):
 
 # How long a fork waits for `no_fork` at most. Making a client takes some 60 ms, unless credentials are slow to come.
 _FORK_WAITS: Final = 2.0
+
+_SHUTDOWN: Final = logging.shutdown.__code__
 
 _watched: WeakSet[Watched] = WeakSet()
 _has_finished = False
@@ -107,6 +112,30 @@ def deliver_all() -> None:
         flusher.deliver_until(deadline)
 
 
+def is_logging_shut_down_for(flusher: Watched) -> bool:
+    """True while ``logging.shutdown`` runs on this thread, if it will come, or is coming, to this flusher's handler."""
+    frame = sys._getframe(1) if hasattr(sys, "_getframe") else None
+    while frame is not None:
+        if frame.f_code is _SHUTDOWN:
+            handlers = frame.f_locals.get("handlerList") or ()
+            return any(getattr(handler(), "_flusher", None) is flusher for handler in handlers)
+        frame = frame.f_back
+    return False
+
+
+def flush_those_in_front(handler: logging.Handler) -> None:
+    """Have each MemoryHandler whose target this is hand on what it keeps, before ``logging.shutdown`` comes to it.
+
+    It comes to handlers in reverse order of their making. What a MemoryHandler that is older than its target hands on
+    would find the target closed, and have to be sent record by record.
+    """
+    for reference in list(getattr(logging, "_handlerList", ())):
+        front = reference()
+        if getattr(front, "target", None) is handler and getattr(front, "flushOnClose", False):
+            with suppress(Exception):
+                front.flush()
+
+
 def _deadlines() -> list[tuple[Watched, float]]:
     # All of them first, so that several handlers wait side by side and not one after another; and none of them loses
     # its time to one that comes before and whose endpoint does not answer.
@@ -122,6 +151,7 @@ def start_over(keeps_records: bool = False) -> None:
     _has_finished = False
     no_fork.start_over()
     own_threads.forget_all()
+    own_calls.forget_all()
     pacing.forget_shared_buckets()
     for flusher in list(_watched):
         flusher.start_over(keeps_records)

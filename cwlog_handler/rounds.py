@@ -172,6 +172,11 @@ class Rounds:
                 self._books.release()
 
     @property
+    def can_wait(self) -> bool:
+        """True while half of the buffer is free, and nobody waits for what there is. Any thread: an estimate."""
+        return not self.inbox.has_tickets and self._intake.has_room(self._bounds.max_bytes // 2)
+
+    @property
     def last_error(self) -> str | None:
         """What went wrong last."""
         return self._ledger.last_error

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from .own_calls import start_thread, thread_of_calls
 from .own_threads import own_thread
-from .threads import Empty, SimpleQueue, are_greenlets_late, start_thread
+from .threads import Empty, SimpleQueue, are_greenlets_late
 
 # Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
 # eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.
@@ -90,7 +92,7 @@ class Senders:
             # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
             # handler may hold, and waits for the new thread.
             linger = LINGER_ALONE if self._is_alone else LINGER
-            start_thread(self._work, (thread, self._threads, self._jobs, linger))
+            start_thread(partial(self._work, thread, self._threads, self._jobs, linger))
         except RuntimeError:
             self._threads.discard(thread)
             self._is_short_of_threads = True
@@ -103,7 +105,7 @@ class Senders:
         self._lost -= was_lost
 
     def _work(self, thread: object, threads: set[object], jobs: SimpleQueue[Job], linger: float) -> None:
-        with own_thread():
+        with own_thread(), thread_of_calls():
             while True:
                 try:
                     job = jobs.get(timeout=linger)

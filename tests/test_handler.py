@@ -14,7 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cwlog_handler import CloudWatchLogsHandler, flusher, senders
+from cwlog_handler import CloudWatchLogsHandler, own_calls
 from cwlog_handler.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
@@ -43,8 +43,7 @@ def configured(fake, **options):
 @pytest.fixture
 def no_thread(monkeypatch):
     """Not counted by ``threading``, which knows those of other tests and not ours."""
-    for module in (flusher, senders):
-        monkeypatch.setattr(module, "start_thread", lambda *_: pytest.fail("a thread was started"))
+    monkeypatch.setattr(own_calls, "start_native_thread", lambda *_: pytest.fail("a thread was started"))
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -912,8 +911,7 @@ def test_where_no_thread_can_be_started_the_caller_delivers(fake, logger, attach
 
     handler = attach()
     with monkeypatch.context() as patched:
-        for module in (flusher, senders):
-            patched.setattr(module, "start_thread", start_new_thread)
+        patched.setattr(own_calls, "start_native_thread", start_new_thread)
         logger.info("one")
         assert fake.messages("g", "s") == ["one"]
     logger.info("two")
@@ -930,8 +928,7 @@ def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(fake,
     fake.fail(faults.throttle())
     handler = attach(close_timeout=0.3)
     with monkeypatch.context() as patched:
-        for module in (flusher, senders):
-            patched.setattr(module, "start_thread", start_new_thread)
+        patched.setattr(own_calls, "start_native_thread", start_new_thread)
         logger.info("one")
     assert not handler.flush(0)
     fake.clear_faults()

@@ -30,13 +30,15 @@ outer = {{
     "stats": lambda: (log.info("outer"), handler.stats),
     "close": lambda: (log.info("outer"), handler.close()),
 }}[{outer!r}]
+# As Python calls a signal handler: with the frame below. A trace function that logs by itself is no guest to be heard.
+def on_signal(number, frame): inner()
 def run(at):
     line = 0
     def on_line(frame, event, _):
         nonlocal line
         if event == "line":
             line += 1
-            if line == at: inner()
+            if line == at: on_signal(int(signal.SIGALRM), sys._getframe())
         return on_line
     def on_call(frame, event, _):
         return on_line if frame.f_code.co_filename.startswith(ours) else None
