@@ -28,7 +28,8 @@ monotonic: Callable[[], float] = (
 )
 
 
-# How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
+# How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
+# What does not work within a moment by then never will.
 LAST_MOMENT: Final = 1.0
 # What ends this soon after a flush in vain does not wait again: logging.shutdown() calls flush() and then close(), and
 # many a program flush() as its last statement.
@@ -138,6 +139,8 @@ class Flusher:
         return settled
 
     def _flush(self, timeout: float) -> bool:
+        if sys.is_finalizing():
+            timeout = min(timeout, LAST_MOMENT)
         if self._threadless or hosts.is_forked_behind_pythons_back():
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
@@ -238,7 +241,6 @@ class Flusher:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
         now = self._clock()
         if sys.is_finalizing():
-            # Modules are being torn down: what does not work within a moment never will.
             return now + LAST_MOMENT
         return self._give_up_at or now + self._close_timeout
 

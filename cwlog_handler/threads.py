@@ -36,7 +36,11 @@ def acquire(lock: LockType, timeout: float) -> bool:
     """
     timeout = min(max(0.0, timeout), TIMEOUT_MAX)
     if time.sleep is sleep:
-        return lock.acquire(timeout=timeout)
+        try:
+            return lock.acquire(timeout=timeout)
+        except RuntimeError:
+            # Python 3.15 refuses to wait while modules are torn down: no thread is there that could release it.
+            return False
     polls = 0
     while not lock.acquire(blocking=False):
         if polls * _POLL >= timeout:
