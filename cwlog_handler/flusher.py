@@ -108,6 +108,7 @@ class Flusher:
         self._has_thread = False
         self._starter: int | None = None
         self._retired = False
+        self._must_end = False
         self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
@@ -188,6 +189,11 @@ class Flusher:
             self.rounds.go_inline()
             self._client.hurry(max(LAST_MOMENT, deadline - self._clock()))
 
+    def end_thread(self) -> None:
+        """After `finish`: have the thread end, whatever is left; do not wait for it."""
+        self._must_end = True
+        self.rounds.inbox.ring_bell()
+
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
         if self.flush(max(0.0, deadline - self._clock())):
@@ -248,7 +254,7 @@ class Flusher:
         driving = self._driving
         with own_thread(), driving:
             try:
-                while self._run_once():
+                while not self._must_end and self._run_once():
                     pass
             finally:
                 self._has_thread = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+from weakref import WeakSet
 
 from .own_threads import own_thread
 from .threads import Empty, SimpleQueue, start_new_thread
@@ -20,6 +21,8 @@ LINGER: Final = 10.0
 
 Job = Callable[[], None]
 
+_all: Final[WeakSet[Senders]] = WeakSet()
+
 
 class Senders:
     """Runs jobs on daemon threads, or on the calling thread once `inline` is set. One thread at a time may `run`."""
@@ -30,7 +33,9 @@ class Senders:
         self._busy = 0
         # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
         self._threads: set[object] = set()
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        # None: whoever takes it ends, and leaves it to the others.
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        _all.add(self)
 
     @property
     def free(self) -> int:
@@ -57,8 +62,8 @@ class Senders:
                 # No more threads, or the interpreter is ending: do it here, unless another thread has taken it already.
                 self._threads.discard(thread)
                 with own_thread(), suppress(Empty):
-                    while True:
-                        self._jobs.get_nowait()()
+                    while (waiting := self._jobs.get_nowait()) is not None:
+                        waiting()
 
     def finished(self) -> None:
         """Say that a job's result has come in."""
@@ -76,6 +81,19 @@ class Senders:
                         return
                     self._threads.add(thread)
                     continue
+                if job is None:
+                    self._jobs.put(None)
+                    return
                 # A job posts its own result, whatever happens; a thread that died of it would still be counted.
                 with suppress(BaseException):
                     job()
+
+    def dismiss(self) -> None:
+        """Have each thread end, when its job is done. Nothing may be `run` after it, unless `inline` is set."""
+        self._jobs.put(None)
+
+
+def dismiss_all() -> None:
+    """Have all threads of all senders end."""
+    for senders in list(_all):
+        senders.dismiss()
