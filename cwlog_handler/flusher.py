@@ -22,7 +22,8 @@ from .rounds import Put, Rounds
 from .system import getpid, monotonic
 from .threads import acquire, allocate_lock, get_ident, sleep
 
-# How long a record may take that a finalizer logs while the interpreter is torn down: a request or two.
+# How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
+# What does not work within a moment by then never will.
 LAST_MOMENT: Final = 1.0
 # What ends this soon after a flush in vain does not wait again: logging.shutdown() calls flush() and then close(), and
 # many a program flush() as its last statement.
@@ -99,6 +100,7 @@ class Flusher:
         self._starter: int | None = None
         self._retired = False
         self._is_closed = False
+        self._must_end = False
         self._threadless = not self._uses_thread
         self._give_up_at: float | None = None
         self._has_given_up = False
@@ -134,6 +136,8 @@ class Flusher:
         return settled
 
     def _flush(self, timeout: float) -> bool:
+        if sys.is_finalizing():
+            timeout = min(timeout, LAST_MOMENT)
         if self._threadless or hosts.is_forked_behind_pythons_back():
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
@@ -191,6 +195,11 @@ class Flusher:
                 self._driving.release()
             self._threadless = True
             self.rounds.go_inline()
+
+    def end_thread(self) -> None:
+        """After `finish`: have the thread end, whatever is left; do not wait for it."""
+        self._must_end = True
+        self.rounds.inbox.ring_bell()
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
@@ -253,7 +262,6 @@ class Flusher:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
         now = self._clock()
         if sys.is_finalizing():
-            # Modules are being torn down: what does not work within a moment never will.
             return now + LAST_MOMENT
         return self._give_up_at or now + self._close_timeout
 
@@ -261,7 +269,7 @@ class Flusher:
         driving = self._driving
         with own_thread(), driving:
             try:
-                while self._run_once():
+                while not self._must_end and self._run_once():
                     pass
             finally:
                 self._has_thread = False

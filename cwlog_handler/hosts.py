@@ -16,10 +16,12 @@ from typing import Any, Final
 from . import lifecycle
 from .notices import Notices
 from .system import getpid, kill
-from .threads import sleep, start_thread
+from .starting import start_thread
+from .threads import sleep
 
-# Celery's own version of multiprocessing is billiard.
-_MULTIPROCESSING: Final = ("multiprocessing", "billiard")
+# What a copy of multiprocessing has in its module ``util``, whatever its name: billiard (Celery's), multiprocess (of
+# pathos and dill), or one that a package brings along. Its module ``process`` has current_process.
+_MARKS: Final = frozenset({"Finalize", "register_after_fork", "_exit_function"})
 # Where a server written in C runs Python, its own signal handlers are not seen, and must not be replaced.
 _SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
 # Since then its threads are always enabled; before, only if it was asked for.
@@ -31,6 +33,9 @@ _LAST_OF_ALL: Final = -100
 _A_MOMENT: Final = 0.01
 
 _is_forked = False
+# Pairs of the modules ``util`` and ``process``, and how many modules there were when they were last looked for.
+_copies: list[tuple[Any, Any]] = []
+_modules_seen = 0
 _known: set[ModuleType] = set()
 _finished_by: dict[ModuleType, int] = {}
 
@@ -54,16 +59,35 @@ def look_around(notices: Notices) -> None:
 
 def _join_multiprocessing() -> None:
     """Have children finish: they end in ``os._exit``, without ``atexit``, but with finalizers."""
-    for package in _MULTIPROCESSING:
-        util, process = sys.modules.get(f"{package}.util"), sys.modules.get(f"{package}.process")
-        if util is None or process is None or not hasattr(process, "current_process"):
-            continue
+    if len(sys.modules) != _modules_seen:
+        _look_for_copies()
+    for util, process in _copies:
         if util not in _known:
             _known.add(util)
             # Finalizers that are there at a fork are forgotten in the child, and then this is called.
             util.register_after_fork(util, _finish_in_child)
         if getattr(process.current_process(), "_parent_pid", None) is not None:
             _finish_in_child(util)
+
+
+def _look_for_copies() -> None:
+    global _copies, _modules_seen
+    _modules_seen = len(sys.modules)
+    _copies = [
+        (util, process)
+        for name, util in list(sys.modules.items())
+        if isinstance(name, str) and name.endswith(".util")
+        # Not getattr: a module may import more, or raise, when it is asked for what it lacks.
+        if (process := sys.modules.get(f"{name.removesuffix('util')}process")) is not None
+        and getattr(util, "__dict__", {}).keys() >= _MARKS
+        and "current_process" in getattr(process, "__dict__", {})
+    ]
+
+
+def _join_before_fork() -> None:
+    # As many modules as before may be others.
+    _look_for_copies()
+    _join_multiprocessing()
 
 
 def _finish_in_child(util: Any) -> None:
@@ -117,8 +141,8 @@ def handle_sigterm() -> None:
 
 
 def _is_pool_worker() -> bool:
-    process = sys.modules.get("multiprocessing.process")
-    return process is not None and "PoolWorker" in process.current_process().name
+    _look_for_copies()
+    return any("PoolWorker" in process.current_process().name for _, process in _copies)
 
 
 def _die_at_once_when_forked() -> None:
@@ -148,4 +172,4 @@ def _send_sigterm_again() -> None:
 
 if hasattr(os, "register_at_fork"):
     # By then multiprocessing is loaded, if it is what forks.
-    os.register_at_fork(before=_join_multiprocessing, after_in_child=_die_at_once_when_forked)
+    os.register_at_fork(before=_join_before_fork, after_in_child=_die_at_once_when_forked)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .conversion import FIELDS, Records
 from .retry import NO_DEADLINE, Deadline
-from .threads import acquire, allocate_lock, pause
+from .threads import acquire, allocate_lock, pause, sleep
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
@@ -131,10 +131,17 @@ class Inbox:
         if idle and not self.is_empty:
             return
         if timeout > 0:
-            self._bell.acquire(timeout=min(timeout, LONGEST_SLEEP))
+            self._sleep(min(timeout, LONGEST_SLEEP))
         # eventlet's lock counts: let several rings be one.
         while self._bell.acquire(blocking=False):
             pass
+
+    def _sleep(self, timeout: float) -> None:
+        try:
+            self._bell.acquire(timeout=timeout)
+        except RuntimeError:
+            # Python 3.15 refuses to wait for a lock while modules are torn down: no other thread is there to ring.
+            sleep(timeout)
 
     @property
     def is_empty(self) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from . import own_calls, own_threads, pacing
+from . import own_calls, own_threads, pacing, subinterpreters
 from .threads import acquire, allocate_lock, get_ident
 
 
@@ -38,6 +38,9 @@ class Watched(Protocol):
 
     def finish(self, deadline: float) -> None:
         """The same at the interpreter's end, when no thread will be there any more."""
+
+    def end_thread(self) -> None:
+        """After `finish`: have the thread end, whatever is left; do not wait for it."""
 
 
 # How long a fork waits for `no_fork` at most. Making a client takes some 60 ms, unless credentials are slow to come.
@@ -99,6 +102,11 @@ def finish_all(*_: object, **__: object) -> None:
     _has_finished = True
     for flusher, deadline in _deadlines():
         flusher.finish(deadline)
+    if subinterpreters.is_one():
+        # After all of them: a request that is waited for takes no time from another handler.
+        for flusher in list(_watched):
+            flusher.end_thread()
+        subinterpreters.end_threads()
 
 
 def is_interrupted() -> bool:

@@ -34,7 +34,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from . import system
 from .interruptions import is_interruption, looks_like_one
-from .threads import start_thread as start_native_thread
+from .starting import start_thread as start_native_thread
 from .tracing import no_spans
 
 P = ParamSpec("P")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
+from weakref import WeakSet
 
 from .own_calls import start_thread, thread_of_calls
 from .own_threads import own_thread
@@ -28,6 +29,8 @@ LINGER_ALONE: Final = 300.0
 
 Job = Callable[[], None]
 
+_all: Final[WeakSet[Senders]] = WeakSet()
+
 
 class Senders:
     """Runs jobs on daemon threads, or on the calling thread once `inline` is set. One thread at a time may `run`."""
@@ -40,9 +43,11 @@ class Senders:
         self._is_short_of_threads = False
         # One token for each thread. Not a number: ``+=`` may lose an update, and then a job would wait for ever.
         self._threads: set[object] = set()
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        # None: whoever takes it ends, and leaves it to the others.
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         # One thread makes all calls.
         self._is_alone = False
+        _all.add(self)
 
     @property
     def free(self) -> int:
@@ -81,8 +86,8 @@ class Senders:
         if len(self._threads) < (1 if self._is_alone else self._busy) and not self._add_thread():
             # Do it here, unless another thread has taken it already.
             with own_thread(), suppress(Empty):
-                while True:
-                    self._jobs.get_nowait()()
+                while (waiting := self._jobs.get_nowait()) is not None:
+                    waiting()
 
     def _add_thread(self) -> bool:
         """Start one more thread; False if there are no more threads, or the interpreter is ending."""
@@ -104,7 +109,7 @@ class Senders:
         self._busy -= 1
         self._lost -= was_lost
 
-    def _work(self, thread: object, threads: set[object], jobs: SimpleQueue[Job], linger: float) -> None:
+    def _work(self, thread: object, threads: set[object], jobs: SimpleQueue[Job | None], linger: float) -> None:
         with own_thread(), thread_of_calls():
             while True:
                 try:
@@ -116,6 +121,19 @@ class Senders:
                         return
                     threads.add(thread)
                     continue
+                if job is None:
+                    jobs.put(None)
+                    return
                 # A job posts its own result, whatever happens; a thread that died of it would still be counted.
                 with suppress(BaseException):
                     job()
+
+    def dismiss(self) -> None:
+        """Have each thread end, when its job is done. Nothing may be `run` after it, unless `inline` is set."""
+        self._jobs.put(None)
+
+
+def dismiss_all() -> None:
+    """Have all threads of all senders end."""
+    for senders in list(_all):
+        senders.dismiss()

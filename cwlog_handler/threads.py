@@ -8,14 +8,10 @@ Which it is, gevent and eventlet are asked: tests replace the same names as they
 
 from __future__ import annotations
 
-# What `signal` wraps in Python, between whose lines Ctrl-C could come.
-import _signal  # type: ignore[import-not-found]
-import signal
 import sys
-from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident, start_new_thread
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Final
+from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
+from collections.abc import Callable
+from typing import Final
 
 from . import system
 
@@ -25,13 +21,12 @@ __all__ = [
     "SimpleQueue",
     "acquire",
     "allocate_lock",
+    "are_greenlets",
     "are_greenlets_late",
     "get_ident",
     "give_way",
     "pause",
-    "signals_let_through",
     "sleep",
-    "start_thread",
 ]
 
 # How often a greenlet looks whether a native lock is free, which cannot wake it.
@@ -72,6 +67,11 @@ def _late_sleep() -> Callable[[float], None] | None:
     return None if _sleep_of_greenlets is not None else _has_patched("time") or _has_patched("_thread")
 
 
+def are_greenlets() -> bool:
+    """True where threads of ours are greenlets."""
+    return _sleep_of_greenlets is not None
+
+
 def are_greenlets_late() -> bool:
     """True where the program's threads are greenlets by now, and ours are native."""
     return _late_sleep() is not None
@@ -90,7 +90,11 @@ def acquire(lock: LockType, timeout: float) -> bool:
     timeout = min(max(0.0, timeout), TIMEOUT_MAX)
     late_sleep = _late_sleep()
     if late_sleep is None:
-        return lock.acquire(timeout=timeout)
+        try:
+            return lock.acquire(timeout=timeout)
+        except RuntimeError:
+            # Python 3.15 refuses to wait while modules are torn down: no thread is there that could release it.
+            return False
     give_up = system.monotonic() + timeout
     while not lock.acquire(blocking=False):
         left = give_up - system.monotonic()
@@ -103,66 +107,3 @@ def acquire(lock: LockType, timeout: float) -> bool:
 def give_way() -> None:
     """Let others run that wait for the GIL: they would get it only after the 5 ms of Python's switch interval."""
     sleep(0)
-
-
-def _signals_to_block() -> set[Any]:
-    """Return the signals that threads of ours leave to the program's; none where there is no such thing, as on Windows.
-
-    Not those that say what the thread itself has done wrong: blocked, they kill the process without a word of
-    faulthandler's. And a greenlet's thread is the program's.
-    """
-    if _sleep_of_greenlets is not None or not hasattr(_signal, "pthread_sigmask"):
-        return set()
-    own_faults = ("SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
-    never_blocked = ("SIGKILL", "SIGSTOP")
-    return signal.valid_signals() - {getattr(signal, name, None) for name in own_faults + never_blocked}
-
-
-_BLOCKED: Final = _signals_to_block()
-
-
-@contextmanager
-def signals_let_through() -> Iterator[None]:
-    """Block, on a thread of ours, no more than the main thread does: for a child process, which inherits it.
-
-    A signal that the program blocks from here on may still be delivered to this thread as long as the block runs.
-    """
-    before = _signal.pthread_sigmask(signal.SIG_BLOCK, ()) if _BLOCKED else set()
-    if not _BLOCKED or not before >= _BLOCKED:
-        yield
-        return
-    _signal.pthread_sigmask(signal.SIG_SETMASK, _blocked_by_main_thread())
-    try:
-        yield
-    finally:
-        _signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _blocked_by_main_thread() -> set[int]:
-    # Only Linux tells; elsewhere most programs block none.
-    with suppress(Exception), open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        mask = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk:"))
-        return {int(number) for number in _BLOCKED if mask >> (number - 1) & 1}
-    return set()
-
-
-def start_thread(function: Callable[..., object], arguments: tuple[object, ...] = ()) -> None:
-    """Start a daemon thread to which no signal of the process is delivered.
-
-    A signal that all threads of the program block, for a critical section or for sigwait, would be delivered to ours
-    otherwise, and end the process there. A thread inherits what its starter blocks; if it blocked them itself, a signal
-    could come before. Raises RuntimeError if no thread can be started.
-
-    Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal handler may
-    hold, and waits for the new thread.
-    """
-    if not _BLOCKED:
-        start_new_thread(function, arguments)
-        return
-    # Asked first: a signal handler that raises in the next call leaves the signals blocked.
-    before = _signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        _signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
-        start_new_thread(function, arguments)
-    finally:
-        _signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -68,6 +68,7 @@ RECIPES = {
         first="celery_orders.py",
         until=(4, "is packed"),
     ),
+    "rq": Recipe("rq_orders.py"),
     "gunicorn": Recipe(
         "-m gunicorn -c gunicorn_settings.py --no-control-socket -b 127.0.0.1:{port} gunicorn_shop:application",
         gets=("order/17", "order/18", "order/19", "order/20"),

@@ -164,6 +164,16 @@ def test_celery_workers_and_their_children():
     assert all(re.fullmatch(r"celery/[^/]+/\d+", name) for name in ran.streams)
 
 
+def test_every_job_of_rq_delivers_what_it_logged():
+    """F56: RQ ends its process by os._exit, and says nothing before."""
+    ran = run("rq")
+    packed = [message for message in ran.messages if message.startswith("INFO shop: ")]
+    assert sorted(packed) == [f"INFO shop: order {number} is packed" for number in range(4)]
+    assert all(re.fullmatch(r"rq/[^/]+/\d+", name) for name in ran.streams)
+    # The worker's own, and one for each job.
+    assert len(ran.streams) == 5
+
+
 def test_gunicorn_preloads_and_every_process_has_its_stream():
     ran = run("gunicorn")
     assert all(re.fullmatch(r"gunicorn/[^/]+/\d+", name) for name in ran.streams)

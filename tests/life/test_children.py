@@ -1,9 +1,15 @@
 """Children of multiprocessing and of pools: they end in ``os._exit``, and their last records arrive all the same."""
 
+import multiprocessing
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
 from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME
 
+from .conftest import PRELUDE as PROGRAM
 from .conftest import arrived
 
 METHODS = ("fork", "spawn", "forkserver")
@@ -54,6 +60,58 @@ def test_children_deliver_although_they_end_without_atexit(fake, run_children, w
     returned, output = run_children(indented(WAYS[way]), method)
     assert (returned, output) == (0, "")
     assert arrived(fake) == ["child 0", "child 1", "child 2", "parent"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("way", ["Process", "Pool"])
+def test_children_of_multiprocess_deliver_too(fake, run_children, way, method):
+    """F56: a copy of multiprocessing under another name, which pathos uses."""
+    pytest.importorskip("multiprocess")
+    returned, output = run_children(indented(WAYS[way]), method, "import multiprocess as multiprocessing")
+    assert (returned, output) == (0, "")
+    assert arrived(fake) == ["child 0", "child 1", "child 2", "parent"]
+
+
+@pytest.mark.parametrize("name", ["mp", "vendored.mp"])
+@pytest.mark.parametrize("way", ["Process", "Pool"])
+def test_children_of_a_copy_under_any_name_deliver_too(fake, run_children, tmp_path, way, name):
+    """F56: it is known by its shape; here the standard library's own, as a package may bring it along."""
+    place = tmp_path.joinpath(*name.split("."))
+    shutil.copytree(Path(multiprocessing.__file__).parent, place)
+    for path in place.rglob("*.py"):
+        path.write_text(re.sub(r"(?<![\w.])multiprocessing(?=[.\s])", name, path.read_text()))
+    returned, output = run_children(indented(WAYS[way]), "fork", f"import {name} as multiprocessing")
+    assert (returned, output) == (0, "")
+    assert arrived(fake) == ["child 0", "child 1", "child 2", "parent"]
+
+
+def test_a_copy_that_is_imported_after_the_first_record_is_found(fake, run_children):
+    """F56."""
+    pytest.importorskip("multiprocess")
+    main = """
+    say("first"); handler.flush()
+    import multiprocess
+    child = multiprocess.get_context("fork").Process(target=work, args=(0,)); child.start(); child.join()
+"""
+    returned, output = run_children(main)
+    assert (returned, output) == (0, "")
+    assert arrived(fake) == ["child 0", "first", "parent"]
+
+
+def test_workers_of_joblib_deliver(fake, run_children, tmp_path):
+    """F28: its processes are of loky, which ends them as multiprocessing does."""
+    pytest.importorskip("joblib")
+    program = PROGRAM.format(first="", stream=DEFAULT_LOG_STREAM_NAME, options={})
+    (tmp_path / "tasks.py").write_text(program + PRELUDE)
+    main = """
+    import joblib, tasks
+    from joblib.externals.loky import get_reusable_executor
+    joblib.Parallel(n_jobs=2)(joblib.delayed(tasks.work)(n) for n in range(3))
+    get_reusable_executor().shutdown(wait=True)
+"""
+    returned, output = run_children(main)
+    assert returned == 0, output
+    assert sorted(set(arrived(fake))) == ["child 0", "child 1", "child 2", "parent"]
 
 
 MORE = {

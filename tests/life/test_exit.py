@@ -5,6 +5,8 @@ import textwrap
 
 import pytest
 
+from .conftest import MODES
+
 ENDINGS = {
     "normal end": ("log.info('last')", 0),
     "sys.exit": ("log.info('last'); sys.exit(3)", 3),
@@ -61,14 +63,54 @@ def test_records_logged_while_the_interpreter_ends_arrive(fake, run, name, befor
     assert (returned, output) == (0, "")
 
 
-@pytest.mark.parametrize("before", ["", "log.info('first'); handler.flush()"])
-def test_a_finalizer_that_logs_while_modules_are_torn_down_is_delivered_or_told(fake, run, before):
-    """The interpreter imports nothing any more by then: the exit is not held up, and the loss is said."""
-    source = f"{before}\nclass Late:\n    def __del__(self): log.info('last')\nlate = Late()"
-    returned, output = run(source, close_timeout=3600)
+REPLACE = """
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", close_timeout=0.1, {})
+log.addHandler(handler)
+"""
+TORN_DOWN = {
+    "at first": "",
+    "after another": "log.info('first'); handler.flush()",
+    "after close": "log.info('first'); handler.close()",
+    "after an exit in vain": f"""
+class Client:
+    def put_log_events(self, **_): raise OSError
+{REPLACE.format("boto3_client=Client()")}
+log.info("first")
+""",
+    "beside a daemon thread in the middle of a request": f"""
+class Client:
+    def put_log_events(self, **_): called.set(); time.sleep(3600)
+{REPLACE.format("boto3_client=Client(), use_queues=False")}
+called = threading.Event()
+threading.Thread(target=log.info, args=("first",), daemon=True).start()
+called.wait()
+""",
+}
+
+
+@pytest.mark.parametrize("asked", ["", "; handler.flush()", "; handler.close()"], ids=["", "flush", "close"])
+@pytest.mark.parametrize("before", TORN_DOWN)
+def test_a_finalizer_that_logs_while_modules_are_torn_down_is_delivered_or_told(fake, run, before, asked):
+    """F61: Python imports nothing any more by then, and waits for no lock. The loss is said, at once."""
+    late = f"class Late:\n    def __del__(self): log.info('last'){asked}\nlate = Late()"
+    returned, output = run(f"{TORN_DOWN[before]}\n{late}", close_timeout=3600)
+    assert_told_or_delivered(fake, returned, output)
+
+
+@pytest.mark.parametrize("mode", ["without queues", "blocking"])
+def test_what_modes_deliver_or_tell_of_a_finalizer_that_logs_while_modules_are_torn_down(fake, run, mode):
+    """F61: also where the caller waits for more than the others do."""
+    late = "class Late:\n    def __del__(self): log.info('last'); log.info('last')\nlate = Late()"
+    returned, output = run(late, **MODES[mode], close_timeout=3600)
+    assert_told_or_delivered(fake, returned, output)
+
+
+def assert_told_or_delivered(fake, returned, output):
     assert returned == 0
-    delivered = "last" in fake.messages("g")
-    assert delivered != ("1 events not delivered at exit" in output), output
+    delivered = bool(fake.groups) and "last" in fake.messages("g")
+    assert delivered != ("not delivered at exit" in output), output
+    assert "Traceback" not in output
 
 
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):

@@ -1,0 +1,36 @@
+"""Gives an RQ worker of rq_shop.py four orders, through a stand-in for Redis on 127.0.0.1, and waits for its end."""
+
+import subprocess
+import sys
+import threading
+
+import redis
+import rq
+from fakeredis import TcpFakeServer
+from fakeredis._socket import _base
+from fakeredis.model import ClientInfo
+
+WORKER = [sys.executable, "-m", "rq.cli", "worker", "--burst", "--worker-class", "rq_shop.Worker"]
+
+
+class Info(ClientInfo):
+    """What the stand-in tells of a connection."""
+
+    def as_bytes(self) -> bytes:
+        # fakeredis writes addresses as Python does, with a space, which RQ's worker cannot read.
+        return super().as_bytes().replace(b"', ", b":").replace(b"('", b"").replace(b")", b"")
+
+
+def main() -> int:
+    _base.ClientInfo = Info
+    server = TcpFakeServer(("127.0.0.1", 0))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"redis://127.0.0.1:{server.server_address[1]}"
+    orders = rq.Queue(connection=redis.Redis.from_url(url))
+    for number in range(4):
+        orders.enqueue("rq_shop.pack", number)
+    return subprocess.run([*WORKER, "--url", url], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
