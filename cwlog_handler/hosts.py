@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from . import lifecycle
 from .notices import Notices
-from .system import getpid, kill
 from .starting import start_thread
+from .system import getpid, kill
 from .threads import sleep
 
 # What a copy of multiprocessing has in its module ``util``, whatever its name: billiard (Celery's), multiprocess (of

@@ -5,10 +5,9 @@ Must not know: what it does. Why it must be seen to end: see `subinterpreters`.
 
 from __future__ import annotations
 
-import _thread
-
 # What `signal` wraps in Python, between whose lines Ctrl-C could come.
 import _signal  # type: ignore[import-not-found]
+import _thread
 import os
 import signal
 from _thread import start_new_thread
