@@ -131,7 +131,7 @@ def own_call(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def the_call(*args: P.args, **kwargs: P.kwargs) -> R:
-        thread = _known(_current())
+        thread = _this_thread()
         if thread.is_in_call:
             return function(*args, **kwargs)
         try:
@@ -157,7 +157,7 @@ _THE_CALL: Final = own_call(_now).__code__
 @contextmanager
 def thread_of_calls() -> Iterator[None]:
     """Say that the current thread does nothing but our calls for as long as the block runs."""
-    thread = _known(_current())
+    thread = _this_thread()
     thread.spans.begin()
     thread.is_ours_alone = True
     try:
@@ -261,6 +261,15 @@ def _made_at(record: logging.LogRecord) -> float:
     # A record made by hand may have anything, or nothing.
     created = getattr(record, "created", None)
     return created if isinstance(created, (int, float)) else -inf
+
+
+def _this_thread() -> _Thread:
+    thread = _known(_current())
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is not None and not thread.is_in_call:
+        # gevent or eventlet may patch while the call is being made: from then on records have this ident.
+        suspects[id(greenlet.getcurrent())] = thread
+    return thread
 
 
 def _known(ident: int) -> _Thread:

@@ -143,6 +143,7 @@ def test_200_forks_while_other_threads_hold_logging_s_locks(run_forking, tmp_pat
         def put_log_events(self, *, logStreamName, logEvents, **_):
             for event in logEvents:
                 os.write(out, f"{logStreamName} {event['message']}\\n".encode())
+            return {}
     log.removeHandler(handler)
     handler = CloudWatchLogsHandler("g", "{process_id}", boto3_client=Client(), requests_per_second=None)
     log.addHandler(handler)
