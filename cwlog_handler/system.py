@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.machinery import BuiltinImporter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 if sys.platform == "win32":
     from nt import getpid, kill, urandom
 else:
     from posix import getpid, kill, urandom
 
-__all__ = ["getpid", "kill", "monotonic", "random", "sleep", "times_of_day_ms"]
+__all__ = ["from_program", "getpid", "kill", "monotonic", "random", "sleep", "times_of_day_ms"]
 
 # As many as a float has between 0 and 1.
 _RANDOM_BITS: Final = 53
@@ -53,13 +55,18 @@ def times_of_day_ms() -> tuple[int, ...]:
     They differ where a test has replaced the program's. It may give anything there, or raise.
     """
     system = int(_time.time() * 1000)
+    return from_program(lambda: (int(float(time.time()) * 1000), system), (system,))
+
+
+def from_program(ask: Callable[[], T], instead: T) -> T:
+    """Return what a name of the standard library says that a test may have replaced, or ``instead`` if it raises."""
     try:
-        return int(float(time.time()) * 1000), system
+        return ask()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
         # What pytest.fail raises is no Exception.
-        return (system,)
+        return instead
 
 
 def random() -> float:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import _thread
 import logging
 import os
-import time
 from collections.abc import Callable
-from os import getpid
 from threading import RLock
 from types import BuiltinFunctionType
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from .threads import acquire
+from .system import getpid
+from .threads import acquire, pause
 
 _Result = TypeVar("_Result")
 
@@ -143,9 +142,9 @@ def _enter(room: _Room) -> bool:
             return False
         if room.who is None:
             return True
-        # Another greenlet of this very thread, as above. Looked up late, it is gevent's sleep.
+        # Another greenlet of this very thread, as above.
         room.lock.release()
-        time.sleep(_POLL)
+        pause(_POLL)
     return False
 
 
