@@ -107,6 +107,8 @@ class Dispatch:
         self._serial = itertools.count()
         self._ready: OrderedDict[Stream, None] = OrderedDict()
         self._endpoint: str | None = None
+        # Requests under way that are presumed lost: their tokens are back already, and others run beside them.
+        self._lost: list[Send] = []
         self._connecting = False
         self._connect_retry = Retry(jitter)
         self._swept_at = clock()
@@ -202,7 +204,8 @@ class Dispatch:
         """Have requests that take too long for somebody's deadline made again, and plan to look at the others."""
         for stream in self._ready:
             while stream.lost_at(deadline) <= now and self._senders.presume_lost():
-                stream.presume_lost(now)
+                # Until its answer has come, or its time-outs are over.
+                self._lost.append(stream.presume_lost(now))
                 if stream.bucket is not None:
                     # When it arrived, if it did, nobody knows: now at the latest.
                     stream.bucket.give_back(now)
@@ -236,10 +239,13 @@ class Dispatch:
             self._ring()
 
     def _settle(self, stream: Stream, send: Send, outcome: outcomes.Outcome, arrived_at: float, now: float) -> None:
-        is_late = not stream.awaits(send)
-        self._senders.finished(is_late)
-        if not is_late and stream.bucket is not None:
+        # Not what the stream awaits: of two requests with a batch, it awaits neither once one of them has settled it.
+        was_lost = any(lost is send for lost in self._lost)
+        if was_lost:
+            self._lost = [lost for lost in self._lost if lost is not send]
+        elif stream.bucket is not None:
             stream.bucket.give_back(arrived_at)
+        self._senders.finished(was_lost)
         told = stream.settle(send, outcome, now)
         if isinstance(outcome, outcomes.Refused) and outcome.renew:
             self._endpoint = None

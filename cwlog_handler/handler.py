@@ -249,7 +249,7 @@ class CloudWatchLogsHandler(logging.Handler):
             self.emit(record)
             return True
         # Before any filter: it may count, or log.
-        if record.thread in self._suspects and is_our_own(record):
+        if self._is_suspect(record) and is_our_own(record):
             return False
         try:
             verdict: bool | logging.LogRecord = self.filter(record)
@@ -274,7 +274,12 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         failure = None
         try:
-            if record.thread in self._suspects and (is_our_own(record) or was_taken(record, self)):
+            try:
+                is_suspect = record.thread in self._suspects
+            except (TypeError, AttributeError):
+                # A record made by hand may have anything there, or nothing.
+                is_suspect = False
+            if is_suspect and (is_our_own(record) or was_taken(record, self)):
                 return
             try:
                 text = self.format(record)
@@ -305,6 +310,12 @@ class CloudWatchLogsHandler(logging.Handler):
                 raise
             failure = None  # or it would keep this frame, and this frame it
             nesting.complain(self, record)
+
+    def _is_suspect(self, record: logging.LogRecord) -> bool:
+        try:
+            return record.thread in self._suspects
+        except (TypeError, AttributeError):
+            return False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, logging's name
         """Say on stderr what went wrong with a record, as every handler does.

@@ -73,6 +73,7 @@ class Retry:
     def worked(self) -> None:
         """Forget the failures."""
         self.failures = self._quick_retries = 0
+        self._not_before = -inf
         self._backoff.worked()
         self._slow.worked()
 

@@ -102,6 +102,7 @@ class Senders:
             self._threads.discard(thread)
             self._is_short_of_threads = True
             return False
+        self._is_short_of_threads = False
         return True
 
     def finished(self, was_lost: bool = False) -> None:

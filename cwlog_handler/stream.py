@@ -197,8 +197,10 @@ class Stream:
         """Return when the first of the requests under way is to be presumed lost; ``inf`` for never."""
         return min([presumed_lost_at(send.start, self._answer_took, deadline) for send in self._sent], default=inf)
 
-    def presume_lost(self, now: float) -> None:
-        """Count no longer on an answer to the request that is under way for longest: its batch goes again, at once.
+    def presume_lost(self, now: float) -> Send:
+        """Count no longer on an answer to the request that is under way for longest, and return it.
+
+        Its batch goes again, at once.
 
         Should the answer come all the same, `settle` still heeds it.
         """
@@ -209,6 +211,7 @@ class Stream:
         self._ledger.retries += 1
         self._ledger.last_error = f"no answer to a request for {now - send.start:.1f} s"
         self._put_back(send, send.batch, send.doubts + 1)
+        return send
 
     def _may_overlap(self) -> bool:
         """True if a further request may go out now; its batch is closed then, or waits closed for its turn."""

@@ -66,6 +66,11 @@ class ParallelWorld:
         self._rounds = simulated(self, lambda: self.now, jitter=jitter, sleep_until=self._park, **options)
 
     @property
+    def free_senders(self):
+        """How many requests would start at once."""
+        return self._rounds.senders.free
+
+    @property
     def stats(self):
         return self._rounds.stats()
 

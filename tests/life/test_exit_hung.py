@@ -18,7 +18,9 @@ def test_a_hung_endpoint_costs_one_deadline_and_one_line_however_many_streams(fa
     returned, output = run(source, stream="{logger_name}", close_timeout=1, within=15)
     assert returned == 0
     assert len(output.splitlines()) == 1
-    assert "40 events not delivered at exit: no answer to a request for 0.5 s" in output
+    # Which of the two it is depends on whether the first request started in the first half second.
+    why = ("no answer to a request for ", "not finished within close_timeout=1 s")
+    assert any(f"40 events not delivered at exit: {words}" in output for words in why), output
 
 
 CAUSES = {
@@ -32,7 +34,7 @@ def test_the_line_at_exit_says_why(fake, run, name):
     """F25."""
     stream, fault, words = CAUSES[name]
     fake.fail(fault)
-    returned, output = run("log.info('m')", stream=stream, close_timeout=1)
+    returned, output = run("log.info('m')", stream=stream, close_timeout=3)
     assert returned == 0
     (line,) = not_delivered(output)
     assert "1 events not delivered" in line
