@@ -127,7 +127,9 @@ class Flusher:
         if timeout is not None:
             return self._flush(timeout)
         timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
-        settled = self.rounds.is_settled if timeout <= 0 < self._close_timeout else self._flush(timeout)
+        # Once the exit has waited in vain, it is not tried again; what came later, where it has not, has a try.
+        is_over = self._has_given_up and timeout <= 0 < self._close_timeout
+        settled = self.rounds.is_settled if is_over else self._flush(max(0.0, timeout))
         self._flushed_in_vain_at = -inf if settled else self._clock()
         if not settled and self._give_up_at is not None and not self._has_given_up:
             # What handlers in front of this one have handed on meanwhile.

@@ -35,6 +35,7 @@ from typing import Final, ParamSpec, TypeVar
 from . import system
 from .interruptions import is_interruption, looks_like_one
 from .starting import start_thread as start_native_thread
+from .threads import get_ident as _native_ident
 from .tracing import no_spans
 
 P = ParamSpec("P")
@@ -95,6 +96,13 @@ class _Thread:
         self.collections = _Times()
         self.taken: dict[tuple[int, int], logging.LogRecord] = {}
         """What was handed on during the call, by record and handler; kept, as the numbers are given anew."""
+
+    def break_off(self) -> None:
+        """Be in no call any more."""
+        self.is_in_call = self.is_collecting = False
+        self.taken.clear()
+        if not self.is_ours_alone:
+            self.spans.end()
 
 
 suspects: Final[dict[int | None, _Thread]] = {None: _Thread()}
@@ -187,6 +195,10 @@ def is_our_own(record: logging.LogRecord) -> bool:
     if here is None or not here.is_in_call:
         return _was_made_in_a_call(record, ident)
     logged, is_the_programs, call = _look_below(sys._getframe(1))
+    if call is None and current == _native_ident():
+        # Ctrl-C has broken the call off before it could say that it was over.
+        here.break_off()
+        return _was_made_in_a_call(record, ident)
     if logged is None:
         is_new = here.spans.hold(_made_at(record))
     else:

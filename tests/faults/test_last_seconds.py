@@ -199,17 +199,20 @@ def test_streams_whose_requests_are_swallowed_leave_threads_to_others(capsys):
     assert world.most_at_a_time <= MOST_SENDERS + MOST_LOST
 
 
-@pytest.mark.parametrize("rate", [1, 5])
+@pytest.mark.parametrize("rate", [2, 5])
 def test_an_answer_that_comes_after_all_costs_neither_a_token_nor_a_thread(rate):
     """Its batch was under way a second time: both requests end, and what was lent for them is back."""
-    slow = {1: Weather(2.5)}
+    slow: dict[int, Weather] = {}
     world = ParallelWorld(lambda now: slow.get(len(world.requests), WELL), lambda: 0.5, requests_per_second=rate)
-    world.log("first")
-    assert world.flush(3.5)
     for number in range(2 * MOST_SENDERS):
-        slow = {len(world.requests) + 1: Weather(0.8)}
-        world.log(f"{number}")
-        assert world.flush(2.0), (number, world.stats)
+        world.log(f"well {number}")
+        assert world.flush(5.0), (number, world.stats)
+        # Presumed lost after a second, answered after 1.2, while the other is under way until 1.5.
+        sent = len(world.requests)
+        slow.update({sent + 1: Weather(1.2), sent + 2: Weather(0.5)})
+        world.log(f"slow {number}")
+        world.flush(2.0)
+        assert len(world.requests) == sent + 2
         world.wait(2.0)
-    assert world.stats.delivered == world.stats.emitted
+    assert world.stats.delivered == world.stats.emitted == 4 * MOST_SENDERS
     assert world.free_senders == MOST_SENDERS
