@@ -28,6 +28,7 @@ from .advice import Call
 from .batches import Batch
 from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
 from .own_calls import own_call
+from .threads import acquire, allocate_lock
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
@@ -49,7 +50,7 @@ class Client:
     """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
 
     ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
-    ``making`` is held while a boto3 client is made: a session makes one at a time.
+    ``making`` makes what is entered while a boto3 client of our own is made.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Client:
         log_group_class: str | None,
         log_format: str | None = None,
         say: Callable[[str, str], None],
-        making: AbstractContextManager[object] | None = None,
+        making: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self._log_group = log_group_name
         self._region_name = region_name
@@ -83,18 +84,20 @@ class Client:
         self._log_group_class = log_group_class
         self._log_format = log_format
         self._say = say
-        self._making = making or contextlib.nullcontext()
-        self._session: Any = None
+        self._making = making
         self._boto3: Any = None
         # What the time-outs of our own client are bounded by, in seconds.
         self._patience: float = READ_TIMEOUT
         self._is_outdated = False
         self._is_inherited = False
+        self.start_over()
 
     def start_over(self) -> None:
         """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
-        self._is_inherited = self._boto3 is not None
+        self._is_inherited = self._is_inherited or self._boto3 is not None
         self._boto3 = self._session = None
+        # Held while the session is used: it makes one client at a time.
+        self._lock = allocate_lock()
 
     @own_call
     def connect(self, patience: float | None = None) -> Connection:
@@ -103,17 +106,13 @@ class Client:
         It may take seconds, looking for credentials. A client that was passed in is used as it is. ``patience`` is how
         many seconds an answer may take at most; None for as many as usual.
         """
-        _follow_patches()
         try:
+            _follow_patches()
             client = self._boto3
             if not self._is_fit(client, patience):
-                with self._making:
-                    client = self._boto3
-                    # Another thread may have made it meanwhile.
-                    if not self._is_fit(client, patience):
-                        client = self._users() if self._users_client is not None else self._made(patience)
-                        hooks.install(client)
-                        self._boto3, self._is_outdated = client, False
+                client = self._made_by_one_thread(patience)
+                if client is None:
+                    return Unavailable("another thread has been making the client for long", ambiguous=False)
         except Exception as error:
             return errors.connect_outcome_of(error, Call(_PUT, self._log_group))
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
@@ -165,12 +164,35 @@ class Client:
             self._is_outdated = True
         return outcome
 
+    def _made_by_one_thread(self, patience: float | None) -> Any:
+        """Return the client, made anew unless another thread does it meanwhile; None if none is to be had in time."""
+        lock = self._lock
+        is_taken = False
+        try:
+            is_taken = acquire(lock, _bounded(patience))
+            if not is_taken:
+                # Credentials are slow to come, or Ctrl-C between two instructions left it taken. The next one does
+                # not wait for that again, and has a session of its own.
+                self._lock, self._session = allocate_lock(), None
+                return None if self._is_outdated else self._boto3
+            if not self._is_fit(self._boto3, patience):
+                client = self._users() if self._users_client is not None else self._made(patience)
+                hooks.install(client)
+                self._boto3, self._is_outdated = client, False
+            return self._boto3
+        finally:
+            if is_taken:
+                lock.release()
+
     def _made(self, patience: float | None) -> Any:
-        # The session has the credentials, which may take seconds to come by: it is kept unless they were refused.
-        if self._session is None or self._is_outdated:
-            self._session = _a_session(self._profile_name)
-        self._patience = _bounded(patience)
-        return _made_by(self._session, self._region_name, self._endpoint_url, self._patience)
+        with self._making():
+            # The session has the credentials, which may take seconds to come by: it is kept unless they were refused.
+            session = self._session
+            if session is None or self._is_outdated:
+                session = _a_session(self._profile_name)
+            client = _made_by(session, self._region_name, self._endpoint_url, _bounded(patience))
+            self._session, self._patience = session, _bounded(patience)
+        return client
 
     def _users(self) -> Any:
         client = self._users_client

@@ -21,7 +21,7 @@ from .decisions import Send, Wait
 from .ledger import Ledger
 from .notices import Notices
 from .pacing import ARRIVED_AFTER_MOST, Overlap, SendInterval, shared_bucket
-from .retry import NO_DEADLINE, Deadline, Retry
+from .retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
 from .senders import MOST_SENDERS, Job, Senders
 from .stream import Stream
 from .threads import Empty, SimpleQueue
@@ -195,7 +195,7 @@ class Dispatch:
         match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
                 self.plan(stream, now)
-                return partial(self._call, stream, send, self._patience(now, deadline))
+                return partial(self._call, stream, send, self._patience(now, deadline, stream))
             case Wait(until):
                 self.plan(stream, until)
         return None
@@ -212,11 +212,17 @@ class Dispatch:
             if (lost_at := stream.lost_at(deadline)) < inf:
                 self.plan(stream, max(lost_at, now + WAIT_FOR_THREADS))
 
-    def _patience(self, now: float, deadline: Deadline) -> float | None:
-        """Return how many seconds a request may take that starts now; None for as many as usual."""
+    def _patience(self, now: float, deadline: Deadline, stream: Stream | None = None) -> float | None:
+        """Return how many seconds a request may take that starts now; None for as many as usual.
+
+        Without a stream: one of a client that is being made, which knows nothing of the service yet.
+        """
         if deadline.at == inf or not self._senders.is_crowded:
             return None
-        return max(LEAST_PATIENCE_INLINE if self._senders.inline else LEAST_PATIENCE, (deadline.at - now) / 2)
+        least = LEAST_PATIENCE_INLINE if self._senders.inline else LEAST_PATIENCE
+        if stream is None:
+            return time_for_an_answer(now, 0.0, 0.0, deadline, least)
+        return stream.time_for_an_answer(now, deadline, least)
 
     def _call(self, stream: Stream, send: Send, patience: float | None) -> None:
         """Make one request; runs on a sender's thread and touches nothing of ours but the bucket and the results."""

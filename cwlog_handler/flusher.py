@@ -126,8 +126,8 @@ class Flusher:
         self.notice_fork()
         if timeout is not None:
             return self._flush(timeout)
-        timeout = self._close_timeout if self._give_up_at is None else self._give_up_at - self._clock()
-        # Once the exit has waited in vain, it is not tried again; what came later, where it has not, has a try.
+        timeout = self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at) - self._clock()
+        # Once the exit has waited in vain, it is not tried again.
         is_over = self._has_given_up and timeout <= 0 < self._close_timeout
         settled = self.rounds.is_settled if is_over else self._flush(max(0.0, timeout))
         self._flushed_in_vain_at = -inf if settled else self._clock()
@@ -265,7 +265,13 @@ class Flusher:
         now = self._clock()
         if sys.is_finalizing():
             return now + LAST_MOMENT
-        return self._give_up_at or now + self._close_timeout
+        return now + self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at)
+
+    def _ends_at(self, give_up_at: float) -> float:
+        """Return until when what comes during the exit is tried: a moment at least, where it has not waited in vain."""
+        if self._has_given_up:
+            return give_up_at
+        return max(give_up_at, self._clock() + min(self._close_timeout, LAST_MOMENT))
 
     def _run(self) -> None:
         driving = self._driving

@@ -191,7 +191,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_class=options.log_group_class(log_group_class),
             log_format=log_format,
             say=notices.say,
-            making=lifecycle.no_fork,
+            making=lifecycle.no_fork.held,
         )
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
@@ -277,8 +277,7 @@ class CloudWatchLogsHandler(logging.Handler):
             try:
                 is_suspect = record.thread in self._suspects
             except (TypeError, AttributeError):
-                # A record made by hand may have anything there, or nothing.
-                is_suspect = False
+                is_suspect = False  # as in `_is_suspect`, without its call
             if is_suspect and (is_our_own(record) or was_taken(record, self)):
                 return
             try:
@@ -315,6 +314,7 @@ class CloudWatchLogsHandler(logging.Handler):
         try:
             return record.thread in self._suspects
         except (TypeError, AttributeError):
+            # A record made by hand may have anything there, or nothing.
             return False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, logging's name

@@ -154,12 +154,16 @@ def _die_at_once_when_forked() -> None:
 
 
 def _on_sigterm(*_: object) -> None:
-    if lifecycle.is_interrupted():
-        start_thread(_send_sigterm_again)
-        return
+    is_interrupted = lifecycle.is_interrupted()
+    if is_interrupted:
+        with suppress(RuntimeError):
+            start_thread(_send_sigterm_again)
+            return
+        # There are no more threads: nothing can be waited for.
     # First, so that whoever is impatient and sends another is obeyed at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    lifecycle.deliver_all()
+    if not is_interrupted:
+        lifecycle.deliver_all()
     kill(getpid(), signal.SIGTERM)
     # Still there: process 1 of a container does not die of it.
     handle_sigterm()

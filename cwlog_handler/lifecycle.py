@@ -9,12 +9,14 @@ import atexit
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from math import inf
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from . import own_calls, own_threads, pacing, subinterpreters
-from .threads import acquire, allocate_lock, get_ident
+from .threads import LockType, acquire, allocate_lock, get_ident
 
 
 class Watched(Protocol):
@@ -43,8 +45,8 @@ class Watched(Protocol):
         """After `finish`: have the thread end, whatever is left; do not wait for it."""
 
 
-# How long a fork waits for `no_fork` at most. Making a client takes some 60 ms, unless credentials are slow to come.
-_FORK_WAITS: Final = 2.0
+# How many seconds `no_fork` is waited for. Making a client takes some 60 ms, unless credentials are slow to come.
+_WAITS: Final = 2.0
 
 _SHUTDOWN: Final = logging.shutdown.__code__
 
@@ -56,6 +58,7 @@ class _NoFork:
     """Held while something is done in which a fork would leave locks behind that nobody in the child could release.
 
     OpenSSL's are such, while a context is made: the child would wait for them for ever, as soon as it makes its own.
+    Nobody waits for it for longer than two seconds; then they go on all the same.
     """
 
     def __init__(self) -> None:
@@ -64,26 +67,37 @@ class _NoFork:
     def start_over(self) -> None:
         """Be free: at first, and in the child of a fork."""
         self._lock = allocate_lock()
-        self._forks_on: int | None = None
+        self._held_by_fork: tuple[int, LockType] | None = None
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Put forks of other threads off, as long as the block runs."""
+        lock = self._lock
+        is_taken = False
+        try:
+            is_taken = acquire(lock, _WAITS)
+            if not is_taken:
+                # Held for very long, or left taken by Ctrl-C between two instructions: nobody need wait for it again.
+                self._lock = allocate_lock()
+            yield
+        finally:
+            if is_taken:
+                lock.release()
 
     def before_fork(self) -> None:
         """Wait until nobody is at it, but not for ever."""
+        lock = self._lock
         # On a thread of ours it may be this very thread.
-        if not own_threads.is_own_thread() and acquire(self._lock, _FORK_WAITS):
+        if not own_threads.is_own_thread() and acquire(lock, _WAITS):
             # Others may fork at the same time, and wait here in vain: it is not theirs to release, nor to forget.
-            self._forks_on = get_ident()
+            self._held_by_fork = get_ident(), lock
 
     def after_fork(self) -> None:
         """Go on, in the parent."""
-        if self._forks_on == get_ident():
-            self._forks_on = None
-            self._lock.release()
+        if self._held_by_fork is not None and self._held_by_fork[0] == get_ident():
+            lock = self._held_by_fork[1]
+            self._held_by_fork = None
+            lock.release()
 
 
 no_fork: Final = _NoFork()
@@ -96,12 +110,19 @@ def watch(flusher: Watched) -> None:
         flusher.finish(flusher.deadline_from_now())
 
 
-def finish_all(*_: object, **__: object) -> None:
+def finish_all(*_args: object, **_kwargs: object) -> None:
     """See all flushers to their end: no code of ours may run once this process is over."""
     global _has_finished
     _has_finished = True
-    for flusher, deadline in _deadlines():
-        flusher.finish(deadline)
+    waiting = _deadlines()
+    try:
+        while waiting:
+            flusher, deadline = waiting.pop(0)
+            flusher.finish(deadline)
+    finally:
+        # Somebody is impatient and has sent Ctrl-C: the others say what they have left, and wait for nothing.
+        for flusher, _ in waiting:
+            flusher.finish(-inf)
     if subinterpreters.is_one():
         # After all of them: a request that is waited for takes no time from another handler.
         for flusher in list(_watched):

@@ -30,6 +30,10 @@ TRIES_APART: Final = 1 / 3
 # answer took.
 SILENCE_LEAST: Final = 0.5
 USUAL_AND_HALF: Final = 1.5
+# Where no other request can be made beside one, it is given up for the next after this part of the time that is left,
+# or so many seconds before the deadline, whichever is sooner.
+SHARE_FOR_AN_ANSWER: Final = 2 / 3
+FOR_ANOTHER_TRY: Final = 1.0
 
 
 class Deadline(NamedTuple):
@@ -64,11 +68,11 @@ class Retry:
 
     def at(self, deadline: Deadline) -> float:
         """Return the instant of the next try."""
-        left = deadline.at - self._failed_at
-        if self._not_before <= self._failed_at or not 0 < left < inf:
+        if self._not_before <= self._failed_at or not self._failed_at < deadline.at < inf:
             return self._not_before
-        in_time = self._failed_at + left * self._share
-        return min(self._not_before, max(in_time, self._tried_at + TRIES_APART))
+        # Counted from when it was tried: what took long to fail, or had no answer, has used up its share of the time.
+        in_time = self._tried_at + (deadline.at - self._tried_at) * self._share
+        return min(self._not_before, max(in_time, self._failed_at, self._tried_at + TRIES_APART))
 
     def worked(self) -> None:
         """Forget the failures."""
@@ -104,3 +108,16 @@ def presumed_lost_at(started_at: float, usual: float, deadline: Deadline) -> flo
     waited_from = max(started_at, deadline.since)
     in_time = waited_from + max(SILENCE_LEAST, (deadline.at - waited_from) / 2)
     return max(in_time, started_at + USUAL_AND_HALF * usual)
+
+
+def time_for_an_answer(now: float, usual: float, silence: float, deadline: Deadline, least: float) -> float:
+    """Return how many seconds a request may take for somebody's deadline if no other can be made beside it.
+
+    A request that was swallowed must leave time for another; but a service that is slow must be heard, or it stores the
+    same batch with every try. ``usual`` is how many seconds the last good answer took. ``silence`` is how many were
+    waited in vain since: the next try gets twice that, without the last second. ``least`` are the fewest seconds.
+    """
+    left = deadline.at - now
+    before_another = left - FOR_ANOTHER_TRY
+    unknown = min(max(left * SHARE_FOR_AN_ANSWER, 2 * silence), before_another)
+    return max(least, unknown, min(left, USUAL_AND_HALF * usual))

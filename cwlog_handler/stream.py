@@ -26,7 +26,7 @@ from .inquiry import Inquiry, Verdict, rejoined
 from .ledger import Ledger
 from .losses import Loss
 from .pacing import Overlap, SendInterval, TokenBucket, Turn
-from .retry import NO_DEADLINE, Deadline, Retry, presumed_lost_at
+from .retry import NO_DEADLINE, Deadline, Retry, presumed_lost_at, time_for_an_answer
 
 # A full batch is taken so long before its token is free: to make a request of it takes some milliseconds, which would
 # each time be missing from the second.
@@ -43,7 +43,7 @@ class Stream:
 
     __slots__ = (
         "_again", "_age_limit", "_answer_took", "_backlog", "_due", "_flows", "_inquiry", "_interval", "_is_well",
-        "_ledger", "_loss", "_overlap", "_retry", "_rules", "_sent", "_token",
+        "_ledger", "_loss", "_overlap", "_retry", "_rules", "_sent", "_silence", "_token",
         "asked_at", "bucket", "last_used", "name",
     )  # fmt: skip
 
@@ -73,9 +73,11 @@ class Stream:
         # About refusals that name no event; None: there were none.
         self._inquiry: Inquiry | None = None
         self._retry = Retry(random)
-        # The last answer was good; the last good answer took so many seconds.
+        # The last answer was good. How many seconds the last good answer took, and how many one was waited for in vain
+        # since then.
         self._is_well = False
         self._answer_took = 0.0
+        self._silence = 0.0
         self._token: str | None = None
         # When what waits has waited long enough.
         self._due = 0.0
@@ -197,6 +199,10 @@ class Stream:
         """Return when the first of the requests under way is to be presumed lost; ``inf`` for never."""
         return min([presumed_lost_at(send.start, self._answer_took, deadline) for send in self._sent], default=inf)
 
+    def time_for_an_answer(self, now: float, deadline: Deadline, least: float) -> float:
+        """Return how many seconds a request may take that starts now, if no other can be made beside it."""
+        return time_for_an_answer(now, self._answer_took, self._silence, deadline, least)
+
     def presume_lost(self, now: float) -> Send:
         """Count no longer on an answer to the request that is under way for longest, and return it.
 
@@ -315,6 +321,7 @@ class Stream:
 
     def _worked(self, send: Send, now: float) -> None:
         self._answer_took = now - send.start
+        self._silence = 0.0
         self._flows = True
         self._is_well = True
         self._retry.worked()
@@ -371,8 +378,10 @@ class Stream:
                 self._ledger.last_error = code
                 self._interval.throttled()
                 self._retry.failed(tried_at, now)
-            case outcomes.Unavailable(cause):
+            case outcomes.Unavailable(cause, ambiguous):
                 self._ledger.last_error = cause
+                if ambiguous:
+                    self._silence = max(self._silence, now - tried_at)
                 self._retry.failed(tried_at, now)
             case outcomes.Refused(_, advice):
                 self._ledger.last_error = advice

@@ -1,7 +1,10 @@
 """What happens to flushers when the process forks or ends."""
 
 import threading
+from math import inf
 from weakref import WeakSet
+
+import pytest
 
 from cwlog_handler import lifecycle
 from cwlog_handler.own_threads import is_own_thread, own_thread
@@ -20,7 +23,7 @@ def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent(monkey
 
 def test_two_forks_at_once_leave_no_lock_behind(monkeypatch):
     """F27: the one that waits in vain must not make the other forget to release: no client could be made any more."""
-    monkeypatch.setattr(lifecycle, "_FORK_WAITS", 0.01)
+    monkeypatch.setattr(lifecycle, "_WAITS", 0.01)
     no_fork = lifecycle._NoFork()
 
     def fork():
@@ -33,6 +36,52 @@ def test_two_forks_at_once_leave_no_lock_behind(monkeypatch):
     other.join()
     no_fork.after_fork()
     assert no_fork._lock.acquire(blocking=False)
+
+
+def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end(monkeypatch):
+    """F27: credentials may take minutes to come, and a handler elsewhere has its own client to make."""
+    monkeypatch.setattr(lifecycle, "_WAITS", 0.01)
+    no_fork = lifecycle._NoFork()
+    with no_fork.held():
+        with no_fork.held():
+            entered = True
+        no_fork.before_fork()
+        no_fork.after_fork()
+    assert entered
+    # Nobody has left it taken, nor released what was another's.
+    with no_fork.held():
+        assert not no_fork._lock.acquire(blocking=False)
+    assert no_fork._lock.acquire(blocking=False)
+
+
+class Finishing:
+    """A flusher that notes its deadline, and is interrupted."""
+
+    def __init__(self, finished, error=None):
+        self._finished = finished
+        self._error = error
+
+    def deadline_from_now(self):
+        return 5.0
+
+    def begin_to_deliver(self, deadline):
+        pass
+
+    def finish(self, deadline):
+        self._finished.append(deadline)
+        if self._error is not None:
+            raise self._error
+
+
+def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what_they_have_left(monkeypatch):
+    """F25: a second handler would end without a word, and its thread would go on while modules are torn down."""
+    finished = []
+    flushers = [Finishing(finished, KeyboardInterrupt()), Finishing(finished), Finishing(finished)]
+    monkeypatch.setattr(lifecycle, "_watched", flushers)
+    monkeypatch.setattr(lifecycle, "_has_finished", False)
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.finish_all()
+    assert finished == [5.0, -inf, -inf]
 
 
 def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeypatch):

@@ -496,6 +496,69 @@ def test_a_record_that_is_handed_on_twice_while_we_call_for_it_comes_once(fake, 
     assert sorted(fake.messages("g", "s")) == ["one", "two"]
 
 
+@pytest.mark.parametrize("thread", [[], {}, "a name", None], ids=repr)
+@pytest.mark.parametrize("filters", [[], [lambda record: True]], ids=["no filter", "a filter"])
+def test_a_record_whose_thread_is_none_at_all_is_taken(attach, filters, thread):
+    """A record made by hand, or from another language's, may have anything there."""
+    handler = attach()
+    handler.filters = filters
+    handler.handle(logging.makeLogRecord({"thread": thread, "msg": "x"}))
+    assert handler.stats.emitted == 1
+
+
+@pytest.mark.parametrize("filters", [[], [lambda record: True]], ids=["no filter", "a filter"])
+def test_a_record_without_a_thread_is_taken(attach, filters):
+    """As what a program builds without logging's help."""
+    handler = attach()
+    handler.filters = filters
+    record = logging.makeLogRecord({"msg": "x"})
+    del record.thread
+    handler.handle(record)
+    assert handler.stats.emitted == 1
+
+
+class CtrlC:
+    """Raises KeyboardInterrupt before a line of `own_call`, the how-manieth is given."""
+
+    def __init__(self, line):
+        self._left = line
+
+    def trace(self, frame, event, _argument):
+        if frame.f_code is not own_calls._THE_CALL:
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.trace
+
+    def interrupt(self, call):
+        """Make the call; False if it ended before that line."""
+        sys.settrace(self.trace)
+        try:
+            call()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+        return False
+
+
+def test_wherever_ctrl_c_ends_a_call_of_ours_the_next_record_is_the_programs(attach, logger):
+    """Where the caller makes the call: what it logs afterwards would be taken for ours, and never be delivered."""
+    handler = attach()
+    call = own_call(lambda: None)
+    line = 0
+    while CtrlC(line).interrupt(call):
+        logger.info("%s", line)
+        line += 1
+        assert handler.stats.emitted == line
+        kept = logging.makeLogRecord({"thread": threading.get_ident()})
+        assert not is_our_own(kept)
+    assert line > 5
+
+
 @pytest.mark.parametrize("name", [None, 5, b"x"])
 def test_a_record_whose_name_is_none_at_all_is_taken(attach, name):
     """A record made by hand may have any; a logger with a filter is the one that would raise."""

@@ -138,7 +138,6 @@ class ParallelWorld:
         """Wait until all is settled, for so many seconds; True if it was."""
         deadline = self.now + seconds
         if self._is_inline:
-            self._rounds.hasten_all()
             self._pass(deadline, Deadline(deadline))
         else:
             ticket = self._rounds.ask_for_word(deadline)
@@ -149,6 +148,9 @@ class ParallelWorld:
     def _pass(self, until, deadline):
         for _ in range(ENDLESS):
             ended = self._ended
+            if deadline is not NO_DEADLINE:
+                # As the flusher does it, where it drives on the caller's thread.
+                self._rounds.hasten_all()
             next_at = self._rounds.step(deadline)
             if self._ended != ended:
                 # There is an answer to be looked at, at this same instant.

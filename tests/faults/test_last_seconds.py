@@ -216,3 +216,43 @@ def test_an_answer_that_comes_after_all_costs_neither_a_token_nor_a_thread(rate)
         world.wait(2.0)
     assert world.stats.delivered == world.stats.emitted == 4 * MOST_SENDERS
     assert world.free_senders == MOST_SENDERS
+
+
+@pytest.mark.parametrize("answers_after", [0.02, 1.5, 2.5])
+def test_a_slow_service_is_heard_although_the_caller_makes_the_request(answers_after):
+    """Four seconds are enough for an answer that takes less than two thirds of them; each record is stored once."""
+    world = ParallelWorld(lambda now: Weather(answers_after), lambda: 0.5, is_inline=True)
+    for number in range(4):
+        world.log(f"{number}")
+        assert world.flush(4.0), world.stats
+    assert world.stored == {"s": ["0", "1", "2", "3"]}
+    assert (world.stats.possibly_duplicated, world.stats.retries) == (0, 0)
+
+
+def test_a_service_that_is_slower_than_a_caller_expects_is_heard_with_its_next_record():
+    """What took two thirds of the time in vain gets all but the last second, once somebody waits anew."""
+    world = ParallelWorld(lambda now: Weather(2.9), lambda: 0.5, is_inline=True)
+    world.log("0")
+    assert not world.flush(4.0)
+    world.log("1")
+    # There is no time for a second answer.
+    assert not world.flush(4.0)
+    assert world.stats.delivered == 1
+    world.log("2")
+    assert world.flush(6.5)
+    # By now it is known how long an answer takes.
+    world.log("3")
+    assert world.flush(4.0)
+    assert world.stored["s"][-3:] == ["1", "2", "3"]
+    assert world.stats.delivered == 4
+
+
+def test_a_swallowed_request_costs_nothing_although_the_service_was_slow_before():
+    """A caller that has waited in vain before still keeps a second for another try."""
+    weather = itertools.chain([Weather(inf)] * 3, itertools.repeat(WELL))
+    world = ParallelWorld(lambda now: next(weather), lambda: 0.5, is_inline=True)
+    world.log("0")
+    world.flush(1.5)
+    world.log("1")
+    assert world.flush(4.0), world.stats
+    assert world.stats.delivered == 2

@@ -164,3 +164,18 @@ def test_an_idle_program_with_a_handler_in_front_makes_no_request(fake, start, f
     count = len(fake.requests)
     assert not fake.wait_for(lambda: len(fake.requests) > count, timeout=1.0)
     assert fake.messages("g", "s") == ["one", "two"]
+
+
+def test_what_is_handed_on_after_the_deadline_of_the_exit_has_a_try(run, fake):
+    """F57: nothing was left at the deadline, so nothing says yet that the service does not answer."""
+    source = """
+    from logging.handlers import MemoryHandler
+    front = MemoryHandler(100, target=handler)
+    log.removeHandler(handler)
+    log.addHandler(front)
+    log.info("kept")
+    """
+    # What is registered before ours runs after it, and before logging's own.
+    first = "import atexit, logging, time; atexit.register(time.sleep, 0.5)"
+    assert run(source, first=first, close_timeout=0.4) == (0, "")
+    assert fake.messages("g", "s") == ["kept"]
