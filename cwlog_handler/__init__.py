@@ -42,8 +42,8 @@ from importlib import import_module
 # typing's name for it is the only thing that would be needed of typing here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .core.ledger import Stats
     from .handler import CloudWatchLogsHandler
-    from .ledger import Stats
 
 __all__ = ["CloudWatchLogsHandler", "Stats"]
 __version__ = "0.1.0"

@@ -12,20 +12,24 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import formatting, keywords, lifecycle, limits, nesting, options
-from .batches import Rules
-from .documents import Documents
-from .events import MIN_TEXT_BYTES, OVERSIZE, Oversize
-from .flusher import Flusher, sleep_until
-from .intake import OVERFLOW, Bounds, Overflow
-from .ledger import Stats
-from .names import DEFAULT_LOG_STREAM_NAME
-from .naming import Naming
-from .notices import Notices
-from .own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
-from .rounds import Rounds
-from .system import monotonic, random
-from .turns import Turn, needs_no_turn
+from . import keywords, options
+from .core import limits
+from .core.batches import Rules
+from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
+from .core.ledger import Stats
+from .delivery.intake import OVERFLOW, Bounds, Overflow
+from .delivery.rounds import Rounds
+from .process import lifecycle
+from .process.flusher import Flusher, sleep_until
+from .record import formatting
+from .record.documents import Documents
+from .record.names import DEFAULT_LOG_STREAM_NAME
+from .record.naming import Naming
+from .record.turns import Turn, needs_no_turn
+from .system import nesting
+from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
+from .system.stderr import Notices
+from .system.stdlib import monotonic, random
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -150,8 +154,8 @@ class CloudWatchLogsHandler(logging.Handler):
         """
         # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
         # loaded while the interpreter ends.
-        from . import destination
-        from .client import Client
+        from .aws import destination
+        from .aws.client import Client
 
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)

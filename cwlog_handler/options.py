@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from .formatting import json_serialize_default
-from .limits import (
+from .core.limits import (
     LOG_FORMATS,
     LOG_GROUP_CLASSES,
     LOG_GROUP_NAME,
@@ -27,6 +26,7 @@ from .limits import (
     RESERVED_LOG_GROUP_PREFIX,
     RETENTION_DAYS,
 )
+from .record.formatting import json_serialize_default
 
 T = TypeVar("T")
 

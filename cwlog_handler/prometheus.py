@@ -24,8 +24,8 @@ from typing import Final, TypeAlias
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from .core.ledger import Stats
 from .handler import CloudWatchLogsHandler
-from .ledger import Stats
 
 __all__ = ["CloudWatchLogsCollector"]
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.backlog import Backlog
-from cwlog_handler.batches import JUST_MADE, AgeLimit, Rules
-from cwlog_handler.columns import Events
-from cwlog_handler.events import Event
-from cwlog_handler.limits import DAY_MS, MAX_AGE_MS, MAX_BATCH_BYTES
+from cwlog_handler.core.backlog import Backlog
+from cwlog_handler.core.batches import JUST_MADE, AgeLimit, Rules
+from cwlog_handler.core.columns import Events
+from cwlog_handler.core.events import Event
+from cwlog_handler.core.limits import DAY_MS, MAX_AGE_MS, MAX_BATCH_BYTES
 
 HOUR = 3_600_000
 NOW = 1_700_000_000_000

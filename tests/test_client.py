@@ -22,12 +22,12 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from packaging.version import Version
 
-from cwlog_handler import client as client_module
-from cwlog_handler import errors
-from cwlog_handler.batches import Batch
-from cwlog_handler.client import Client
-from cwlog_handler.events import Event
-from cwlog_handler.outcomes import (
+from cwlog_handler.aws import client as client_module
+from cwlog_handler.aws import errors
+from cwlog_handler.aws.client import Client
+from cwlog_handler.core.batches import Batch
+from cwlog_handler.core.events import Event
+from cwlog_handler.core.outcomes import (
     Accepted,
     AlreadyAccepted,
     Connected,
@@ -353,7 +353,7 @@ def test_a_child_of_a_child_that_has_logged_nothing_drops_them_too(ready):
 
 @pytest.fixture
 def slow_credentials(environment, tmp_path):
-    """A profile whose credentials come once a file is there; return what lets them come, and what tells of a process."""
+    """A profile whose credentials come once a file is there; and what tells that somebody asked."""
     asked, come = tmp_path / "asked", tmp_path / "come"
     program = tmp_path / "credentials.py"
     program.write_text(

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.columns import Events
-from cwlog_handler.events import Event
+from cwlog_handler.core.columns import Events
+from cwlog_handler.core.events import Event
 
 TEXTS = st.sampled_from(["a", "é", "日本", "x" * 30, "\x7f", '"\n'])
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler import outcomes
+from cwlog_handler.core import outcomes
 
 from .conftest import balanced
 from .simulation import an_endpoint, simulated

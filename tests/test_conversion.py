@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cwlog_handler.conversion import Records, convert
-from cwlog_handler.events import NotAnEvent, make_events
+from cwlog_handler.core.conversion import Records, convert
+from cwlog_handler.core.events import NotAnEvent, make_events
 
 MOST_BYTES = 200
 NOW = 1_764_224_504.0

@@ -63,7 +63,7 @@ def test_a_client_of_our_own_tells_it_too_and_signs_it(fake, logger):
 
 def test_the_header_is_under_the_signature():
     """A proxy that takes it away is noticed by the service, not by a missing metric."""
-    from cwlog_handler import hooks
+    from cwlog_handler.aws import hooks
 
     client = boto3.client("logs", endpoint_url="http://127.0.0.1:9")
     hooks.install(client)

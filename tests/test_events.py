@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.events import NotAnEvent, legal_text, make_events, split, timestamp_ms, truncate
+from cwlog_handler.core.events import NotAnEvent, legal_text, make_events, split, timestamp_ms, truncate
 
 # Every code point, lone surrogates included.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))

@@ -4,12 +4,13 @@ import threading
 import time
 from functools import partial
 
-from cwlog_handler import outcomes
-from cwlog_handler.batches import Rules
-from cwlog_handler.flusher import Flusher, monotonic
-from cwlog_handler.intake import Bounds
-from cwlog_handler.notices import Notices
-from cwlog_handler.rounds import Rounds
+from cwlog_handler.system.stdlib.stderr import Notices
+
+from cwlog_handler.core import outcomes
+from cwlog_handler.core.batches import Rules
+from cwlog_handler.delivery.intake import Bounds
+from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.process.flusher import Flusher, monotonic
 
 
 class Client:

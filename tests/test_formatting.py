@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.formatting import default_text, fallback_text, json_serialize_default
+from cwlog_handler.record.formatting import default_text, fallback_text, json_serialize_default
 
 
 class Unprintable:

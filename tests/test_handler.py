@@ -13,9 +13,10 @@ from logging.handlers import QueueHandler, QueueListener
 from unittest.mock import Mock
 
 import pytest
+from cwlog_handler.system.stdlib.own_threads import own_thread
 
-from cwlog_handler import CloudWatchLogsHandler, own_calls
-from cwlog_handler.own_threads import own_thread
+from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.system.stdlib import own_calls
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
 from .conftest import balanced, logged

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler.batches import AgeLimit, Rules
-from cwlog_handler.columns import Events
-from cwlog_handler.decisions import Send
-from cwlog_handler.events import Event
-from cwlog_handler.ledger import Ledger
-from cwlog_handler.outcomes import Accepted, Invalid, Refused, Throttled, Unavailable
-from cwlog_handler.pacing import SLOW_LANE_MOST, Overlap, SendInterval, TokenBucket
-from cwlog_handler.stream import Stream
+from cwlog_handler.core.batches import AgeLimit, Rules
+from cwlog_handler.core.columns import Events
+from cwlog_handler.core.decisions import Send
+from cwlog_handler.core.events import Event
+from cwlog_handler.core.ledger import Ledger
+from cwlog_handler.core.outcomes import Accepted, Invalid, Refused, Throttled, Unavailable
+from cwlog_handler.core.pacing import SLOW_LANE_MOST, Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.stream import Stream
 
 NOW_MS = 1_700_000_000_000
 LATENCY = 0.05

@@ -8,8 +8,8 @@ from math import inf
 
 import pytest
 
-from cwlog_handler import outcomes
-from cwlog_handler.rounds import HELPING
+from cwlog_handler.core import outcomes
+from cwlog_handler.delivery.rounds import HELPING
 
 from .conftest import logged
 from .simulation import Service, simulated

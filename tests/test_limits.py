@@ -5,7 +5,7 @@ import re
 import botocore.session
 import pytest
 
-from cwlog_handler import limits
+from cwlog_handler.core import limits
 
 MODEL = botocore.session.Session().get_service_model("logs")
 

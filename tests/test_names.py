@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
-from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME, FIELDS, StreamName
+from cwlog_handler.core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
+from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME, FIELDS, StreamName
 
 VALUES = {
     "machine_name": "web-1",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.naming import Naming
+from cwlog_handler.record.naming import Naming
 
 
 def record(**attributes):

@@ -5,7 +5,7 @@ from .programs import python, started
 # The signals make it likely that the clock moves on between two of the queue's looks at it.
 PROGRAM = """
 import signal
-from cwlog_handler.inbox import Ticket
+from cwlog_handler.delivery.inbox import Ticket
 
 signal.signal(signal.SIGALRM, lambda *_: None)
 signal.setitimer(signal.ITIMER_REAL, 5e-5, 5e-5)
@@ -29,7 +29,7 @@ def test_a_wait_of_no_time_ends():
 
 INTERRUPTED = """
 import signal, time
-from cwlog_handler.inbox import Inbox
+from cwlog_handler.delivery.inbox import Inbox
 
 signal.signal(signal.SIGALRM, lambda *_: time.sleep(0.4))
 signal.setitimer(signal.ITIMER_REAL, 0.1)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlog_handler import options
-from cwlog_handler.formatting import json_serialize_default
-from cwlog_handler.limits import LOG_GROUP_CLASSES, RETENTION_DAYS
+from cwlog_handler.core.limits import LOG_GROUP_CLASSES, RETENTION_DAYS
+from cwlog_handler.record.formatting import json_serialize_default
 
 
 def refused(error, check, *args, **kwargs) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, Turn, shared_bucket
+from cwlog_handler.core.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, Turn, shared_bucket
 
 
 def starts(bucket, arrivals):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler import CloudWatchLogsHandler, hooks
-from cwlog_handler.columns import Events
-from cwlog_handler.events import Event
-from cwlog_handler.payload import put_log_events
+from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.aws import hooks
+from cwlog_handler.aws.payload import put_log_events
+from cwlog_handler.core.columns import Events
+from cwlog_handler.core.events import Event
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

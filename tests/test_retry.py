@@ -2,7 +2,7 @@
 
 from math import inf
 
-from cwlog_handler.retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
+from cwlog_handler.core.retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
 
 
 def test_after_a_success_nothing_is_waited_for():

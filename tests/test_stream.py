@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler.batches import AgeLimit, Rules
-from cwlog_handler.columns import Events
-from cwlog_handler.decisions import Send, Wait
-from cwlog_handler.events import Event
-from cwlog_handler.ledger import Ledger
-from cwlog_handler.outcomes import (
+from cwlog_handler.core.batches import AgeLimit, Rules
+from cwlog_handler.core.columns import Events
+from cwlog_handler.core.decisions import Send, Wait
+from cwlog_handler.core.events import Event
+from cwlog_handler.core.ledger import Ledger
+from cwlog_handler.core.outcomes import (
     Accepted,
     AlreadyAccepted,
     Created,
@@ -21,8 +21,8 @@ from cwlog_handler.outcomes import (
     Throttled,
     Unavailable,
 )
-from cwlog_handler.pacing import Overlap, SendInterval, TokenBucket
-from cwlog_handler.stream import Stream
+from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.stream import Stream
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.turns import needs_no_turn
+from cwlog_handler.record.turns import needs_no_turn
 
 from .conftest import balanced
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import Any, Final
 
-from cwlog_handler.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS
+from cwlog_handler.core.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 
 from .workload import FIRST_SERIAL, RUN_LENGTH, SERIAL_LENGTH
 

@@ -9,7 +9,7 @@ import gc
 import os
 import tracemalloc
 
-from cwlog_handler.stream import Stream
+from cwlog_handler.core.stream import Stream
 from tests.faults.virtual import World
 from tests.programs import AWS
 

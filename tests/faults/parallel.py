@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cwlog_handler import outcomes
-from cwlog_handler.client import READ_TIMEOUT
-from cwlog_handler.retry import NO_DEADLINE, Deadline
-from cwlog_handler.senders import Senders
+from cwlog_handler.aws.client import READ_TIMEOUT
+from cwlog_handler.core import outcomes
+from cwlog_handler.core.retry import NO_DEADLINE, Deadline
+from cwlog_handler.delivery.senders import Senders
 
 from ..simulation import an_endpoint, simulated
 from .virtual import HALF_A_DAY

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler import outcomes
-from cwlog_handler.senders import MOST_LOST, MOST_SENDERS
+from cwlog_handler.core import outcomes
+from cwlog_handler.delivery.senders import MOST_LOST, MOST_SENDERS
 
 from ..conftest import balanced
 from .parallel import ParallelWorld, Weather, keeps_from_connecting

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from botocore.config import Config
 
-from cwlog_handler import outcomes
-from cwlog_handler.client import Client
-from cwlog_handler.events import timestamp_ms
+from cwlog_handler.aws.client import Client
+from cwlog_handler.core import outcomes
+from cwlog_handler.core.events import timestamp_ms
 
 from ..simulation import Service, an_endpoint, simulated
 

@@ -215,7 +215,7 @@ def test_a_program_that_fetches_credentials_starts_with_the_signals_of_ours(
 
 
 CTRL_C = """
-from cwlog_handler.starting import start_thread
+from cwlog_handler.system.starting import start_thread
 def press():
     while not over:
         os.kill(os.getpid(), signal.SIGINT)

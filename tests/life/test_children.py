@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME
+from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME
 
 from .conftest import PRELUDE as PROGRAM
 from .conftest import arrived

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from cwlog_handler.names import DEFAULT_LOG_STREAM_NAME
+from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME
 
 from .conftest import arrived
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cwlog_handler.retry import SILENCE_LEAST
+from cwlog_handler.core.retry import SILENCE_LEAST
 from cwlog_handler.testing import FakeCloudWatchLogs, Fault, faults
 
 GROUP = "oracle"

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import botocore.session
 
-from ...advice import Call
-from ...outcomes import Outcome
+from ...core.advice import Call
+from ...core.outcomes import Outcome
 from .files import Tag
 from .findings import Finding
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from ... import errors
-from ...batches import Batch
-from ...client import Client
-from ...events import Event
-from ...names import StreamName
-from ...outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
+from ...aws import errors
+from ...aws.client import Client
+from ...core.batches import Batch
+from ...core.events import Event
+from ...core.outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
+from ...record.names import StreamName
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped

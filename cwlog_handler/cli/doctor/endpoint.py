@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from ... import client, errors
+from ...aws import client, errors
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped

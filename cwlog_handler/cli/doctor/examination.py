@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ... import errors
+from ...aws import errors
 from . import delivery, endpoint, surroundings
 from .case import Case
 from .findings import Finding, Mark, failed, impossible

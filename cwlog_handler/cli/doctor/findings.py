@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ...outcomes import Invalid, Outcome, Refused, Unavailable
+from ...core.outcomes import Invalid, Outcome, Refused, Unavailable
 
 _NAME_WIDTH: Final = 12
 

@@ -11,7 +11,9 @@ from typing import Any, Final
 import boto3
 import botocore
 
-from ... import __version__, advice, errors, keywords
+from ... import __version__, keywords
+from ...aws import errors
+from ...core import advice
 from ...handler import CloudWatchLogsHandler
 from ..bounded import within
 from .case import Case

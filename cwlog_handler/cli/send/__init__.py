@@ -13,8 +13,8 @@ import time
 from functools import partial
 from typing import Any, Final
 
+from ...core.limits import REQUESTS_PER_SECOND
 from ...handler import CloudWatchLogsHandler
-from ...limits import REQUESTS_PER_SECOND
 from .. import arguments as handler_arguments
 from .display import displayed, say, size
 from .interruption import Interruption

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ...core.ledger import Stats
+from ...core.limits import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES
 from ...handler import DEFAULT_BUFFER_BYTES, CloudWatchLogsHandler
-from ...ledger import Stats
-from ...limits import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES
 from .lines import Lines
 from .timestamps import Timestamps
 

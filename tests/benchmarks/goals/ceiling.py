@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter, sleep
 from typing import Any, Final
 
-from cwlog_handler.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, REQUESTS_PER_SECOND
+from cwlog_handler.core.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, REQUESTS_PER_SECOND
 
 from ..case import Case, Figures, Goal, Group, Sizes
 from ..peers import NULL, OURS, WATCHTOWER

@@ -12,7 +12,7 @@ from time import monotonic, perf_counter, sleep, thread_time, time
 from typing import Any, Final
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, REQUESTS_PER_SECOND
+from cwlog_handler.core.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, REQUESTS_PER_SECOND
 
 from ..case import Case, Figures, Goal, Group, Sizes
 from ..peers import BOTO3, GROUP, OURS

@@ -16,8 +16,8 @@ from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ClientError
 
-from .limits import LOG_FORMAT_HEADER
-from .threads import get_ident, give_way
+from ..core.limits import LOG_FORMAT_HEADER
+from ..system.primitives import get_ident, give_way
 
 # From here on botocore raises an error instead of returning the answer.
 FIRST_ERROR_STATUS: Final = 300

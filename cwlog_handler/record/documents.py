@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from . import advice
-from .events import Oversize
-from .limits import EVENT_OVERHEAD_BYTES
+from ..core import advice
+from ..core.events import Oversize
+from ..core.limits import EVENT_OVERHEAD_BYTES
 
 # A code point is at most four bytes in UTF-8: shorter text need not be encoded to know that it fits.
 _MAX_CODE_POINT_BYTES: Final = 4

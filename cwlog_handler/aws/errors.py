@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from . import advice, destination
-from .advice import Advice, Call
-from .outcomes import AlreadyAccepted, Invalid, Outcome, Refused, StaleToken, Throttled, Unavailable
+from ..core import advice
+from ..core.advice import Advice, Call
+from ..core.outcomes import AlreadyAccepted, Invalid, Outcome, Refused, StaleToken, Throttled, Unavailable
+from . import destination
 
 RESOURCE_NOT_FOUND: Final = "ResourceNotFoundException"
 RESOURCE_ALREADY_EXISTS: Final = "ResourceAlreadyExistsException"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Final
 
-from .events import legal_text
-from .limits import MAX_NAME_LENGTH
-from .nesting import let_recursion_go_up
+from ..core.events import legal_text
+from ..core.limits import MAX_NAME_LENGTH
+from ..system.nesting import let_recursion_go_up
 
 DEFAULT_LOG_STREAM_NAME: Final = "{machine_name}/{program_name}/{process_id}"
 

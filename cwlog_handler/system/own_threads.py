@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .threads import get_ident
+from .primitives import get_ident
 
 _idents: set[int] = set()
 

@@ -15,16 +15,16 @@ from functools import partial
 from math import inf
 from typing import Final, Protocol
 
-from . import outcomes
-from .batches import AgeLimit, Batch, Rules
-from .decisions import Send, Wait
-from .ledger import Ledger
-from .notices import Notices
-from .pacing import ARRIVED_AFTER_MOST, Overlap, SendInterval, shared_bucket
-from .retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
+from ..core import outcomes
+from ..core.batches import AgeLimit, Batch, Rules
+from ..core.decisions import Send, Wait
+from ..core.ledger import Ledger
+from ..core.pacing import ARRIVED_AFTER_MOST, Overlap, SendInterval, shared_bucket
+from ..core.retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
+from ..core.stream import Stream
+from ..system.primitives import Empty, SimpleQueue
+from ..system.stderr import Notices
 from .senders import MOST_SENDERS, Job, Senders
-from .stream import Stream
-from .threads import Empty, SimpleQueue
 
 # Streams without work are forgotten after this long, their sequence token with them (the service tells it again).
 FORGET_AFTER: Final = 300.0

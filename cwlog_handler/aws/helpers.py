@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.credentials import ProcessProvider
 
-from .starting import signals_let_through
+from ..system.starting import signals_let_through
 
 
 def let_signals_through(session: Any) -> None:

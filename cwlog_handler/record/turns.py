@@ -17,8 +17,8 @@ from types import BuiltinFunctionType
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from .system import getpid
-from .threads import acquire, pause
+from ..system.primitives import acquire, pause
+from ..system.stdlib import getpid
 
 _Result = TypeVar("_Result")
 

@@ -13,7 +13,7 @@ from datetime import date
 from math import isfinite
 from typing import Any, Final
 
-from .nesting import let_recursion_go_up
+from ..system.nesting import let_recursion_go_up
 
 _FORMATTER: Final = logging.Formatter()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from .threads import allocate_lock
+from ..system.primitives import allocate_lock
 
 # A token comes back this long after its request arrived: 2 ms for two clocks that do not run alike.
 WINDOW: Final = 1.002

@@ -10,7 +10,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 
-from . import senders, starting
+from ..delivery import senders
+from ..system import starting
 
 # Python's own, from 3.13 on and before. Nothing public says which interpreter this is, before 3.14.
 _MODULES: Final = ("_interpreters", "_xxsubinterpreters")

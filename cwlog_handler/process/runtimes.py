@@ -13,11 +13,11 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
+from ..system.primitives import sleep
+from ..system.starting import start_thread
+from ..system.stderr import Notices
+from ..system.stdlib import getpid, kill
 from . import lifecycle
-from .notices import Notices
-from .starting import start_thread
-from .system import getpid, kill
-from .threads import sleep
 
 # What a copy of multiprocessing has in its module ``util``, whatever its name: billiard (Celery's), multiprocess (of
 # pathos and dill), or one that a package brings along. Its module ``process`` has current_process.

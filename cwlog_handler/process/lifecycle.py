@@ -1,6 +1,6 @@
 """What happens to flushers when the process forks and when it ends.
 
-Must not know: what a flusher does between, nor what kind of process it is (`hosts`).
+Must not know: what a flusher does between, nor what kind of process it is (`runtimes`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from math import inf
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from . import own_calls, own_threads, pacing, subinterpreters
-from .threads import LockType, acquire, allocate_lock, get_ident
+from ..core import pacing
+from ..system import own_calls, own_threads
+from ..system.primitives import LockType, acquire, allocate_lock, get_ident
+from . import subinterpreters
 
 
 class Watched(Protocol):

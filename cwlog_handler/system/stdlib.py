@@ -4,7 +4,7 @@ Tests of programs replace names of the standard library (``time.sleep`` by nothi
 this package is imported or while a handler delivers. So nothing here is looked up where they do that: these functions
 come from a copy of the module `time` that nobody else has, and from the module that `os` has its own from.
 
-Must not know: greenlets (`threads`), who asks.
+Must not know: greenlets (`primitives`), who asks.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 from weakref import WeakSet
 
-from .own_calls import start_thread, thread_of_calls
-from .own_threads import own_thread
-from .threads import Empty, SimpleQueue, are_greenlets_late
+from ..system.own_calls import start_thread, thread_of_calls
+from ..system.own_threads import own_thread
+from ..system.primitives import Empty, SimpleQueue, are_greenlets_late
 
 # Requests on their way at the same time, over all streams of a handler. Eight make 40 requests a second at 200 ms each,
 # eight streams' worth of the old quota, and leave two of botocore's ten connections to spare.

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 from weakref import ref
 
-from .threads import are_greenlets, sleep
+from .primitives import are_greenlets, sleep
 
 # How often to look whether threads have ended.
 _BRIEFLY: Final = 0.001

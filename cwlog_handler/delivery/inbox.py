@@ -14,9 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from .conversion import FIELDS, Records
-from .retry import NO_DEADLINE, Deadline
-from .threads import acquire, allocate_lock, pause, sleep
+from ..core.conversion import FIELDS, Records
+from ..core.retry import NO_DEADLINE, Deadline
+from ..system.primitives import acquire, allocate_lock, pause, sleep
 
 # The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
 # some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of

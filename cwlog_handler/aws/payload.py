@@ -15,8 +15,8 @@ from io import BytesIO
 from operator import add
 from typing import Final
 
-from .columns import DENSE, END, Events, room_for
-from .threads import give_way
+from ..core.columns import DENSE, END, Events, room_for
+from ..system.primitives import give_way
 
 # So much text (on average) is put together at a time, in 0.2 ms. Then other threads have their turn: a paced one is
 # late by half as much as it were if all of a full request were put together at once.

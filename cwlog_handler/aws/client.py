@@ -23,12 +23,13 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from urllib3.util import wait
 
-from . import advice, destination, errors, helpers, hooks, payload
-from .advice import Call
-from .batches import Batch
-from .outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
-from .own_calls import own_call
-from .threads import acquire, allocate_lock
+from ..core import advice
+from ..core.advice import Call
+from ..core.batches import Batch
+from ..core.outcomes import Accepted, Connected, Connection, Created, Outcome, Refused, Unavailable
+from ..system.own_calls import own_call
+from ..system.primitives import acquire, allocate_lock
+from . import destination, errors, helpers, hooks, payload
 
 # A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
 # both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.

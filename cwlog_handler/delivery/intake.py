@@ -8,14 +8,14 @@ from collections import deque
 from math import inf
 from typing import Final, Literal, NamedTuple
 
-from .columns import Events
-from .conversion import Kind, Records, convert
+from ..core.columns import Events
+from ..core.conversion import Kind, Records, convert
+from ..core.events import Oversize, make_events
+from ..core.ledger import EVENT_COST_BYTES, Ledger
+from ..core.stream import Stream
+from ..system.stderr import Notices
 from .dispatch import Dispatch
-from .events import Oversize, make_events
 from .inbox import RECORD_COST_BYTES, Inbox
-from .ledger import EVENT_COST_BYTES, Ledger
-from .notices import Notices
-from .stream import Stream
 
 Overflow = Literal["drop_oldest", "drop_newest", "block"]
 OVERFLOW: Final = ("drop_oldest", "drop_newest", "block")

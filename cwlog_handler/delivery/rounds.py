@@ -10,19 +10,19 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from .batches import Rules
+from ..core.batches import Rules
+from ..core.events import Oversize
+from ..core.ledger import Ledger, Stats
+from ..core.retry import NO_DEADLINE, Deadline
+from ..core.stream import Stream
+from ..system.own_threads import is_own_thread
+from ..system.primitives import acquire, allocate_lock, get_ident
+from ..system.stderr import Notices
+from ..system.stdlib import times_of_day_ms
 from .dispatch import Client, Dispatch
-from .events import Oversize
 from .inbox import Inbox, Ticket
 from .intake import Bounds, Intake
-from .ledger import Ledger, Stats
-from .notices import Notices
-from .own_threads import is_own_thread
-from .retry import NO_DEADLINE, Deadline
 from .senders import Job, Senders
-from .stream import Stream
-from .system import times_of_day_ms
-from .threads import acquire, allocate_lock, get_ident
 
 # Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books
 # waits for long.

@@ -32,10 +32,10 @@ from math import inf
 from types import FrameType
 from typing import Final, ParamSpec, TypeVar
 
-from . import system
+from . import stdlib
 from .interruptions import is_interruption, looks_like_one
+from .primitives import get_ident as _native_ident
 from .starting import start_thread as start_native_thread
-from .threads import get_ident as _native_ident
 from .tracing import no_spans
 
 P = ParamSpec("P")
@@ -128,12 +128,12 @@ EVERY_THREAD: Final = _EveryThread()
 
 def _now() -> float:
     # As logging does it when a record is made: whatever a test has put in the place of the clock, both see it.
-    return system.from_program(lambda: float(time.time()), inf)
+    return stdlib.from_program(lambda: float(time.time()), inf)
 
 
 def _current() -> int:
-    # As logging does it, and so not of `threads`: where gevent patched late, records have the idents of greenlets.
-    return system.from_program(threading.get_ident, 0)
+    # As logging does it, and so not of `primitives`: where gevent patched late, records have the idents of greenlets.
+    return stdlib.from_program(threading.get_ident, 0)
 
 
 def own_call(function: Callable[P, R]) -> Callable[P, R]:
@@ -215,10 +215,10 @@ def is_our_own(record: logging.LogRecord) -> bool:
 
 
 def _is_from_another_process(record: logging.LogRecord) -> bool:
-    if record.process in (None, system.getpid()):
+    if record.process in (None, stdlib.getpid()):
         return False
     # A test may have replaced it, and then records have its number.
-    return record.process != system.from_program(os.getpid, record.process)
+    return record.process != stdlib.from_program(os.getpid, record.process)
 
 
 def was_taken(record: logging.LogRecord, handler: logging.Handler) -> bool:

@@ -13,7 +13,7 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
 from collections.abc import Callable
 from typing import Final
 
-from . import system
+from . import stdlib
 
 __all__ = [
     "Empty",
@@ -58,7 +58,7 @@ if _sleep_of_greenlets is None:
 else:
     from queue import Empty, SimpleQueue
 
-sleep: Final = _sleep_of_greenlets or system.sleep
+sleep: Final = _sleep_of_greenlets or stdlib.sleep
 """Sleep, for threads of ours and whoever does their work."""
 
 
@@ -95,9 +95,9 @@ def acquire(lock: LockType, timeout: float) -> bool:
         except RuntimeError:
             # Python 3.15 refuses to wait while modules are torn down: no thread is there that could release it.
             return False
-    give_up = system.monotonic() + timeout
+    give_up = stdlib.monotonic() + timeout
     while not lock.acquire(blocking=False):
-        left = give_up - system.monotonic()
+        left = give_up - stdlib.monotonic()
         if left <= 0:
             return False
         late_sleep(min(_POLL, left))

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from math import inf
 from typing import Final, Protocol
 
-from . import hosts, lifecycle, nesting
-from .ledger import Stats
-from .notices import Notices
-from .own_calls import start_thread
-from .own_threads import is_own_thread, own_thread
-from .retry import NO_DEADLINE, Deadline
-from .rounds import Put, Rounds
-from .system import getpid, monotonic
-from .threads import acquire, allocate_lock, get_ident, sleep
+from ..core.ledger import Stats
+from ..core.retry import NO_DEADLINE, Deadline
+from ..delivery.rounds import Put, Rounds
+from ..system import nesting
+from ..system.own_calls import start_thread
+from ..system.own_threads import is_own_thread, own_thread
+from ..system.primitives import acquire, allocate_lock, get_ident, sleep
+from ..system.stderr import Notices
+from ..system.stdlib import getpid, monotonic
+from . import lifecycle, runtimes
 
 # How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
 # What does not work within a moment by then never will.
@@ -86,7 +87,7 @@ class Flusher:
         self.start_over()
         lifecycle.watch(self)
         if flush_on_sigterm:
-            hosts.handle_sigterm()
+            runtimes.handle_sigterm()
 
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
@@ -112,7 +113,7 @@ class Flusher:
     def notice_fork(self) -> None:
         """Begin anew if the process was forked without Python's hooks."""
         if self.pid != getpid():
-            lifecycle.start_over(keeps_records=hosts.inherits_records())
+            lifecycle.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ class Flusher:
     def _flush(self, timeout: float) -> bool:
         if sys.is_finalizing():
             timeout = min(timeout, LAST_MOMENT)
-        if self._threadless or hosts.is_forked_behind_pythons_back():
+        if self._threadless or runtimes.is_forked_behind_pythons_back():
             return self.drive(self._clock() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
@@ -223,7 +224,7 @@ class Flusher:
 
     def _wake(self) -> None:
         """See to it that somebody drives."""
-        hosts.look_around(self._notices)
+        runtimes.look_around(self._notices)
         if self._threadless:
             if self._is_flushed_soon:
                 return
@@ -258,7 +259,7 @@ class Flusher:
         # Whoever interrupts the frame that starts one, before it is there, must not take it for started, and starts one
         # too: that one waits until the other ends.
         is_there = self._has_thread and self._starter != get_ident()
-        return not is_there and not hosts.is_forked_behind_pythons_back()
+        return not is_there and not runtimes.is_forked_behind_pythons_back()
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""

@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from operator import attrgetter
 from typing import Any, Final
 
+from ..system.nesting import let_recursion_go_up
+from ..system.stdlib import getpid
 from .names import StreamName
-from .nesting import let_recursion_go_up
-from .system import getpid
 
 # The attributes of a record that are fields of a template.
 _ATTRIBUTES: Final = {"thread_name": "threadName", "logger_name": "name", "level_name": "levelname"}

@@ -1,0 +1,1 @@
+"""The thread that drives the rounds; forks, signals and the end of the process."""
