@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["CloudWatchLogsHandler", "Stats"]
 __version__ = "0.1.0"
 
-_HOMES = {"CloudWatchLogsHandler": ".handler", "Stats": ".ledger"}
+_HOMES = {"CloudWatchLogsHandler": ".handler", "Stats": ".core.ledger"}
 
 
 def __getattr__(name: str) -> object:

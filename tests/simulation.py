@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 
-from cwlog_handler.system.stdlib.stderr import Notices
-
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.delivery.intake import Bounds
 from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.system.stderr import Notices
 
 _numbers = itertools.count()
 

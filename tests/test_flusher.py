@@ -4,13 +4,12 @@ import threading
 import time
 from functools import partial
 
-from cwlog_handler.system.stdlib.stderr import Notices
-
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.delivery.intake import Bounds
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.process.flusher import Flusher, monotonic
+from cwlog_handler.system.stderr import Notices
 
 
 class Client:

@@ -13,10 +13,10 @@ from logging.handlers import QueueHandler, QueueListener
 from unittest.mock import Mock
 
 import pytest
-from cwlog_handler.system.stdlib.own_threads import own_thread
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.system.stdlib import own_calls
+from cwlog_handler.system import own_calls
+from cwlog_handler.system.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
 from .conftest import balanced, logged

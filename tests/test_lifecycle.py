@@ -5,10 +5,10 @@ from math import inf
 from weakref import WeakSet
 
 import pytest
-from cwlog_handler.system.stdlib.own_threads import is_own_thread, own_thread
 
 from cwlog_handler.core.pacing import shared_bucket
 from cwlog_handler.process import lifecycle
+from cwlog_handler.system.own_threads import is_own_thread, own_thread
 
 
 def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent(monkeypatch):

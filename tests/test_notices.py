@@ -3,7 +3,7 @@
 import sys
 from types import SimpleNamespace
 
-from cwlog_handler.system.stdlib.stderr import Notices
+from cwlog_handler.system.stderr import Notices
 
 
 def test_a_cause_is_said_once_a_minute_and_again_afterwards(capsys):

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from logging.handlers import MemoryHandler, QueueHandler, QueueListener
 
 import pytest
-from cwlog_handler.system.stdlib.own_calls import is_our_own, own_call, suspects
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.system.stdlib import own_calls
+from cwlog_handler.system import own_calls
+from cwlog_handler.system.own_calls import is_our_own, own_call, suspects
 
 PUT = "before-call.cloudwatch-logs.PutLogEvents"
 

@@ -1,6 +1,6 @@
 """Which threads are ours."""
 
-from cwlog_handler.system.stdlib.own_threads import is_own_thread, own_thread
+from cwlog_handler.system.own_threads import is_own_thread, own_thread
 
 
 def test_a_thread_is_ours_while_the_outermost_block_runs():

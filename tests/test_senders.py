@@ -3,7 +3,7 @@
 import threading
 
 from cwlog_handler.delivery.senders import Senders
-from cwlog_handler.system.stdlib import own_calls
+from cwlog_handler.system import own_calls
 
 
 def test_that_no_thread_could_be_started_once_is_not_held_against_later_calls(monkeypatch):
