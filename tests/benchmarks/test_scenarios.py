@@ -4,9 +4,9 @@ import pytest
 
 from cwlog_handler.testing import reset_after_commit
 
-from .benchmarks.scenarios import __main__ as command
-from .benchmarks.scenarios import runner
-from .benchmarks.scenarios.scenario import Scenario
+from .scenarios import __main__ as command
+from .scenarios import runner
+from .scenarios.scenario import Scenario
 
 SHORT = [
     "burst of 20,000",

@@ -4,7 +4,7 @@ import time
 
 from cwlog_handler.testing import access_denied
 
-from .programs import python, started
+from ..programs import python, started
 
 DAY = 24 * 3600.0
 

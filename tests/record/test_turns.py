@@ -10,7 +10,7 @@ import pytest
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.record.turns import needs_no_turn
 
-from .conftest import balanced
+from ..conftest import balanced
 
 THREADS = 4
 RECORDS = 2_000

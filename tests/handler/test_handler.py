@@ -19,8 +19,8 @@ from cwlog_handler.system import own_calls
 from cwlog_handler.system.own_threads import own_thread
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
-from .conftest import balanced, logged
-from .test_stream import event, next_send
+from ..conftest import balanced, logged
+from ..core.test_stream import event, next_send
 
 
 def configured(fake, **options):

@@ -11,8 +11,8 @@ import pytest
 from cwlog_handler.core import outcomes
 from cwlog_handler.delivery.rounds import HELPING
 
-from .conftest import logged
-from .simulation import Service, simulated
+from ..conftest import logged
+from ..simulation import Service, simulated
 
 DEBUG, INFO, ERROR = 10, 20, 40
 DOWN = outcomes.Unavailable("down", ambiguous=False)

@@ -8,7 +8,7 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, access_denied, error
 
-from .conftest import balanced
+from ..conftest import balanced
 
 DAY = 86_400
 

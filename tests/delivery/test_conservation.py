@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cwlog_handler.core import outcomes
 
-from .conftest import balanced
-from .simulation import an_endpoint, simulated
+from ..conftest import balanced
+from ..simulation import an_endpoint, simulated
 
 FAULTS = [
     outcomes.Throttled("ThrottlingException"),

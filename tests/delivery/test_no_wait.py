@@ -1,6 +1,6 @@
 """A flush that is not to wait does not, and a wait ends when its time is over, whatever happens at that instant."""
 
-from .programs import python, started
+from ..programs import python, started
 
 # The signals make it likely that the clock moves on between two of the queue's looks at it.
 PROGRAM = """

@@ -13,8 +13,8 @@ import pytest
 
 from cwlog_handler.testing import faults
 
-from .conftest import balanced
-from .programs import HANG_LIMIT, python, started
+from ..conftest import balanced
+from ..programs import HANG_LIMIT, python, started
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -12,8 +12,8 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
-from .conftest import balanced
-from .programs import python, started
+from ..conftest import balanced
+from ..programs import python, started
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .programs import HANG_LIMIT, ROOT
+from ..programs import HANG_LIMIT, ROOT
 
 pytest_plugins = ["pytester"]
 pytest.importorskip("freezegun", reason="freezegun is not installed")

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from .programs import HANG_LIMIT, ROOT, environment
+from ..programs import HANG_LIMIT, ROOT, environment
 
 pdoc = pytest.importorskip("pdoc", reason="pdoc is not installed")
 

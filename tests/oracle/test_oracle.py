@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 
-from .oracle import check, diary
+from . import check, diary
 
 # In the last one the handler is the root's, where the AWS client's own records pass by.
 SEEDS = [4, 8, 9, 420090]

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from cwlog_handler import CloudWatchLogsHandler, Stats
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARAMETERS = {
     name: parameter

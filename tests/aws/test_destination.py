@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 from cwlog_handler import CloudWatchLogsHandler
 
-from .programs import python, started
+from ..programs import python, started
 
 SESSION = boto3.Session("key", "secret", region_name="us-east-1")
 LOGS = SESSION.client("logs")

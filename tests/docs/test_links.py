@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("examples/**/*.md")])
 LINK = re.compile(
     r"!?\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)|<(https?://[^>\s]+)>|(?:src|href)=\"([^\"]+)\""

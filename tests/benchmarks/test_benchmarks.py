@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .benchmarks import guards, runner
-from .benchmarks.arrivals import Arrivals
-from .benchmarks.case import FULL, SHORT, Case, Goal, Group
-from .benchmarks.choice import groups_of
-from .benchmarks.peers import NULL, OURS, PEERS, WATCHTOWER
-from .benchmarks.program import DoesNotCount, Setup
-from .benchmarks.report import table
-from .benchmarks.sink import served
-from .benchmarks.workload import KINDS, serials
-from .programs import environment, python
+from ..programs import environment, python
+from . import guards, runner
+from .arrivals import Arrivals
+from .case import FULL, SHORT, Case, Goal, Group
+from .choice import groups_of
+from .peers import NULL, OURS, PEERS, WATCHTOWER
+from .program import DoesNotCount, Setup
+from .report import table
+from .sink import served
+from .workload import KINDS, serials
 
 RUN = "abcdef01"
 
