@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler import CloudWatchLogsHandler, pacing
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from .programs import AWS
@@ -25,6 +25,12 @@ def aws_environment(monkeypatch):
         monkeypatch.delenv(name)
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def tokens_of_its_own():
+    """No test waits for requests that another has made: handlers of a process share the rate of a stream by its name."""
+    pacing.forget_shared_buckets()
 
 
 @pytest.fixture
