@@ -353,7 +353,7 @@ def test_a_child_of_a_child_that_has_logged_nothing_drops_them_too(ready):
 
 @pytest.fixture
 def slow_credentials(environment, tmp_path):
-    """A profile whose credentials come once a file is there; return what lets them come, and what tells of a process."""
+    """A profile whose credentials come once a file is there; and what tells that somebody asked."""
     asked, come = tmp_path / "asked", tmp_path / "come"
     program = tmp_path / "credentials.py"
     program.write_text(
