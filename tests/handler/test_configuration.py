@@ -143,6 +143,9 @@ def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, a
         monkeypatch.setattr(inbox, "ring", lambda level=level: rung.append(level))
         logger.log(level, "m")
     assert rung == [logging.ERROR, logging.CRITICAL]
+    # Nobody else wakes the thread: close() would wait for it in vain.
+    monkeypatch.undo()
+    inbox.ring()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 3600.0])
