@@ -25,6 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from .core.ledger import Stats
+from .core.reasons import DROP_REASONS, REJECT_REASONS
 from .handler import CloudWatchLogsHandler
 
 __all__ = ["CloudWatchLogsCollector"]
@@ -33,9 +34,6 @@ _Family: TypeAlias = "CounterMetricFamily | GaugeMetricFamily"
 _Labels: TypeAlias = "tuple[str, str, str]"
 
 _LABELS: Final = ("log_group", "log_stream", "handler")
-# Shown at zero from the start: an alert on the rate of a series sees nothing of its first value.
-_REJECTED: Final = ("too_old", "expired", "too_new", "invalid")
-_DROPPED: Final = ("overflow", "too_old", "too_new", "empty", "oversize", "invalid_time", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,7 @@ class _Metric:
 
     def values(self, stats: Iterable[Stats]) -> Mapping[str, int]:
         """Return the sum over ``stats`` by reason; by the reason "" if there are none."""
+        # Each series is shown at zero from the start: an alert on its rate sees nothing of its first value.
         total: Counter[str] = Counter(dict.fromkeys(self.reasons, 0))
         for each in stats:
             value: int | Mapping[str, int] = getattr(each, self.field)
@@ -65,8 +64,8 @@ class _Metric:
 _METRICS: Final = (
     _Metric("events_emitted", "emitted", "Log events that the program logged."),
     _Metric("events_delivered", "delivered", "Log events that CloudWatch Logs acknowledged."),
-    _Metric("events_rejected", "rejected_by_reason", "Log events sent and refused by CloudWatch Logs.", _REJECTED),
-    _Metric("events_dropped", "dropped_by_reason", "Log events never sent.", _DROPPED),
+    _Metric("events_rejected", "rejected_by_reason", "Log events sent and refused by CloudWatch Logs.", REJECT_REASONS),
+    _Metric("events_dropped", "dropped_by_reason", "Log events never sent.", DROP_REASONS),
     _Metric("events_possibly_duplicated", "possibly_duplicated", "Delivered log events that may be stored twice."),
     _Metric("loss_notices", "loss_notices", "Log events of the handler's own, which tell of an overflow."),
     _Metric("events_pending", "pending", "Log events waiting or on their way.", is_gauge=True),

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from .columns import DENSE, Events, encoded
 from .events import Event, NotAnEvent, Oversize, make_events
 from .limits import EVENT_OVERHEAD_BYTES
+from .reasons import DropReason
 
 FIELDS: Final = 5
 """What callers hand over for each record, see `Records`."""
@@ -50,7 +51,7 @@ class Converted(NamedTuple):
 
     events: dict[Kind, Events]
     last_number: int
-    refused: Counter[str]
+    refused: Counter[DropReason]
     error: str | None = None
     """What was raised, where the reason is "error"."""
 
@@ -111,7 +112,7 @@ def _rises(created: list[float]) -> bool:
 
 def _one_by_one(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
     found: dict[Kind, list[Event]] = {}
-    refused: Counter[str] = Counter()
+    refused: Counter[DropReason] = Counter()
     error = None
     number = first_number
     for created, text, *kind in zip(*records, strict=True):

@@ -3,12 +3,13 @@
 Owns: legal text, sizes, cutting long text. Must not know: time, threads, logging, boto3, what travels together.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from .limits import EVENT_OVERHEAD_BYTES
+from .reasons import DropReason
 
 Oversize = Literal["split", "truncate", "drop"]
-OVERSIZE: Final = ("split", "truncate", "drop")
+OVERSIZE: Final[tuple[Oversize, ...]] = get_args(Oversize)
 
 # A code point is at most four bytes in UTF-8: the smallest room in which cutting always makes progress.
 MIN_TEXT_BYTES: Final = 4
@@ -39,9 +40,9 @@ class Event(NamedTuple):
 
 
 class NotAnEvent(Exception):
-    """The text cannot become an event; ``reason`` is the ledger's word for why, ``error`` what was raised."""
+    """The text cannot become an event; ``reason`` says why, ``error`` what was raised."""
 
-    def __init__(self, reason: str, error: str | None = None) -> None:
+    def __init__(self, reason: DropReason, error: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.error = error

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from .reasons import DropReason, RejectReason
+
 # What an event costs in memory beyond its text in UTF-8: its columns (21, see `columns`) and the room that these grow
 # into; less the service's 26, which are in size_bytes already.
 EVENT_COST_BYTES: Final = 34 - 26
@@ -67,8 +69,8 @@ class Ledger:
     def __init__(self) -> None:
         self.emitted = self.pending = self.pending_bytes = 0
         self.delivered = self.delivered_bytes = self.possibly_duplicated = 0
-        self.rejected: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
+        self.rejected: Counter[RejectReason] = Counter()
+        self.dropped: Counter[DropReason] = Counter()
         self.requests = self.retries = self.throttled = self.loss_notices = 0
         self.last_error: str | None = None
 
@@ -78,17 +80,17 @@ class Ledger:
         self.pending += count
         self.pending_bytes += size_bytes + EVENT_COST_BYTES * count
 
-    def turn_away(self, reason: str, count: int = 1) -> None:
+    def turn_away(self, reason: DropReason, count: int = 1) -> None:
         """Count records that never became a pending event."""
         self.emitted += count
         self.dropped[reason] += count
 
-    def drop(self, count: int, size_bytes: int, reason: str) -> None:
+    def drop(self, count: int, size_bytes: int, reason: DropReason) -> None:
         """Count pending events out that will not be sent."""
         self._leave(count, size_bytes)
         self.dropped[reason] += count
 
-    def reject(self, count: int, size_bytes: int, reason: str) -> None:
+    def reject(self, count: int, size_bytes: int, reason: RejectReason) -> None:
         """Count pending events out that the service refused."""
         self._leave(count, size_bytes)
         self.rejected[reason] += count
@@ -108,8 +110,8 @@ class Ledger:
         return Stats(
             emitted=self.emitted + waiting,
             delivered=self.delivered,
-            rejected_by_reason=dict(+self.rejected),
-            dropped_by_reason=dict(+self.dropped),
+            rejected_by_reason=_counted(self.rejected),
+            dropped_by_reason=_counted(self.dropped),
             pending=self.pending + waiting,
             pending_bytes=self.pending_bytes + waiting_bytes,
             requests=self.requests,
@@ -120,3 +122,7 @@ class Ledger:
             loss_notices=self.loss_notices,
             last_error=self.last_error,
         )
+
+
+def _counted(by_reason: Mapping[DropReason, int] | Mapping[RejectReason, int]) -> dict[str, int]:
+    return {reason: count for reason, count in by_reason.items() if count > 0}

@@ -235,9 +235,10 @@ class Stream:
         while self._again or not self._backlog.is_empty:
             send = self._take(start)
             aged = send.batch.within_any(now_ms, self._age_limit.max_age_ms(start))
-            for outside, reason in ((aged.too_old, "too_old"), (aged.too_new, "too_new")):
-                if outside is not None:
-                    self._ledger.drop(len(outside), outside.size_bytes, reason)
+            if aged.too_old is not None:
+                self._ledger.drop(len(aged.too_old), aged.too_old.size_bytes, "too_old")
+            if aged.too_new is not None:
+                self._ledger.drop(len(aged.too_new), aged.too_new.size_bytes, "too_new")
             if aged.batch is None:
                 self._backlog.put_back(send.rest)
             # Of those that are on their way, only the first that waits was known to share no millisecond with them.
@@ -310,9 +311,9 @@ class Stream:
         self._token = answer.token
         too_old, expired = answer.too_old, answer.too_old + answer.expired
         end = len(batch) - answer.too_new
-        lost = ((0, too_old, "too_old"), (too_old, expired, "expired"), (end, len(batch), "too_new"))
-        for first, last, reason in lost:
-            self._ledger.reject(last - first, batch.size_of(first, last), reason)
+        self._ledger.reject(too_old, batch.size_of(0, too_old), "too_old")
+        self._ledger.reject(answer.expired, batch.size_of(too_old, expired), "expired")
+        self._ledger.reject(answer.too_new, batch.size_of(end, len(batch)), "too_new")
         self._ledger.deliver(end - expired, batch.size_of(expired, end))
         if send.doubts:
             self._ledger.possibly_duplicated += end - expired

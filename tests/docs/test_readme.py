@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from cwlog_handler import CloudWatchLogsHandler, Stats
+from cwlog_handler.core.reasons import DROP_REASONS, REJECT_REASONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -118,6 +119,15 @@ def test_every_count_that_the_readme_names_is_in_the_stats():
 
     assert named <= set(Stats.__dataclass_fields__) | {"rejected", "dropped"}
     assert named >= {"emitted", "delivered", "rejected", "dropped", "pending"}
+
+
+@pytest.mark.parametrize(
+    ("field", "reasons"), [("rejected_by_reason", REJECT_REASONS), ("dropped_by_reason", DROP_REASONS)]
+)
+def test_the_readme_lists_every_reason_that_is_counted(field, reasons):
+    listed = re.search(rf"\(`{field}`:\s(.*?)\)", README, re.DOTALL)[1]
+
+    assert tuple(re.findall(r"`(\w+)`", listed)) == reasons
 
 
 def test_the_commands_are_the_ones_that_ci_runs():
