@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.core import pacing
+from cwlog_handler.delivery import buckets
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from .programs import AWS
@@ -48,7 +48,7 @@ def aws_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def tokens_of_its_own():
     """No test waits for requests that another has made: in a process a stream has one rate, whoever sends to it."""
-    pacing.forget_shared_buckets()
+    buckets.forget_all()
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
-"""When the next request may start: the token bucket of a stream, back-off after a failure, the stretched interval.
+"""When the next request may start: the token bucket of a stream, the stretched send interval, requests that overlap.
 
-Must not know: what is sent, what a clock is. Instants are seconds of one monotonic clock, handed in.
+Owns: the arithmetic of a rate. Must not know: what is sent, what a clock is, who shares a bucket, failures (`retry`).
+Instants are seconds of one monotonic clock, handed in.
 """
 
 from bisect import insort
-from collections.abc import Callable
-from typing import Final, NamedTuple
-from weakref import WeakValueDictionary
-
-from ..system.primitives import allocate_lock
+from typing import Final, NamedTuple, Protocol
 
 # A token comes back this long after its request arrived: 2 ms for two clocks that do not run alike.
 WINDOW: Final = 1.002
@@ -20,16 +17,11 @@ ARRIVED_AFTER_MOST: Final = 0.02
 # When other handlers' requests have all tokens of a stream out, nobody knows until when: ask again soon.
 ALL_OUT: Final = 0.05
 
-# Full jitter: a random part of a bound that doubles. Half a second spreads a fleet over one throttled second; 10 s is
-# how late we may notice that an outage is over.
-BACKOFF_FIRST: Final = 0.5
-BACKOFF_MOST: Final = 10.0
-# The slow lane, for what a person must mend: one request a minute at the least, soon enough after the mending.
-SLOW_LANE_MOST: Final = 60.0
-
 # Throttling doubles the send interval, up to a minute; each accepted request takes a tenth off again.
 STRETCH: Final = 2.0
 RECOVER: Final = 0.9
+# What is doubled at first, where the interval is shorter.
+STRETCHED_FROM: Final = 0.5
 STRETCHED_MOST: Final = 60.0
 
 
@@ -40,16 +32,34 @@ class Turn(NamedTuple):
     at: float
 
 
+class Bucket(Protocol):
+    """What a stream, and who carries its requests out, need of a token bucket; `TokenBucket` tells what each does.
+
+    A plain one in simulations; in a process, one that all handlers share which write to the stream.
+    """
+
+    def take(self, now: float, ahead: float = 0.0) -> Turn:
+        """Take a token."""
+
+    def cancel(self) -> None:
+        """Put a token back that no request was made with."""
+
+    def is_full(self, now: float) -> bool:
+        """True if no token is out or counts as used."""
+
+    def give_back(self, used_at: float) -> None:
+        """End the request of a token."""
+
+
 class TokenBucket:
     """Lets at most ``rate`` requests start in any window of one second; None lets all pass.
 
     A bucket of ``rate`` tokens that each come back a second after they were *used*: a bucket refilled evenly would let
     twice the rate through in the second after a quiet one. A rate below 1 is one request every ``1 / rate`` seconds,
-    a fraction above 1 is left unused. Any thread may call it: all handlers that write to a stream share one.
+    a fraction above 1 is left unused. Not thread-safe.
     """
 
     def __init__(self, rate: float | None) -> None:
-        self._lock = allocate_lock()
         self._used: list[float] = []
         self._out = 0
         self._limit: int | None = None
@@ -60,90 +70,42 @@ class TokenBucket:
         """Take a further user's rate into account: the strictest of all counts."""
         if rate is None:
             return
-        with self._lock:
-            limit, window = max(1, int(rate)), WINDOW * max(1.0, 1 / rate)
-            if self._limit is None or limit / window < self._limit / self._window:
-                self._limit, self._window = limit, window
+        limit, window = max(1, int(rate)), WINDOW * max(1.0, 1 / rate)
+        if self._limit is None or limit / window < self._limit / self._window:
+            self._limit, self._window = limit, window
 
     def take(self, now: float, ahead: float = 0.0) -> Turn:
         """Take a token, also one that is free only within ``ahead`` seconds: so long before a request may be prepared.
 
         A token that was taken is out until `give_back`, however long the request takes to start and to end.
         """
-        with self._lock:
-            if self._limit is None:
-                return Turn(True, now)
-            while self._used and self._used[0] + self._window <= now:
-                self._used.pop(0)
-            free_at = now
-            if self._out >= self._limit:
-                return Turn(False, now + ALL_OUT)
-            if self._out + len(self._used) >= self._limit:
-                free_at = self._used[self._out - self._limit] + self._window
-            if free_at > now + ahead:
-                return Turn(False, free_at - ahead)
-            self._out += 1
-            return Turn(True, free_at)
+        if self._limit is None:
+            return Turn(True, now)
+        while self._used and self._used[0] + self._window <= now:
+            self._used.pop(0)
+        free_at = now
+        if self._out >= self._limit:
+            return Turn(False, now + ALL_OUT)
+        if self._out + len(self._used) >= self._limit:
+            free_at = self._used[self._out - self._limit] + self._window
+        if free_at > now + ahead:
+            return Turn(False, free_at - ahead)
+        self._out += 1
+        return Turn(True, free_at)
 
     def cancel(self) -> None:
         """Put a token back that no request was made with."""
-        with self._lock:
-            self._out = max(0, self._out - 1)
+        self._out = max(0, self._out - 1)
 
     def is_full(self, now: float) -> bool:
         """True if no request is under way and none began so lately that it counts."""
-        with self._lock:
-            return not self._out and (not self._used or self._used[-1] + self._window <= now)
+        return not self._out and (not self._used or self._used[-1] + self._window <= now)
 
     def give_back(self, used_at: float) -> None:
         """End the request of a token, which counts from ``used_at`` for a second more."""
-        with self._lock:
-            if self._limit is not None:
-                self._out = max(0, self._out - 1)
-                insort(self._used, used_at)
-
-
-_shared: WeakValueDictionary[tuple[str, str, str], TokenBucket] = WeakValueDictionary()
-_shared_lock = allocate_lock()
-
-
-def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) -> TokenBucket:
-    """Return the one bucket of a stream in this process, as strict as the strictest of its users."""
-    with _shared_lock:
-        key = (endpoint, group, stream)
-        bucket = _shared.get(key)
-        if bucket is None:
-            bucket = _shared[key] = TokenBucket(rate)
-        else:
-            bucket.tighten(rate)
-        return bucket
-
-
-def forget_shared_buckets() -> None:
-    """Start over in a forked child, where another thread may have held a lock for ever."""
-    global _shared_lock
-    _shared_lock = allocate_lock()
-    _shared.clear()
-
-
-class Backoff:
-    """How long to wait after the n-th failure in a row: a random part of a bound that doubles (full jitter)."""
-
-    def __init__(self, random: Callable[[], float], most: float = BACKOFF_MOST) -> None:
-        self._random = random
-        self._most = most
-        self._failures = 0
-
-    def failed(self) -> float:
-        """Count a failure; return the seconds to wait before the next try."""
-        # 2.0 ** 64 is far beyond any bound; without a cap on the exponent a week of failures overflows a float.
-        bound = min(self._most, BACKOFF_FIRST * 2.0 ** min(self._failures, 64))
-        self._failures += 1
-        return self._random() * bound
-
-    def worked(self) -> None:
-        """Forget the failures."""
-        self._failures = 0
+        if self._limit is not None:
+            self._out = max(0, self._out - 1)
+            insort(self._used, used_at)
 
 
 class SendInterval:
@@ -155,7 +117,7 @@ class SendInterval:
 
     def throttled(self) -> None:
         """Stretch: fewer, fuller requests leave an account's quota to the rest of the fleet."""
-        self.seconds = max(self._usual, min(STRETCHED_MOST, max(self.seconds, BACKOFF_FIRST) * STRETCH))
+        self.seconds = max(self._usual, min(STRETCHED_MOST, max(self.seconds, STRETCHED_FROM) * STRETCH))
 
     def accepted(self) -> None:
         """Recover, a tenth at a time."""

@@ -14,11 +14,18 @@ from collections.abc import Callable
 from math import inf
 from typing import Final, NamedTuple
 
-from .pacing import SLOW_LANE_MOST, Backoff
+# Full jitter: a random part of a bound that doubles. Half a second spreads a fleet over one throttled second; 10 s is
+# how late we may notice that an outage is over.
+BACKOFF_FIRST: Final = 0.5
+BACKOFF_MOST: Final = 10.0
+# For what a person must mend: one request a minute at the least, soon enough after the mending.
+SLOW_RETRY_MOST: Final = 60.0
 
 # A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
 # The first two such failures are retried at once; later ones back off.
 QUICK_RETRIES: Final = 2
+# Failures in a row before the operator is told of a network fault: single ones are everyday.
+WORTH_A_LINE: Final = 3
 # The part of the time left until a deadline after which the next try comes at the latest.
 SHARE_OF_WHAT_IS_LEFT: Final = 1 / 4
 # The random part of that share: many processes may be stopped at the same moment.
@@ -47,24 +54,28 @@ NO_DEADLINE: Final = Deadline(inf)
 
 
 class Retry:
-    """The failures in a row of one thing that is tried: a stream's requests, or the making of a client."""
+    """The failures in a row of one thing that is tried: a stream's requests, or the making of a client.
+
+    Each failure is counted once, by its kind: one kind does not make the back-off of another longer.
+    """
 
     __slots__ = (
-        "_backoff", "_failed_at", "_not_before", "_quick_retries", "_random", "_share", "_slow", "_tried_at",
-        "failures",
+        "_failed_at", "_not_before", "_passing", "_quick", "_random", "_share", "_to_mend", "_tried_at",
     )  # fmt: skip
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._backoff = Backoff(random)
-        self._slow = Backoff(random, SLOW_LANE_MOST)
-        self.failures = 0
-        """How many there were since it last worked."""
-        self._quick_retries = 0
+        # Failures that pass by themselves, such that somebody must mend, and such that are retried at once.
+        self._passing = self._to_mend = self._quick = 0
         self._not_before = -inf
         self._tried_at = -inf
         self._failed_at = -inf
         self._share = SHARE_OF_WHAT_IS_LEFT
+
+    @property
+    def failures(self) -> int:
+        """How many failures there were since it last worked."""
+        return self._passing + self._to_mend + self._quick
 
     def at(self, deadline: Deadline) -> float:
         """Return the instant of the next try."""
@@ -76,28 +87,39 @@ class Retry:
 
     def worked(self) -> None:
         """Forget the failures."""
-        self.failures = self._quick_retries = 0
+        self._passing = self._to_mend = self._quick = 0
         self._not_before = -inf
-        self._backoff.worked()
-        self._slow.worked()
 
     def failed(self, tried_at: float, now: float) -> None:
         """Note a failure that passes by itself."""
-        self._note(tried_at, now, self._backoff.failed())
+        self._passing += 1
+        self._note(tried_at, now, backoff(self._passing, BACKOFF_MOST, self._random))
 
     def refused(self, tried_at: float, now: float) -> None:
         """Note a failure that somebody must mend."""
-        self._note(tried_at, now, self._slow.failed())
+        self._to_mend += 1
+        self._note(tried_at, now, backoff(self._to_mend, SLOW_RETRY_MOST, self._random))
 
     def failed_quickly(self, tried_at: float, now: float) -> None:
         """Note a failure whose cause is removed by now."""
-        self._quick_retries += 1
-        self._note(tried_at, now, 0.0 if self._quick_retries <= QUICK_RETRIES else self._backoff.failed())
+        if self._quick >= QUICK_RETRIES:
+            self.failed(tried_at, now)
+            return
+        self._quick += 1
+        self._note(tried_at, now, 0.0)
 
     def _note(self, tried_at: float, now: float, delay: float) -> None:
-        self.failures += 1
         self._tried_at, self._failed_at, self._not_before = tried_at, now, now + delay
         self._share = SHARE_OF_WHAT_IS_LEFT * (1.0 - JITTER_OF_SHARE * self._random())
+
+
+def backoff(failures: int, most: float, random: Callable[[], float]) -> float:
+    """Return the seconds to wait after so many failures in a row: a random part of a bound that doubles (full jitter).
+
+    ``most`` is the highest bound, ``random`` returns a number from 0 to 1.
+    """
+    # 2.0 ** 64 is far beyond any bound; without a cap on the exponent a week of failures overflows a float.
+    return random() * min(most, BACKOFF_FIRST * 2.0 ** min(failures - 1, 64))
 
 
 def presumed_lost_at(started_at: float, usual: float, deadline: Deadline) -> float:

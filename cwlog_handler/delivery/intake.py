@@ -113,7 +113,7 @@ class Intake:
         for stream in list(self._lossy):
             if self._is_over(EVENT_COST_BYTES, 1):
                 return
-            loss = stream.loss_to_tell()
+            loss = stream.take_loss()
             if loss is None:
                 continue
             del self._lossy[stream]

@@ -20,7 +20,8 @@ from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
 from ..system.stdlib import times_of_day_ms
-from .dispatch import Client, Dispatch
+from .calls import Client
+from .dispatch import Dispatch
 from .inbox import Inbox, Ticket
 from .intake import Bounds, Intake
 from .senders import Job, Senders

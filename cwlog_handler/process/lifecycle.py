@@ -15,7 +15,7 @@ from math import inf
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from ..core import pacing
+from ..delivery import buckets
 from ..system import own_calls, own_threads
 from ..system.primitives import LockType, acquire, allocate_lock, get_ident
 from . import subinterpreters
@@ -183,7 +183,7 @@ def start_over(keeps_records: bool = False) -> None:
     no_fork.start_over()
     own_threads.forget_all()
     own_calls.forget_all()
-    pacing.forget_shared_buckets()
+    buckets.forget_all()
     for flusher in list(_watched):
         flusher.start_over(keeps_records)
 

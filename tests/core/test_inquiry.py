@@ -10,7 +10,8 @@ from cwlog_handler.core.decisions import Send
 from cwlog_handler.core.events import Event
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.outcomes import Accepted, Invalid, Refused, Throttled, Unavailable
-from cwlog_handler.core.pacing import SLOW_LANE_MOST, Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.retry import SLOW_RETRY_MOST
 from cwlog_handler.core.stream import Stream
 
 NOW_MS = 1_700_000_000_000
@@ -38,8 +39,9 @@ class World:
         self.now = 0.0
         self.ledger = Ledger()
         rules = Rules(1_048_576, batch_events)
-        self.stream = Stream("s", rules, AgeLimit(), self.ledger, SendInterval(1.0), Overlap(overlap), jitter)
-        self.stream.bucket = TokenBucket(5)
+        self.stream = Stream(
+            "s", rules, AgeLimit(), self.ledger, TokenBucket(5), SendInterval(1.0), Overlap(overlap), jitter
+        )
         self.per_ms = per_ms
         self.count = 0
         self.poison = set(poison)
@@ -86,7 +88,7 @@ class World:
         outcome = self.answer(decision)
         self.requests.append((self.now, [int(event.message) for event in decision.batch]))
         self.stream.bucket.give_back(self.now)
-        self.told.append(self.stream.settle(decision, outcome, self.now))
+        self.told.append(self.stream.settle(decision, outcome, self.now).to_tell)
         out = self.ledger.delivered + self.ledger.rejected.total() + self.ledger.dropped.total()
         assert self.ledger.emitted == out + self.ledger.pending
         return True
@@ -110,7 +112,7 @@ def test_a_refused_request_loses_nothing_and_costs_a_few_requests():
     world = World(64, spells=[(0.0, HOURS)], jitter=lambda: 1.0).run(0.4)
     assert len(world.requests) <= 3
     world.run(3600.0)
-    assert len(world.requests) <= 3 + 2 * (len(["0.5", "1", "2", "4", "8", "16", "32"]) + 3600 / SLOW_LANE_MOST)
+    assert len(world.requests) <= 3 + 2 * (len(["0.5", "1", "2", "4", "8", "16", "32"]) + 3600 / SLOW_RETRY_MOST)
     assert world.ledger.pending == 64
     assert not world.ledger.rejected.total()
     assert world.told[2] == NO_REQUEST.refusal
@@ -158,7 +160,7 @@ def test_a_single_event_is_kept_until_another_one_is_taken():
     assert world.ledger.pending == 1
     assert NO_EVENT.refusal in world.told
     world.log(1)
-    world.run(SLOW_LANE_MOST + 1)
+    world.run(SLOW_RETRY_MOST + 1)
     assert world.read() == [1]
     assert +world.ledger.rejected == {"invalid": 1}
 

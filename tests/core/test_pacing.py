@@ -1,12 +1,10 @@
 """When a request may start."""
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.core.pacing import BACKOFF_MOST, Backoff, SendInterval, TokenBucket, Turn, shared_bucket
+from cwlog_handler.core.pacing import SendInterval, TokenBucket, Turn
 
 
 def starts(bucket, arrivals):
@@ -92,37 +90,6 @@ def test_who_prepares_ahead_is_told_to_ask_so_much_sooner():
 
 def test_no_rate_means_no_waiting():
     assert starts(TokenBucket(None), [0.0] * 1000) == [0.0] * 1000
-
-
-def test_handlers_that_write_to_one_stream_share_a_bucket_and_the_strictest_rate_counts():
-    bucket = shared_bucket("https://x", "group", "shared", 50)
-    assert shared_bucket("https://x", "group", "shared", 2) is bucket
-    assert shared_bucket("https://x", "group", "shared", None) is bucket
-    assert starts(bucket, [0.0] * 3)[2] >= 1.0
-    assert shared_bucket("https://x", "group", "other", 50) is not bucket
-
-
-def test_threads_that_share_a_bucket_get_no_more_tokens_than_there_are():
-    bucket, taken = TokenBucket(100), []
-    threads = [
-        threading.Thread(target=lambda: taken.extend(bucket.take(1.0).is_taken for _ in range(50))) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert taken.count(True) == 100
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
-def test_back_off_is_a_random_part_of_a_bound_that_doubles_up_to_a_limit(jitter):
-    """F20: full jitter."""
-    backoff = Backoff(lambda: jitter)
-    assert [backoff.failed() for _ in range(7)] == [jitter * b for b in (0.5, 1, 2, 4, 8, 10, 10)]
-    for _ in range(5000):
-        assert backoff.failed() == jitter * BACKOFF_MOST
-    backoff.worked()
-    assert backoff.failed() == jitter * 0.5
 
 
 def test_throttling_stretches_the_send_interval_and_it_recovers():

@@ -2,7 +2,29 @@
 
 from math import inf
 
-from cwlog_handler.core.retry import NO_DEADLINE, Deadline, Retry, time_for_an_answer
+import pytest
+
+from cwlog_handler.core.retry import BACKOFF_MOST, NO_DEADLINE, Deadline, Retry, backoff, time_for_an_answer
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+def test_back_off_is_a_random_part_of_a_bound_that_doubles_up_to_a_limit(jitter):
+    """F20: full jitter."""
+    found = [backoff(failures, BACKOFF_MOST, lambda: jitter) for failures in range(1, 8)]
+    assert found == [jitter * bound for bound in (0.5, 1, 2, 4, 8, 10, 10)]
+    for failures in range(8, 5000):
+        assert backoff(failures, BACKOFF_MOST, lambda: jitter) == jitter * BACKOFF_MOST
+
+
+def test_each_kind_of_failure_backs_off_by_itself_and_all_are_failures_in_a_row():
+    """F21: an outage does not make the first try after a refusal come late."""
+    retry, waits = Retry(lambda: 1.0), []
+    kinds = [Retry.failed_quickly] * 3 + [Retry.failed] * 2 + [Retry.refused] * 2 + [Retry.failed]
+    for failed in kinds:
+        failed(retry, 0.0, 0.0)
+        waits.append(retry.at(NO_DEADLINE))
+    assert waits == [0.0, 0.0, 0.5, 1.0, 2.0, 0.5, 1.0, 4.0]
+    assert retry.failures == len(kinds)
 
 
 def test_after_a_success_nothing_is_waited_for():

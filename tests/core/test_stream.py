@@ -22,7 +22,7 @@ from cwlog_handler.core.outcomes import (
     Unavailable,
 )
 from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
-from cwlog_handler.core.stream import Stream
+from cwlog_handler.core.stream import Settled, Stream
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -39,9 +39,7 @@ FAILURES = [
 def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
-    stream = Stream("s", rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter)
-    stream.bucket = TokenBucket(rate)
-    return stream, ledger
+    return Stream("s", rules, AgeLimit(), ledger, TokenBucket(rate), interval, Overlap(overlap), jitter), ledger
 
 
 _numbers = itertools.count(1)
@@ -65,7 +63,7 @@ def next_send(stream, now):
 def settle(stream, outcome, now):
     """End a request: its token comes back, its outcome is taken in."""
     stream.bucket.give_back(now)
-    stream.settle(stream._sent[0], outcome, now)
+    return stream.settle(stream.under_way.sent[0], outcome, now)
 
 
 def texts(send):
@@ -125,7 +123,7 @@ def test_what_an_overflow_dropped_is_settled_once_it_was_told():
     assert stream.is_settled_up_to(number - 1)
     stream.drop(20, newest=False)
     assert not stream.is_settled_up_to(number)
-    assert stream.loss_to_tell()
+    assert stream.take_loss()
     assert stream.is_settled_up_to(number)
 
 
@@ -153,12 +151,12 @@ def test_a_loss_is_told_once_and_not_before_the_stream_flows_again():
         stream.add(event("x", NOW_MS + number), 20, now)
     stream.drop(20, newest=True)
     stream.drop(20, newest=False)
-    assert stream.loss_to_tell() is None
+    assert stream.take_loss() is None
     assert not stream.is_forgettable
     settle(stream, Accepted(None), now)
-    loss = stream.loss_to_tell()
+    loss = stream.take_loss()
     assert (loss.count, loss.first_ms, loss.last_ms) == (2, NOW_MS + 3, NOW_MS + 5)
-    assert stream.loss_to_tell() is None
+    assert stream.take_loss() is None
     assert +ledger.dropped == {"overflow": 2}
 
 
@@ -167,7 +165,7 @@ def test_a_stream_that_lost_all_it_had_tells_it_too():
     stream.add(event(), 20, 0.0)
     stream.drop(20, newest=True)
     assert stream.is_idle
-    assert stream.loss_to_tell().count == 1
+    assert stream.take_loss().count == 1
     assert stream.is_forgettable
 
 
@@ -203,6 +201,26 @@ def test_the_token_of_each_answer_goes_with_the_next_request():
         tokens.append(send.token)
         settle(stream, outcome, now)
     assert tokens == [None, "1", "5", "6", None, None]
+
+
+def test_settling_returns_what_is_to_be_told_and_how_many_requests_have_failed_in_a_row():
+    stream, _ = a_stream()
+    stream.add(event(), 20, 0.0)
+    now, refused = 0.0, Refused("No", "mend")
+    for outcome, failures in [(Throttled("t"), 1), (refused, 2), (Accepted(None), 0)]:
+        _, now = next_send(stream, now)
+        assert settle(stream, outcome, now) == Settled(outcome, False, failures)
+
+
+def test_an_answer_to_a_request_that_was_presumed_lost_is_told_apart_and_not_told():
+    stream, ledger = a_stream()
+    stream.add(event(), 20, 0.0)
+    lost, now = next_send(stream, 0.0)
+    stream.presume_lost(now)
+    again, now = next_send(stream, now + 2.0)
+    assert stream.settle(lost, Accepted(None), now) == Settled(None, True, 0)
+    assert stream.settle(again, Accepted(None), now) == Settled(None, False, 0)
+    assert (ledger.delivered, ledger.possibly_duplicated) == (1, 1)
 
 
 def test_rejections_are_counted_by_reason_and_the_rest_is_delivered():
@@ -578,7 +596,7 @@ def test_what_tells_of_a_loss_is_waited_for_where_it_stands_aside():
         stream.add(event("x", NOW_MS + ms), 20, 1.0)
     assert sends(stream) == []
     stream.settle(second, Accepted(None), 1.5)
-    loss = stream.loss_to_tell()
+    loss = stream.take_loss()
     stream.insert(Events.of([Event(loss.last_ms, b"told", loss.last_number)]), float("inf"), 1.5)
     stream.settle(first, Accepted(None), 1.5)
     (third,) = sends(stream, 1.5)

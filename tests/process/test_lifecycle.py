@@ -6,7 +6,7 @@ from weakref import WeakSet
 
 import pytest
 
-from cwlog_handler.core.pacing import shared_bucket
+from cwlog_handler.delivery.buckets import shared_bucket
 from cwlog_handler.process import lifecycle
 from cwlog_handler.system.own_threads import is_own_thread, own_thread
 

@@ -1,0 +1,103 @@
+"""Token buckets that all handlers of this process share which write to the same stream.
+
+Owns: which bucket belongs to which stream, and its lock. Must not know: when a token is free (`pacing`), what it is
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from ..core.pacing import TokenBucket, Turn
+from ..system.primitives import allocate_lock
+
+
+class SharedBucket:
+    """A token bucket for any thread. A lock for each: who interrupts a holder may need another stream's bucket."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._lock = allocate_lock()
+        self._bucket = TokenBucket(rate)
+
+    def tighten(self, rate: float | None) -> None:
+        """See `TokenBucket.tighten`."""
+        with self._lock:
+            self._bucket.tighten(rate)
+
+    def take(self, now: float, ahead: float = 0.0) -> Turn:
+        """See `TokenBucket.take`."""
+        with self._lock:
+            return self._bucket.take(now, ahead)
+
+    def cancel(self) -> None:
+        """See `TokenBucket.cancel`."""
+        with self._lock:
+            self._bucket.cancel()
+
+    def is_full(self, now: float) -> bool:
+        """See `TokenBucket.is_full`."""
+        with self._lock:
+            return self._bucket.is_full(now)
+
+    def give_back(self, used_at: float) -> None:
+        """See `TokenBucket.give_back`."""
+        with self._lock:
+            self._bucket.give_back(used_at)
+
+
+class StreamBucket:
+    """The token bucket that a stream has from its first record on.
+
+    Which service the stream belongs to is known as soon as there is a client, and no request is made before. So the
+    first `take` joins the bucket that others use who write to the same stream.
+    """
+
+    __slots__ = ("_join", "_joined")
+
+    def __init__(self, join: Callable[[], SharedBucket]) -> None:
+        self._join = join
+        self._joined: SharedBucket | None = None
+
+    def take(self, now: float, ahead: float = 0.0) -> Turn:
+        """See `TokenBucket.take`."""
+        if self._joined is None:
+            self._joined = self._join()
+        return self._joined.take(now, ahead)
+
+    def cancel(self) -> None:
+        """See `TokenBucket.cancel`."""
+        if self._joined is not None:
+            self._joined.cancel()
+
+    def is_full(self, now: float) -> bool:
+        """See `TokenBucket.is_full`."""
+        return self._joined is None or self._joined.is_full(now)
+
+    def give_back(self, used_at: float) -> None:
+        """See `TokenBucket.give_back`."""
+        if self._joined is not None:
+            self._joined.give_back(used_at)
+
+
+_shared: WeakValueDictionary[tuple[str, str, str], SharedBucket] = WeakValueDictionary()
+_shared_lock = allocate_lock()
+
+
+def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) -> SharedBucket:
+    """Return the one bucket of a stream in this process, as strict as the strictest of its users."""
+    with _shared_lock:
+        key = (endpoint, group, stream)
+        bucket = _shared.get(key)
+        if bucket is None:
+            bucket = _shared[key] = SharedBucket(rate)
+        else:
+            bucket.tighten(rate)
+        return bucket
+
+
+def forget_all() -> None:
+    """Start over in a forked child, where another thread may have held a lock for ever."""
+    global _shared_lock
+    _shared_lock = allocate_lock()
+    _shared.clear()

@@ -1,0 +1,77 @@
+"""A call of the service: one request on a sender's thread, from its batch to its outcome.
+
+Owns: when a request counts as arrived, and that every call has an outcome. Must not know: streams, what an outcome
+means, which thread it is on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from ..core import outcomes
+from ..core.batches import Batch
+from ..core.decisions import Send
+from ..core.pacing import ARRIVED_AFTER_MOST
+from .results import Results
+from .senders import Job
+
+
+class Client(Protocol):
+    """What is needed of `client.Client` here; simulations bring their own."""
+
+    def connect(self, patience: float | None) -> outcomes.Connection:
+        """Make the boto3 client; say which endpoint it talks to. ``patience``: see `put`."""
+
+    def put(
+        self,
+        stream_name: str,
+        batch: Batch,
+        token: str | None,
+        on_progress: Callable[[], None],
+        patience: float | None,
+        is_fresh: bool,
+    ) -> outcomes.Outcome:
+        """Make one request; ``on_progress`` is called when it goes out, and may be again while it does.
+
+        ``patience`` is how many seconds an answer may take, None for the usual; ``is_fresh`` asks for a new connection.
+        """
+
+
+Ended: TypeAlias = Callable[[outcomes.Outcome, float, float], None]
+"""Takes an outcome in: with the instant at which the request arrived, at the latest, and the instant of this moment."""
+
+
+class Calls:
+    """Makes requests. Its jobs run on any thread, and touch nothing but the client and the results."""
+
+    def __init__(
+        self, client: Client, results: Results, clock: Callable[[], float], sleep_until: Callable[[float], None]
+    ) -> None:
+        self._client = client
+        self._results = results
+        self._clock = clock
+        self._sleep_until = sleep_until
+
+    def job(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> Job:
+        """Return what makes one request, from ``send.start`` on, and posts that it has ended."""
+        return partial(self._make, stream_name, send, patience, ended)
+
+    def _make(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> None:
+        under_way_at = send.start
+
+        def on_progress() -> None:
+            nonlocal under_way_at
+            self._sleep_until(send.start)
+            under_way_at = self._clock()
+
+        outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
+        try:
+            outcome = self._client.put(stream_name, send.batch, send.token, on_progress, patience, send.doubts > 0)
+        except Exception as error:
+            outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
+        finally:
+            # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
+            arrived_at = min(self._clock(), under_way_at + ARRIVED_AFTER_MOST)
+            self._results.post(partial(ended, outcome, arrived_at))

@@ -1,0 +1,82 @@
+"""The connection to the service: a client that is made when it is first needed, and anew when credentials change.
+
+Owns: the endpoint, when making a client is tried again, and what the operator is told of it. Must not know: streams,
+requests, which thread a job runs on. Called with the lock of `rounds` held, but not while a job runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ..core import outcomes
+from ..core.ledger import Ledger
+from ..core.retry import WORTH_A_LINE, Deadline, Retry
+from ..system.stderr import Notices
+from .calls import Client
+from .results import Results
+from .senders import Job
+
+
+class Connection:
+    """Whether there is a client, and to which service."""
+
+    def __init__(
+        self,
+        client: Client,
+        results: Results,
+        ledger: Ledger,
+        notices: Notices,
+        log_group_name: str,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.endpoint: str | None = None
+        """Which service the client talks to; None: there is no client yet, or it is to be made anew."""
+        self._client = client
+        self._results = results
+        self._ledger = ledger
+        self._notices = notices
+        self._group = log_group_name
+        self._is_being_made = False
+        self._retry = Retry(jitter)
+
+    def next_try_at(self, deadline: Deadline) -> float | None:
+        """Return when a client may be made; None while one is being made."""
+        return None if self._is_being_made else self._retry.at(deadline)
+
+    def job(self, now: float, patience: float | None, ended: Callable[[], None]) -> Job:
+        """Return what makes the client; ``ended`` is called when its result is taken in."""
+        self._is_being_made = True
+        return partial(self._make, now, patience, ended)
+
+    def renew(self) -> None:
+        """Have the client made anew before the next request."""
+        self.endpoint = None
+
+    def _make(self, started: float, patience: float | None, ended: Callable[[], None]) -> None:
+        made: outcomes.Connection = outcomes.Unavailable("interrupted", ambiguous=False)
+        try:
+            made = self._client.connect(patience)
+        except Exception as error:
+            made = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
+        finally:
+            # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
+            self._results.post(partial(self._made, started, made, ended))
+
+    def _made(self, started: float, made: outcomes.Connection, ended: Callable[[], None], now: float) -> None:
+        ended()
+        self._is_being_made = False
+        match made:
+            case outcomes.Connected(endpoint):
+                self.endpoint = endpoint
+                self._retry.worked()
+                return
+            case outcomes.Refused(code, advice):
+                self._retry.refused(started, now)
+                self._ledger.last_error = advice
+                self._notices.say(code, advice)
+            case outcomes.Unavailable(cause):
+                self._retry.refused(started, now)
+                self._ledger.last_error = cause
+                if self._retry.failures >= WORTH_A_LINE:
+                    self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")
