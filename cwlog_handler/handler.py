@@ -17,7 +17,7 @@ from .core import limits
 from .core.batches import Rules
 from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .core.ledger import Stats
-from .delivery.intake import OVERFLOW, Bounds, Overflow
+from .core.shedding import OVERFLOW, Bounds, Overflow
 from .delivery.rounds import Rounds
 from .process import lifecycle
 from .process.flusher import Flusher, sleep_until

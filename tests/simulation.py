@@ -7,7 +7,7 @@ import logging
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
-from cwlog_handler.delivery.intake import Bounds
+from cwlog_handler.core.shedding import Bounds
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.system.stderr import Notices
 

@@ -15,6 +15,7 @@ from ..core.batches import Rules
 from ..core.events import Oversize
 from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
+from ..core.shedding import Bounds
 from ..core.stream import Stream
 from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
@@ -23,7 +24,7 @@ from ..system.stdlib import times_of_day_ms
 from .calls import Client
 from .dispatch import Dispatch
 from .inbox import Inbox, Ticket
-from .intake import Bounds, Intake
+from .intake import Intake
 from .senders import Job, Senders
 
 # Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books

@@ -266,22 +266,6 @@ def test_a_client_that_cannot_be_made_is_told_at_the_third_try(capsys):
     assert program.service.messages() == ["m"]
 
 
-@pytest.mark.parametrize("names", [["one"], [f"s{number}" for number in range(100)]])
-def test_looking_for_victims_costs_no_more_with_more_streams(names):
-    """One look at all streams for about as many victims as there are streams, whoever has most."""
-    program = Program(max_count=100)
-    for number in range(100):
-        program.log("x", stream=f"s{number}")
-    program.work()
-    looks, look = [], program.rounds._intake._look_for_victims
-    program.rounds._intake._look_for_victims = lambda: looks.append(look())
-    for number in range(3_000):
-        program.log("y", stream=names[number % len(names)])
-    program.work()
-    assert program.rounds.stats().dropped_by_reason["overflow"] == 3_000
-    assert len(looks) <= 2 * 3_000 / 100
-
-
 def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
     """The least likely of all: memory that ends at one record."""
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
-from cwlog_handler.delivery.intake import Bounds
+from cwlog_handler.core.shedding import Bounds
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.process.flusher import Flusher, monotonic
 from cwlog_handler.system.stderr import Notices
