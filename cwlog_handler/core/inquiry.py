@@ -19,7 +19,7 @@ A suspect without any witness waits too, unless events of the same batch were ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from .batches import Rules
 from .decisions import Send
@@ -32,6 +32,15 @@ _GOLDEN: Final = 0.618
 # A witness goes before the suspect. If both have the same millisecond, and the suspect is taken later after all, they
 # are read in the wrong order. So that is tried every so many times only: where no other event waits, and where some do.
 _ANY_WITNESS_EVERY: Final = (4, 8)
+
+
+class _Place(NamedTuple):
+    """Where an event is: in which of the batches that wait, and where in that."""
+
+    send: int
+    event: int
+    begins_anew: bool = False
+    """All have been asked about by now: from this one on they are asked about once more."""
 
 
 class Inquiry:
@@ -58,7 +67,9 @@ class Inquiry:
         if self._step == "witness":
             place = self._place_of_witness(waiting)
             if place is not None:
-                self._witness = _cut_out(waiting, *place)
+                self._witness = _cut_out(waiting, place.send, place.event)
+                if place.begins_anew:
+                    self._asked.clear()
                 return self._witness
             self._step = "suspect"
         if self._step == "again" and not _is_same(waiting[0], self._suspect):
@@ -115,15 +126,17 @@ class Inquiry:
         self._rounds += 1
         return "request"
 
-    def _place_of_witness(self, waiting: Sequence[Send]) -> tuple[int, int] | None:
-        """Return the batch that the next witness is in, and its place there.
+    def _place_of_witness(self, waiting: Sequence[Send]) -> _Place | None:
+        """Return where the next witness is; None if there is none.
 
         No event of its millisecond may wait before it: so all are read in order, whatever becomes of the suspect.
         """
         assert self._suspect is not None
-        unasked: tuple[int, int] | None = None
         suspect = self._suspect.batch
-        seen, firsts, everyone = {suspect.first_ms}, [], []
+        another: _Place | None = None
+        unasked: _Place | None = None
+        seen = {suspect.first_ms}
+        firsts: list[tuple[int, int]] = []
         for index, send in enumerate(waiting):
             columns = send.batch.columns
             for place, (ms, number) in enumerate(zip(columns.timestamps, columns.numbers, strict=True)):
@@ -131,16 +144,14 @@ class Inquiry:
                     seen.add(ms)
                     firsts.append((index, place))
                 if number != suspect.first_number:
-                    everyone.append((index, place))
+                    another = another or _Place(index, place, begins_anew=True)
                     if unasked is None and number not in self._asked:
-                        unasked = index, place
+                        unasked = _Place(index, place)
         is_turn = self._rounds > 0 and self._rounds % _ANY_WITNESS_EVERY[bool(firsts)] == 0
-        if everyone and (is_turn or (not firsts and self._taken_from == self._suspect.place)):
+        if another and (is_turn or (not firsts and self._taken_from == self._suspect.place)):
             # One after the other: those that are passed over have been refused too.
-            if unasked is None:
-                self._asked.clear()
-            return unasked or everyone[0]
-        return firsts[int(self._rounds * _GOLDEN % 1 * len(firsts))] if firsts else None
+            return unasked or another
+        return _Place(*firsts[int(self._rounds * _GOLDEN % 1 * len(firsts))]) if firsts else None
 
 
 def rejoined(waiting: Sequence[Send], rules: Rules) -> list[Send]:
