@@ -14,12 +14,13 @@ from typing import Final
 
 from ..core import outcomes
 from ..core.agenda import Agenda
+from ..core.answers import Settled, Shared
 from ..core.batches import AgeLimit, Rules
 from ..core.decisions import Send, Wait
 from ..core.ledger import Ledger
 from ..core.pacing import Overlap, SendInterval
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
-from ..core.stream import Settled, Stream
+from ..core.stream import Stream
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
 from .calls import Calls, Client
@@ -67,13 +68,10 @@ class Dispatch:
         self._ledger = ledger
         self._senders = senders
         self._group = log_group_name
-        self._rules = rules
-        self._interval = SendInterval(send_interval)
-        self._age_limit = AgeLimit()
-        # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
-        self._overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._rate = requests_per_second
-        self._jitter = jitter
+        # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
+        overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
+        self._shared = Shared(rules, AgeLimit(), ledger, SendInterval(send_interval), overlap, jitter)
         self._agenda: Agenda[Stream] = Agenda()
         self._results = Results(ring)
         self._calls = Calls(client, self._results, clock, sleep_until)
@@ -85,9 +83,7 @@ class Dispatch:
         stream = self.streams.get(name)
         if stream is None:
             bucket = StreamBucket(partial(self._shared_bucket, name))
-            stream = self.streams[name] = Stream(
-                name, self._rules, self._age_limit, self._ledger, bucket, self._interval, self._overlap, self._jitter
-            )
+            stream = self.streams[name] = Stream(name, bucket, self._shared)
         return stream
 
     def _shared_bucket(self, stream_name: str) -> SharedBucket:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from cwlog_handler.core.answers import Shared
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send
@@ -39,9 +40,8 @@ class World:
         self.now = 0.0
         self.ledger = Ledger()
         rules = Rules(1_048_576, batch_events)
-        self.stream = Stream(
-            "s", rules, AgeLimit(), self.ledger, TokenBucket(5), SendInterval(1.0), Overlap(overlap), jitter
-        )
+        shared = Shared(rules, AgeLimit(), self.ledger, SendInterval(1.0), Overlap(overlap), jitter)
+        self.stream = Stream("s", TokenBucket(5), shared)
         self.per_ms = per_ms
         self.count = 0
         self.poison = set(poison)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cwlog_handler.core.answers import Settled, Shared
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send, Wait
@@ -22,7 +23,7 @@ from cwlog_handler.core.outcomes import (
     Unavailable,
 )
 from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
-from cwlog_handler.core.stream import Settled, Stream
+from cwlog_handler.core.stream import Stream
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -39,7 +40,8 @@ FAILURES = [
 def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
-    return Stream("s", rules, AgeLimit(), ledger, TokenBucket(rate), interval, Overlap(overlap), jitter), ledger
+    shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter)
+    return Stream("s", TokenBucket(rate), shared), ledger
 
 
 _numbers = itertools.count(1)
@@ -209,7 +211,7 @@ def test_settling_returns_what_is_to_be_told_and_how_many_requests_have_failed_i
     now, refused = 0.0, Refused("No", "mend")
     for outcome, failures in [(Throttled("t"), 1), (refused, 2), (Accepted(None), 0)]:
         _, now = next_send(stream, now)
-        assert settle(stream, outcome, now) == Settled(outcome, False, failures)
+        assert settle(stream, outcome, now) == Settled(outcome, False, outcome == Accepted(None), failures)
 
 
 def test_an_answer_to_a_request_that_was_presumed_lost_is_told_apart_and_not_told():
@@ -218,8 +220,8 @@ def test_an_answer_to_a_request_that_was_presumed_lost_is_told_apart_and_not_tol
     lost, now = next_send(stream, 0.0)
     stream.presume_lost(now)
     again, now = next_send(stream, now + 2.0)
-    assert stream.settle(lost, Accepted(None), now) == Settled(None, True, 0)
-    assert stream.settle(again, Accepted(None), now) == Settled(None, False, 0)
+    assert stream.settle(lost, Accepted(None), now) == Settled(None, True, True, 0)
+    assert stream.settle(again, Accepted(None), now) == Settled(None, False, False, 0)
     assert (ledger.delivered, ledger.possibly_duplicated) == (1, 1)
 
 

@@ -1,0 +1,195 @@
+"""What one stream asked of the service, and what each answer means for it.
+
+Owns: the retries, the sequence token, what goes again, what an answer adds to the ledger. Must not know: when a request
+goes (`stream`), what an error code is, stderr, what a clock is. Not thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import outcomes
+from .backlog import Backlog
+from .batches import AgeLimit, Rules
+from .decisions import Send
+from .inquiry import Verdict
+from .ledger import Ledger
+from .pacing import Overlap, SendInterval
+from .resends import Resends
+from .retry import Retry
+from .under_way import UnderWay
+
+
+class Shared(NamedTuple):
+    """What all streams of one handler share."""
+
+    rules: Rules
+    age_limit: AgeLimit
+    ledger: Ledger
+    interval: SendInterval
+    overlap: Overlap
+    random: Callable[[], float]
+    """Returns a number from 0 to 1, for the jitter of back-off."""
+
+
+class Settled(NamedTuple):
+    """What settling a request did."""
+
+    to_tell: outcomes.Outcome | None
+    """What the operator may be told: the outcome, or what a refusal came to. None: nothing, or it is not known yet."""
+    was_presumed_lost: bool
+    has_delivered: bool
+    """The batch was accepted by this very answer, or by an earlier one."""
+    failures: int
+    """How many requests in a row have failed by now."""
+
+
+class Answers:
+    """The requests of one stream, from their start to what became of their batches."""
+
+    __slots__ = ("_backlog", "_shared", "resends", "retry", "token", "under_way")
+
+    def __init__(self, shared: Shared, backlog: Backlog) -> None:
+        self._shared = shared
+        self._backlog = backlog
+        self.under_way = UnderWay()
+        self.resends = Resends(shared.rules)
+        self.retry = Retry(shared.random)
+        self.token: str | None = None
+        """The sequence token for the next request."""
+
+    def presume_lost(self, now: float) -> None:
+        """Count no longer on an answer to the request that is under way for longest; its batch goes again, at once.
+
+        Should the answer come all the same, `settle` still heeds it.
+        """
+        send = self.under_way.presume_lost()
+        self._backlog.put_back(send.rest)
+        ledger = self._shared.ledger
+        ledger.retries += 1
+        ledger.last_error = f"no answer to a request for {now - send.start:.1f} s"
+        self.resends.put_back(send, send.batch, send.doubts + 1)
+
+    def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
+        """Draw the consequences of what became of a batch that was sent, and return what that was."""
+        self._shared.ledger.requests += 1
+        was_presumed_lost = self.under_way.end_lost(send)
+        to_tell: outcomes.Outcome | None = None
+        has_delivered = False
+        if self.under_way.end(send):
+            self._backlog.put_back(send.rest)
+            to_tell = self._heed(send, outcome, now)
+            has_delivered = isinstance(outcome, outcomes.Accepted | outcomes.AlreadyAccepted)
+        elif isinstance(outcome, outcomes.Accepted):
+            has_delivered = self._heed_late(send, outcome, now)
+        return Settled(to_tell, was_presumed_lost, has_delivered, self.retry.failures)
+
+    def _heed(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
+        """Draw the consequences of an answer that was awaited; return what is to be told."""
+        match outcome:
+            case outcomes.Accepted():
+                self._accepted(send, outcome, now)
+            case outcomes.AlreadyAccepted(token):
+                self.token = token
+                self._shared.ledger.deliver(len(send.batch), send.batch.size_bytes)
+                self._worked(send, now)
+            case outcomes.Invalid():
+                return self._invalid(send, outcome, now)
+            case _:
+                is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous
+                self._shared.ledger.retries += 1
+                self.resends.put_back(send, send.batch, send.doubts + is_in_doubt)
+                self._failed(outcome, send.start, now)
+        return outcome
+
+    def _heed_late(self, send: Send, answer: outcomes.Accepted, now: float) -> bool:
+        """Heed the good answer to a request that was presumed lost: its batch need not go again.
+
+        Return False where nothing is left to be settled: the batch was settled meanwhile, or cut in two.
+        """
+        # This try is in doubt no more; another one that is under way is, for nobody will look at its answer.
+        if (other := self.resends.find(send.batch)) is not None:
+            self.resends.remove(other)
+            doubts = other.doubts - 1
+        elif (other := self.under_way.find(send.batch)) is not None:
+            self.under_way.end(other)
+            doubts = other.doubts
+        else:
+            return False
+        self._backlog.put_back(other.rest)
+        self._accepted(send._replace(doubts=doubts), answer, now)
+        return True
+
+    def _accepted(self, send: Send, answer: outcomes.Accepted, now: float) -> None:
+        batch, ledger = send.batch, self._shared.ledger
+        self.token = answer.token
+        too_old, expired = answer.too_old, answer.too_old + answer.expired
+        end = len(batch) - answer.too_new
+        ledger.reject(too_old, batch.size_of(0, too_old), "too_old")
+        ledger.reject(answer.expired, batch.size_of(too_old, expired), "expired")
+        ledger.reject(answer.too_new, batch.size_of(end, len(batch)), "too_new")
+        ledger.deliver(end - expired, batch.size_of(expired, end))
+        if send.doubts:
+            ledger.possibly_duplicated += end - expired
+        self._shared.interval.accepted()
+        self._worked(send, now)
+
+    def _worked(self, send: Send, now: float) -> None:
+        self.under_way.answered(send, now)
+        self.retry.worked()
+        self.resends.accepted(send)
+
+    def _invalid(self, send: Send, refused: outcomes.Invalid, now: float) -> outcomes.Outcome | None:
+        """Bisect, if an event is to blame: the good ones go out, each once, and the bad one ends up alone.
+
+        If it is the request, all is kept, as with any refusal that somebody has to put right.
+        """
+        self._shared.ledger.last_error = refused.message
+        self.under_way.failed()
+        verdict = self._judge(send, refused)
+        if verdict == "event":
+            self._shared.ledger.reject(1, send.batch.size_bytes, "invalid")
+            return refused
+        self._shared.ledger.retries += 1
+        for batch in send.batch.halves() if verdict == "halve" else (send.batch,):
+            self.resends.put_back(send, batch, send.doubts if refused.refusal is not None else 0)
+        if verdict == "request" and refused.refusal is not None:
+            self.resends.rejoin()
+            self._failed(refused.refusal, send.start, now)
+            return refused.refusal
+        return None
+
+    def _judge(self, send: Send, refused: outcomes.Invalid) -> Verdict:
+        """Find out what a refusal is about, as far as is known; more events may come to wait to be asked about."""
+        if refused.refusal is None:
+            return "event" if len(send.batch) == 1 else "halve"
+        if not self._backlog.is_empty and self.resends.needs_witnesses(send):
+            batch = self._backlog.take()
+            self.resends.put_back(Send(batch, None, 0.0, batch.first_number), batch, doubts=0)
+        return self.resends.judge(send, refused.words)
+
+    def _failed(self, outcome: outcomes.Outcome, tried_at: float, now: float) -> None:
+        self.under_way.failed()
+        match outcome:
+            case outcomes.StaleToken(expected):
+                self._shared.overlap.tokens_matter()
+                self.token = expected
+                self.retry.failed_quickly(tried_at, now)
+            case outcomes.Created(retention_days):
+                self.token = None
+                self._shared.age_limit.made(retention_days, now)
+                self.retry.failed_quickly(tried_at, now)
+            case outcomes.Throttled(code):
+                self._shared.ledger.throttled += 1
+                self._shared.ledger.last_error = code
+                self._shared.interval.throttled()
+                self.retry.failed(tried_at, now)
+            case outcomes.Unavailable(cause, ambiguous):
+                self._shared.ledger.last_error = cause
+                if ambiguous:
+                    self.under_way.waited_in_vain(now - tried_at)
+                self.retry.failed(tried_at, now)
+            case outcomes.Refused(_, advice):
+                self._shared.ledger.last_error = advice
+                self.retry.refused(tried_at, now)
