@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
@@ -136,8 +137,29 @@ def handle_sigterm() -> None:
     # In a subinterpreter it cannot be done; and a test may have replaced any of these by what raises.
     with suppress(Exception):
         is_main_thread = threading.main_thread().ident == threading.get_ident()
-        if is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        handler = signal.getsignal(signal.SIGTERM)
+        if is_main_thread and handler is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
+        _join_uvicorn(getattr(handler, "__self__", None))
+
+
+def _join_uvicorn(server: Any) -> None:
+    """Have a server of uvicorn's deliver at its end.
+
+    When it has shut down, it puts Python's default handlers back and raises the signals again that it has captured: the
+    process dies at once. An application that it imports in a worker finds its handler in the place of the default.
+    """
+    captured = getattr(server, "_captured_signals", None)
+    if type(captured) is list and type(server).__module__.partition(".")[0] == "uvicorn":
+        server._captured_signals = _DeliverFirst(captured)
+
+
+class _DeliverFirst(list[int]):
+    """What is delivered before anybody goes through it backwards, as uvicorn does at its very end."""
+
+    def __reversed__(self) -> Iterator[int]:
+        lifecycle.deliver_all()
+        return super().__reversed__()
 
 
 def _is_pool_worker() -> bool:
