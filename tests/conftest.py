@@ -5,17 +5,22 @@ import logging
 import os
 
 import pytest
+from hypothesis import settings
 
 from cwlog_handler.core import pacing
 
 from .markers import starts_processes
 from .programs import AWS
 
-# boto3 and Hypothesis are imported where they are used: a test of the core starts without boto3.
+# What imports boto3 is imported in the fixtures that use it: a test of the core starts without.
 
 _numbers = itertools.count()
 # More than there are processors: most tests wait for something most of the time.
 WORKERS = 4
+
+# No test judges how long something takes: the machine may be busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser):
@@ -43,15 +48,6 @@ def pytest_xdist_auto_num_workers(config):
     is_whole = config.args_source is config.ArgsSource.TESTPATHS
     is_narrowed = any(config.getoption(option, None) for option in ("keyword", "markexpr", "lf", "collectonly"))
     return WORKERS if is_whole and not is_narrowed else 0
-
-
-def pytest_collectstart(collector):
-    """No property is tested against the clock, for the machine may be busy: said before its module is imported."""
-    if isinstance(collector, pytest.Module) and "hypothesis" in collector.path.read_text(encoding="utf-8"):
-        from hypothesis import settings
-
-        settings.register_profile("untimed", deadline=None)
-        settings.load_profile("untimed")
 
 
 def pytest_itemcollected(item):
