@@ -139,7 +139,21 @@ def a_style(handler):
     return count
 
 
+def of_the_handler_itself(name):
+    """As libraries patch one handler of somebody else's, and tests."""
+
+    def make(**options):
+        handler, count = CloudWatchLogsHandler("g", "s", **options), Counting()
+        plain = getattr(handler, name)
+        setattr(handler, name, lambda record: (count(record), plain(record))[1])
+        return handler, count
+
+    return make
+
+
 WAYS = {
+    "a handler's format": of_the_handler_itself("format"),
+    "a handler's emit": of_the_handler_itself("emit"),
     "a subclass's format": lambda **options: (OwnFormat("g", "s", **options), OwnFormat.count),
     "a subclass's emit": lambda **options: (OwnEmit("g", "s", **options), OwnEmit.count),
     "a formatter that is no logging.Formatter": with_formatter(a_formatter_that_is_none),
@@ -174,6 +188,18 @@ def test_filters_are_called_by_any_number_of_threads_at_a_time(logger, attach):
     in_threads(lambda: logger.info("m"), threads=2)
     assert handler.stats.emitted == 2
     assert not both.broken
+
+
+def test_a_filter_method_of_the_handler_itself_is_asked(fake, logger, attach):
+    """``logging.Handler.handle`` calls it; put back, all is as before."""
+    handler = attach()
+    handler.filter = lambda record: "no" not in record.getMessage()
+    logger.info("yes")
+    logger.info("no")
+    del handler.filter
+    logger.info("no more")
+    assert handler.flush()
+    assert fake.messages("g", "s") == ["yes", "no more"]
 
 
 @pytest.mark.parametrize(
