@@ -1,14 +1,16 @@
-"""boto3, and nothing else: making a client, the put, creating what is missing; every answer becomes an outcome.
+"""The requests of one log group: put events, create a missing stream or group; every answer becomes an outcome.
 
-Owns: everything that touches boto3. Must not know: retry, waiting, batching, threads. No call but PutLogEvents,
-CreateLogStream, CreateLogGroup and PutRetentionPolicy is ever made, so that a policy needs to allow no other.
+Owns: the boto3 client and the calls made with it. Must not know: when a batch is sent or retried, who waits for it.
+The only calls are PutLogEvents, CreateLogStream, CreateLogGroup and PutRetentionPolicy: an IAM policy needs to allow
+no others.
 """
 
 from __future__ import annotations
 
 import contextlib
 
-# The first connection would import it, and a child that is forked in that moment could never import it again.
+# Imported here because the first connection would import it otherwise. A child that is forked during that import
+# inherits its import lock, which nobody releases: the child could never import the module.
 import encodings.idna  # noqa: F401
 import select
 import ssl
@@ -31,27 +33,27 @@ from ..system.own_calls import own_call
 from ..system.primitives import acquire, allocate_lock
 from . import destination, errors, helpers, hooks, payload
 
-# A request is small and one at a time per stream: whoever does not answer within these will not. botocore's 60 s for
-# both would keep a stream waiting for minutes; half of ours would give up on 1 MiB over a slow line.
+# In seconds. A request has at most 1 MiB: a service that has not answered by then will not answer. With botocore's 60 s
+# for both a stream would wait for minutes. With half of these a request of 1 MiB would fail on a slow line.
 CONNECT_TIMEOUT: Final = 5
 READ_TIMEOUT: Final = 15
-# To make a client takes some 10 ms: one whose time-outs are longer or shorter than wanted by no more than these factors
-# is kept.
+# Making a client takes about 10 ms. So a client is kept if its time-outs are at most 1.25 times as long as wanted, and
+# at least half as long.
 MOST_EXCESS: Final = 1.25
 MOST_HASTE: Final = 2.0
-# botocore's own default, and more than we ever use: "Connection pool is full" would be a log record.
+# botocore's default, and more than we ever use. With too small a pool urllib3 would log "Connection pool is full".
 MAX_CONNECTIONS: Final = 10
 
 _PUT: Final = "logs:PutLogEvents"
-# Replace parts of the standard library when they are told to.
+# The modules with which gevent and eventlet replace parts of the standard library.
 _PATCHERS: Final = frozenset({"gevent.monkey", "eventlet.patcher"})
 
 
 class Client:
-    """One log group's way to the service. `put` and `connect` never raise: what goes wrong is an outcome.
+    """Sends events to one log group. `put` and `connect` never raise an Exception: they return it as an outcome.
 
-    ``say(key, text)`` takes notices for the operator about what was not done although nothing is lost by it.
-    ``making`` makes what is entered while a boto3 client of our own is made.
+    ``say(key, text)`` is called with a warning for the operator when something was not done but no event is lost.
+    ``making()`` returns a context manager, which is entered while the client makes its own boto3 client.
     """
 
     def __init__(
@@ -87,25 +89,25 @@ class Client:
         self._say = say
         self._making = making
         self._boto3: Any = None
-        # What the time-outs of our own client are bounded by, in seconds.
+        # The upper limit of the time-outs of our own boto3 client, in seconds.
         self._patience: float = READ_TIMEOUT
         self._is_outdated = False
         self._is_inherited = False
         self.start_over()
 
     def start_over(self) -> None:
-        """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
+        """Forget the boto3 client, in a forked child: its connections belong to the parent. Does no I/O."""
         self._is_inherited = self._is_inherited or self._boto3 is not None
         self._boto3 = self._session = None
-        # Held while the session is used: it makes one client at a time.
+        # Held while the session makes a client: boto3 sessions are not thread-safe.
         self._lock = allocate_lock()
 
     @own_call
     def connect(self, patience: float | None = None) -> Connection:
-        """Make the boto3 client, if there is none, it was refused for its credentials, or its time-outs are others.
+        """Make the boto3 client if needed: there is none, its credentials were refused, or its time-outs do not fit.
 
-        It may take seconds, looking for credentials. A client that was passed in is used as it is. ``patience`` is how
-        many seconds an answer may take at most; None for as many as usual.
+        This may take seconds, because boto3 looks for credentials. A client that was passed in is used as it is.
+        ``patience`` is the longest time that an answer may take, in seconds; None means READ_TIMEOUT.
         """
         try:
             _follow_patches()
@@ -120,10 +122,11 @@ class Client:
         return Connected(endpoint if isinstance(endpoint, str) else f"client-{id(client)}")
 
     def _is_fit(self, client: Any, patience: float | None) -> bool:
-        """Return whether the client need not be made anew; there may be none."""
+        """Return whether this client can be used; False for None."""
         if client is None or self._is_outdated:
             return False
-        # While modules are torn down no client can be made any more: then the old one, with its time-outs, has to do.
+        # While the interpreter shuts down, boto3 can make no client any more. Then the old one is used, whatever its
+        # time-outs are.
         if self._users_client is not None or sys.is_finalizing():
             return True
         wanted = _bounded(patience)
@@ -139,18 +142,18 @@ class Client:
         patience: float | None = None,
         is_fresh: bool = False,
     ) -> Outcome:
-        """Make one PutLogEvents request and say what it came to; a missing stream or group is created.
+        """Make one PutLogEvents request and return its outcome; create the stream or the group if it is missing.
 
-        ``on_progress`` is called when the request goes to the network, and again, if the client is our own, when all of
-        it has been handed over; not at all if it fails before that. ``patience``: see `connect`; of a client that was
-        passed in the time-outs are its own. ``is_fresh`` asks for a new connection: an idle one may be dead, and nobody
-        told us.
+        ``on_progress`` is called when the request goes to the network. If the client is our own, it is called again
+        when the whole body has been handed to the network. It is not called if the request fails before that.
+        ``patience`` is that of `connect`; a client that was passed in keeps its own time-outs. ``is_fresh`` asks for a
+        new connection: an idle one may have died without a sign. Any thread may call this.
         """
         connected = self.connect(patience)
         if not isinstance(connected, Connected):
             return connected
         if is_fresh and self._users_client is None:
-            # Closes the connections that no request is using.
+            # Closes only idle connections; requests under way keep theirs.
             with contextlib.suppress(Exception):
                 self._boto3.close()
         try:
@@ -166,14 +169,14 @@ class Client:
         return outcome
 
     def _made_by_one_thread(self, patience: float | None) -> Any:
-        """Return the client, made anew unless another thread does it meanwhile; None if none is to be had in time."""
+        """Return a usable client, made by one thread at a time; None if that takes longer than ``patience``."""
         lock = self._lock
         is_taken = False
         try:
             is_taken = acquire(lock, _bounded(patience))
             if not is_taken:
-                # Credentials are slow to come, or Ctrl-C between two instructions left it taken. The next one does
-                # not wait for that again, and has a session of its own.
+                # Either another thread waits for slow credentials, or Ctrl-C came between two instructions and left
+                # the lock taken. A new lock and a new session let the next caller go on without waiting again.
                 self._lock, self._session = allocate_lock(), None
                 return None if self._is_outdated else self._boto3
             if not self._is_fit(self._boto3, patience):
@@ -187,7 +190,7 @@ class Client:
 
     def _made(self, patience: float | None) -> Any:
         with self._making():
-            # The session has the credentials, which may take seconds to come by: it is kept unless they were refused.
+            # The session holds the credentials. Finding them may take seconds, so it is kept unless they were refused.
             session = self._session
             if session is None or self._is_outdated:
                 session = _a_session(self._profile_name)
@@ -198,7 +201,8 @@ class Client:
     def _users(self) -> Any:
         client = self._users_client
         if self._is_inherited:
-            # Else both processes read from the same sockets. Not in start_over: a lock may be held since the fork.
+            # Without this, parent and child would read from the same sockets. It is not done in `start_over`, which
+            # runs right after the fork: a thread of the parent may have held one of the client's locks then.
             with contextlib.suppress(Exception):
                 client.close()
             self._is_inherited = False
@@ -207,7 +211,7 @@ class Client:
         return client
 
     def _doubt_region(self, error: Exception) -> None:
-        """Tell of a region that nobody knows, where its host cannot be reached: an outage passes, a misspelling not."""
+        """Warn that the region is unknown, if its host cannot be reached: it may be a misspelling, not an outage."""
         if not isinstance(error, EndpointConnectionError) or self._endpoint_url or self._users_client is not None:
             return
         region = destination.unknown_region(self._boto3)
@@ -224,8 +228,8 @@ class Client:
             body = payload.put_log_events(self._log_group, stream, batch.columns, token)
         elif not hooks.can_hook(self._boto3):
             on_progress()
-        # With a body of our own botocore looks at one event for form's sake. A client that was passed in may have hooks
-        # of its owner's, which are to see what they would see of any call.
+        # With a body of our own, botocore needs an event only to validate the parameters: the first one is enough. A
+        # client that was passed in may have its owner's hooks. They must see all events, as in any other call.
         shown = batch.columns if body is None else batch.columns.part(0, 1)
         request["logEvents"] = [{"timestamp": event.timestamp, "message": event.message} for event in shown]
         with hooks.our_call(on_progress, body, self._log_format):
@@ -263,7 +267,7 @@ class Client:
         return Created()
 
     def _create_group(self, stream: str) -> Outcome:
-        """Create the log group and set its retention; Created if it is there now, made by us or by somebody else."""
+        """Create the log group and set its retention; Created if the group exists now, whoever created it."""
         error = self._try_create_group(self._tags)
         if error is not None and self._tags and errors.refuses_tags(error):
             tags_error, error = error, self._try_create_group({})
@@ -273,7 +277,8 @@ class Client:
         if error is None:
             return Created(self._set_retention())
         if errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
-            # Whoever has just made it may have ended before setting its retention, or may set another one after us.
+            # The process that created the group may have ended before it set the retention. If it has not, it may still
+            # set another one after us.
             self._set_retention()
             return Created()
         return errors.creation_outcome_of(error, Call("logs:CreateLogGroup", self._log_group, stream))
@@ -290,7 +295,7 @@ class Client:
         return None
 
     def _set_retention(self) -> int | None:
-        """Set the group's retention; return it, or None if it was not set."""
+        """Set the group's retention; return it in days, or None if it was not set."""
         if self._retention_days is None:
             return None
         try:
@@ -304,9 +309,9 @@ class Client:
 
 
 def make(region_name: str | None, endpoint_url: str | None, profile_name: str | None, patience: float) -> Any:
-    """Make a boto3 client that tries once; ``patience`` bounds its time-outs, in seconds.
+    """Make a boto3 client that never retries; its time-outs are at most ``patience`` seconds.
 
-    Raises what boto3 raises, also for a region or an endpoint that cannot be and that boto3 itself would take.
+    Raises what boto3 raises; also for an impossible region or endpoint, which boto3 itself would accept.
     """
     _follow_patches()
     return _made_by(_a_session(profile_name), region_name, endpoint_url, patience)
@@ -320,7 +325,7 @@ def _a_session(profile_name: str | None) -> Any:
 
 def _made_by(session: Any, region_name: str | None, endpoint_url: str | None, patience: float) -> Any:
     config = Config(
-        # The mode too: "adaptive", which the environment may ask for, waits before requests on a clock of its own.
+        # The mode is set too: the environment may ask for "adaptive", in which botocore itself delays requests.
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=min(CONNECT_TIMEOUT, patience),
         read_timeout=min(READ_TIMEOUT, patience),
@@ -336,11 +341,11 @@ def _bounded(patience: float | None) -> float:
 
 
 def _follow_patches() -> None:
-    """Mend what gevent and eventlet break when they patch after botocore was imported, for the program's clients too.
+    """Repair what gevent and eventlet break if they patch after botocore was imported; helps the program's clients too.
 
-    Both replace ``ssl.SSLContext``, and then the old one recurses without end (gevent#1016): no client can be made.
-    eventlet also removes ``select.poll``, which urllib3 has chosen by then to look whether a connection is still open:
-    every request on a connection that was used before would fail.
+    Both replace ``ssl.SSLContext``. After that the old class recurses without end (gevent#1016), and no client can be
+    made. eventlet also removes ``select.poll``. By then urllib3 has chosen it for checking whether a connection is
+    still open, so that every request on a reused connection would fail.
     """
     if not _PATCHERS.isdisjoint(sys.modules):
         if httpsession.SSLContext is not ssl.SSLContext:
@@ -350,10 +355,10 @@ def _follow_patches() -> None:
 
 
 def _answered(answer: Any, count: int, call: Call) -> Accepted | Unavailable | Refused:
-    """Read the answer to a put of ``count`` events. What is no answer is no success; a Mock's answer is one.
+    """Return the outcome of a put of ``count`` events. Anything that is not the service's answer is no success.
 
-    200 with the service's mark and a body without members is a success, too: newer services than botocore knows are
-    like that.
+    HTTP 200 with the service's request id and an empty body is a success: endpoints that are newer than botocore answer
+    like that. The answer of a ``unittest.mock`` object counts as a success.
     """
     if _is_mock(answer):
         return Accepted(None)
@@ -365,29 +370,33 @@ def _answered(answer: Any, count: int, call: Call) -> Accepted | Unavailable | R
         headers = metadata.get("HTTPHeaders") or {}
         content_type = str(headers.get("content-type", ""))
         if "x-amzn-requestid" not in headers and "json" not in content_type:
-            # A page of HTML is a portal's or a proxy's instead of the service's; of anything else we cannot tell.
+            # An HTML page comes from a captive portal or a proxy: the service did not get the events. With any other
+            # content it may have got them.
             cause = f"the answer is not from CloudWatch Logs: HTTP 200 with content type {content_type or 'none'!r}"
             return Unavailable(cause, ambiguous="html" not in content_type)
     return _accepted(token, answer.get("rejectedLogEventsInfo") or {}, count)
 
 
 def _is_mock(answer: object) -> bool:
-    # By name: importing unittest.mock takes milliseconds, and the package `mock` has classes of its own.
+    # Compared by name: importing unittest.mock takes milliseconds, and the PyPI package `mock` has its own classes.
     return any(kind.__name__ == "NonCallableMock" for kind in type(answer).__mro__)
 
 
 def _no_answer(answer: object) -> str:
-    """Say what stands in place of an answer, as text for the operator."""
+    """Describe, for the operator, what was returned in place of an answer."""
     if isinstance(answer, Coroutine):
-        # Nobody will ever await it, and Python would warn of that.
+        # Closed because Python would warn "was never awaited" otherwise.
         answer.close()
         return "a coroutine that nobody awaits"
-    # The text of other objects may be long, or anybody's secret.
+    # The repr of other objects may be long or contain secrets.
     return repr(answer) if answer is None or isinstance(answer, bool) else f"an object of type {type(answer).__name__}"
 
 
 def _accepted(token: str | None, rejected: Mapping[str, int], count: int) -> Accepted:
-    """Make counts of the service's indexes, of which the old ones overlap."""
+    """Turn the indexes in ``rejectedLogEventsInfo`` into counts that do not overlap.
+
+    The service counts from the oldest event on: "expired" up to its end index includes "too old" up to its own.
+    """
     too_old = min(rejected.get("tooOldLogEventEndIndex", 0), count)
     old = max(too_old, min(rejected.get("expiredLogEventEndIndex", 0), count))
     start = max(old, min(rejected.get("tooNewLogEventStartIndex", count), count))
