@@ -157,6 +157,8 @@ class CloudWatchLogsHandler(logging.Handler):
         # loaded while the interpreter ends.
         from .aws import destination
         from .aws.client import Client
+        from .aws.creation import Group
+        from .aws.making import Access
 
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
@@ -182,22 +184,22 @@ class CloudWatchLogsHandler(logging.Handler):
             if options.log_format(log_format) is None
             else Documents(log_group_name, event_bytes, oversize, notices.say)
         )
-        client = Client(
-            log_group_name=log_group_name,
-            region_name=destination.region_name(region_name, endpoint_url, boto3_profile_name),
-            endpoint_url=destination.endpoint_url(endpoint_url),
-            boto3_profile_name=options.text("boto3_profile_name", boto3_profile_name),
-            boto3_client=destination.client(boto3_client),
-            create_log_group=options.yes_or_no("create_log_group", create_log_group),
-            create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
-            log_group_retention_days=options.retention_days(log_group_retention_days),
-            log_group_tags=options.tags(log_group_tags),
-            log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
-            log_group_class=options.log_group_class(log_group_class),
-            log_format=log_format,
-            say=notices.say,
-            making=lifecycle.no_fork.held,
+        access = Access(
+            destination.region_name(region_name, endpoint_url, boto3_profile_name),
+            destination.endpoint_url(endpoint_url),
+            options.text("boto3_profile_name", boto3_profile_name),
+            destination.client(boto3_client),
         )
+        group = Group(
+            log_group_name,
+            creates_group=options.yes_or_no("create_log_group", create_log_group),
+            creates_stream=options.yes_or_no("create_log_stream", create_log_stream),
+            retention_days=options.retention_days(log_group_retention_days),
+            tags=options.tags(log_group_tags),
+            kms_key_id=options.kms_key_id(log_group_kms_key_id),
+            group_class=options.log_group_class(log_group_class),
+        )
+        client = Client(access, group, log_format=log_format, say=notices.say, making=lifecycle.no_fork.held)
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
             Rounds,

@@ -34,6 +34,7 @@ class Call(NamedTuple):
         return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew, way_out)
 
 
+PUT: Final = "logs:PutLogEvents"
 IAM_POLICY: Final = "IAM policy of the user or role"
 
 NO_REGION: Final = Advice(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cwlog_handler.aws.client import READ_TIMEOUT
+from cwlog_handler.aws.making import READ_TIMEOUT
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.retry import NO_DEADLINE, Deadline
 from cwlog_handler.delivery.senders import Senders

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from botocore.config import Config
 
 from cwlog_handler.aws.client import Client
+from cwlog_handler.aws.creation import Group
+from cwlog_handler.aws.making import Access
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.events import timestamp_ms
 
@@ -114,20 +116,8 @@ def a_client(fake) -> Client:
 
     The fake's clock is real, so its limit of requests a second is to be switched off.
     """
-    return Client(
-        log_group_name="g",
-        region_name=None,
-        endpoint_url=None,
-        boto3_profile_name=None,
-        boto3_client=fake.client(Config(read_timeout=0.01)),
-        create_log_group=True,
-        create_log_stream=True,
-        log_group_retention_days=None,
-        log_group_tags=None,
-        log_group_kms_key_id=None,
-        log_group_class=None,
-        say=lambda cause, text: None,
-    )
+    access = Access(boto3_client=fake.client(Config(read_timeout=0.01)))
+    return Client(access, Group("g"), say=lambda cause, text: None)
 
 
 def busiest_second(starts):

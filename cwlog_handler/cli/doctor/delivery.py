@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from ...aws import errors
 from ...aws.client import Client
+from ...aws.creation import Group
+from ...aws.making import Access
 from ...core.batches import Batch
 from ...core.events import Event
 from ...core.outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
@@ -111,18 +113,16 @@ def _stream_name(template: str) -> str:
 
 def _put(case: Case) -> Outcome:
     known = case.known
-    client = Client(
-        boto3_profile_name=None,
-        boto3_client=case.client,
-        say=lambda _, text: case.notes.append(text),
-        **{
-            name: known[name]
-            for name in (
-                "log_group_name", "region_name", "endpoint_url", "create_log_group", "create_log_stream",
-                "log_group_retention_days", "log_group_tags", "log_group_kms_key_id", "log_group_class",
-            )
-        },
-    )  # fmt: skip
+    group = Group(
+        known["log_group_name"],
+        creates_group=known["create_log_group"],
+        creates_stream=known["create_log_stream"],
+        retention_days=known["log_group_retention_days"],
+        tags=known["log_group_tags"],
+        kms_key_id=known["log_group_kms_key_id"],
+        group_class=known["log_group_class"],
+    )
+    client = Client(Access(boto3_client=case.client), group, say=lambda _, text: case.notes.append(text))
     stop_watching = _watch(case)
     try:
         return _put_until_settled(case, client)

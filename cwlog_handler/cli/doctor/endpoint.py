@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from ...aws import client, errors
+from ...aws import errors, making
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped
@@ -63,7 +63,9 @@ def endpoint(case: Case) -> Finding:
     try:
         case.client = known["boto3_client"] or within(
             _MAKING_PATIENCE,
-            lambda: client.make(case.region, known["endpoint_url"], known["boto3_profile_name"], case.patience),
+            lambda: making.make(
+                making.Access(case.region, known["endpoint_url"], known["boto3_profile_name"]), case.patience
+            ),
         )
         url = _url(case)
         # A port that is not a number raises ValueError only when it is read.
