@@ -8,7 +8,8 @@ from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.delivery.intake import Bounds
 from cwlog_handler.delivery.rounds import Rounds
-from cwlog_handler.process.flusher import Flusher, monotonic
+from cwlog_handler.process.flusher import Flusher
+from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.stderr import Notices
 
 
@@ -36,7 +37,8 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, clock=monotonic, use_thread=True):
+def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True):
+    clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
     make_rounds = partial(
         Rounds,
         client,
@@ -52,11 +54,10 @@ def a_flusher(client, clock=monotonic, use_thread=True):
         clock=clock,
         jitter=lambda: 1.0,
         own_stream_name=lambda: "s",
-        sleep_until=lambda instant: None,
     )
     return Flusher(
         client,
-        Notices(clock),
+        Notices(monotonic),
         make_rounds,
         log_group_name="g",
         send_interval=0.05,
@@ -105,7 +106,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
             now[0] += 60.0
             return outcomes.Accepted(None)
 
-    flusher = a_flusher(Slow(), clock=lambda: now[0], use_thread=False)
+    flusher = a_flusher(Slow(), monotonic=lambda: now[0], use_thread=False)
     flusher.put(time.time(), "m", "s", 20)
     assert flusher.stats().delivered == 1
     flusher.finish(now[0])
@@ -115,7 +116,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
 def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has(capsys):
     """F25: flush() as a program's last statement, and its exit, took twice what both may take together."""
     now = [1000.0]
-    flusher = a_flusher(Client(), clock=lambda: now[0])
+    flusher = a_flusher(Client(), monotonic=lambda: now[0])
     flusher.put(time.time(), "m", "denied", 20)
     assert not flusher.flush(0.1)
     assert flusher.deadline_from_now() == 1000.1  # its caller chose another time

@@ -1,6 +1,6 @@
 """The thread: who drives the rounds, and until when.
 
-Owns: the only clock, the thread, waiting between rounds, deadlines, the interpreter's end. Must not know: what happens
+Owns: the thread, waiting between rounds, deadlines, the interpreter's end. Must not know: what happens
 in a round (`rounds`). The driver is the flusher's own daemon thread, or a caller where no thread can be
 (``use_queues=False``, the interpreter's end).
 """
@@ -16,11 +16,12 @@ from ..core.ledger import Stats
 from ..core.retry import NO_DEADLINE, Deadline
 from ..delivery.rounds import Put, Rounds
 from ..system import nesting
+from ..system.clock import Clock
 from ..system.own_calls import start_thread
 from ..system.own_threads import is_own_thread, own_thread
-from ..system.primitives import acquire, allocate_lock, get_ident, sleep
+from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
-from ..system.stdlib import getpid, monotonic
+from ..system.stdlib import getpid
 from . import lifecycle, runtimes
 
 # How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
@@ -29,13 +30,6 @@ LAST_MOMENT: Final = 1.0
 # What ends this soon after a flush in vain does not wait again: logging.shutdown() calls flush() and then close(), and
 # many a program flush() as its last statement.
 FLUSHED_JUST_NOW: Final = 1.0
-
-
-def sleep_until(instant: float) -> None:
-    """Sleep until an instant of `monotonic`, if it is not over."""
-    if (seconds := instant - monotonic()) > 0:
-        # Where the clock can be frozen, it may be years ahead by now.
-        sleep(min(seconds, LAST_MOMENT))
 
 
 class Client(Protocol):
@@ -74,7 +68,7 @@ class Flusher:
         close_timeout: float,
         flush_on_sigterm: bool = False,
         use_thread: bool = True,
-        clock: Callable[[], float] = monotonic,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._notices = notices
@@ -127,11 +121,15 @@ class Flusher:
         self.notice_fork()
         if timeout is not None:
             return self._flush(timeout)
-        timeout = self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at) - self._clock()
+        timeout = (
+            self._close_timeout
+            if self._give_up_at is None
+            else self._ends_at(self._give_up_at) - self._clock.monotonic()
+        )
         # Once the exit has waited in vain, it is not tried again.
         is_over = self._has_given_up and timeout <= 0 < self._close_timeout
         settled = self.rounds.is_settled if is_over else self._flush(max(0.0, timeout))
-        self._flushed_in_vain_at = -inf if settled else self._clock()
+        self._flushed_in_vain_at = -inf if settled else self._clock.monotonic()
         if not settled and self._give_up_at is not None and not self._has_given_up:
             # What handlers in front of this one have handed on meanwhile.
             self._has_given_up = True
@@ -142,16 +140,16 @@ class Flusher:
         if sys.is_finalizing():
             timeout = min(timeout, LAST_MOMENT)
         if self._threadless or runtimes.is_forked_behind_pythons_back():
-            return self.drive(self._clock() + timeout)
+            return self.drive(self._clock.monotonic() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
-        ticket = self.rounds.ask_for_word(self._clock() + timeout)
+        ticket = self.rounds.ask_for_word(self._clock.monotonic() + timeout)
         return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
 
     @property
     def has_just_flushed_in_vain(self) -> bool:
         """True if a flush has taken all its ``close_timeout``, for nothing, and that was a moment ago."""
-        return self._clock() - self._flushed_in_vain_at <= FLUSHED_JUST_NOW
+        return self._clock.monotonic() - self._flushed_in_vain_at <= FLUSHED_JUST_NOW
 
     @property
     def is_interrupted(self) -> bool:
@@ -175,7 +173,7 @@ class Flusher:
     def begin_to_deliver(self, deadline: float) -> None:
         """Have the thread deliver what waits until the deadline, without waiting for it."""
         self.notice_fork()
-        if self._has_thread and not self.rounds.is_settled and deadline > self._clock():
+        if self._has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline)
 
     def finish(self, deadline: float) -> None:
@@ -192,9 +190,9 @@ class Flusher:
                 # What comes later goes the same way, without a try: it would cost as long again as a request may take.
                 # So it is when somebody is impatient and sends Ctrl-C.
                 self._has_given_up = True
-                self._give_up_at = deadline = min(deadline, self._clock())
+                self._give_up_at = deadline = min(deadline, self._clock.monotonic())
             self._end_thread()
-            if acquire(self._driving, deadline - self._clock()):
+            if acquire(self._driving, deadline - self._clock.monotonic()):
                 self._driving.release()
             self._threadless = True
             self.rounds.go_inline()
@@ -206,7 +204,7 @@ class Flusher:
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
-        if self.flush(max(0.0, deadline - self._clock())):
+        if self.flush(max(0.0, deadline - self._clock.monotonic())):
             return True
         self._say_what_is_left()
         return False
@@ -218,7 +216,7 @@ class Flusher:
 
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return self._clock() + (0.0 if self.has_just_flushed_in_vain else self._close_timeout)
+        return self._clock.monotonic() + (0.0 if self.has_just_flushed_in_vain else self._close_timeout)
 
     # -- driving ---------------------------------------------------------------------------------------------------
 
@@ -263,7 +261,7 @@ class Flusher:
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
-        now = self._clock()
+        now = self._clock.monotonic()
         if sys.is_finalizing():
             return now + LAST_MOMENT
         return now + self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at)
@@ -272,7 +270,7 @@ class Flusher:
         """Return until when what comes during the exit is tried: a moment at least, where it has not waited in vain."""
         if self._has_given_up:
             return give_up_at
-        return max(give_up_at, self._clock() + min(self._close_timeout, LAST_MOMENT))
+        return max(give_up_at, self._clock.monotonic() + min(self._close_timeout, LAST_MOMENT))
 
     def _run(self) -> None:
         driving = self._driving
@@ -293,12 +291,12 @@ class Flusher:
         next_at = self._guarded_step(NO_DEADLINE)
         if self._retired and rounds.is_settled:
             return False
-        timeout = inf if next_at is None else max(0.0, next_at - self._clock())
+        timeout = inf if next_at is None else max(0.0, next_at - self._clock.monotonic())
         # A stream in back-off may have the only date, far away: another's record must not wait for it.
         idle = timeout > self._send_interval
         rounds.inbox.wait(timeout, idle)
         if idle:
-            rounds.looked_at = self._clock()
+            rounds.looked_at = self._clock.monotonic()
         return True
 
     def drive(self, deadline: float) -> bool:
@@ -312,7 +310,7 @@ class Flusher:
         while not is_own_thread() and not nesting.is_stack_short():
             driving = self._driving
             with own_thread():
-                if not acquire(driving, deadline - self._clock()):
+                if not acquire(driving, deadline - self._clock.monotonic()):
                     return False
                 try:
                     settled = self._drive(deadline)
@@ -329,7 +327,7 @@ class Flusher:
             next_at = self._guarded_step(Deadline(deadline))
             if self.rounds.is_settled:
                 return True
-            now = self._clock()
+            now = self._clock.monotonic()
             if now >= deadline:
                 return False
             self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
@@ -339,4 +337,4 @@ class Flusher:
             return self.rounds.step(deadline)
         except Exception as error:  # a bug of ours must not end the only thread that delivers
             self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
-            return self._clock() + 1.0
+            return self._clock.monotonic() + 1.0
