@@ -19,7 +19,7 @@ from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .core.ledger import Stats
 from .delivery.intake import OVERFLOW, Bounds, Overflow
 from .delivery.rounds import Rounds
-from .process import lifecycle
+from .process import forks, lifecycle
 from .process.flusher import Flusher
 from .record import formatting
 from .record.documents import Documents
@@ -196,7 +196,7 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_class=options.log_group_class(log_group_class),
             log_format=log_format,
             say=notices.say,
-            making=lifecycle.no_fork.held,
+            making=forks.no_fork.held,
         )
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(

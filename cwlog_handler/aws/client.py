@@ -86,17 +86,21 @@ class Client:
         self._log_format = log_format
         self._say = say
         self._making = making
-        self._boto3: Any = None
         # What the time-outs of our own client are bounded by, in seconds.
         self._patience: float = READ_TIMEOUT
         self._is_outdated = False
         self._is_inherited = False
-        self.start_over()
+        self._forget()
 
     def start_over(self) -> None:
         """Forget the boto3 client, in a forked child: its open connections are the parent's. Does no I/O."""
         self._is_inherited = self._is_inherited or self._boto3 is not None
-        self._boto3 = self._session = None
+        hooks.forget_all()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._boto3: Any = None
+        self._session: Any = None
         # Held while the session is used: it makes one client at a time.
         self._lock = allocate_lock()
 

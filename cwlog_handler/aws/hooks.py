@@ -6,7 +6,6 @@ client at the same time: their calls are left alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -64,9 +63,11 @@ class _OurCall:
 # By thread, for those in a call of ours. Module-wide, as several handlers may share a client, which is hooked once. Not
 # threading.local: greenlets of gevent's would share it if it patched later.
 _ours: dict[int, _OurCall] = {}
-if hasattr(os, "register_at_fork"):
-    # A thread of the child may get the number of one that is in a call of ours in the parent.
-    os.register_at_fork(after_in_child=_ours.clear)
+
+
+def forget_all() -> None:
+    """Start over in a forked child: a thread of it may get the ident of one that is in our call in the parent."""
+    _ours.clear()
 
 
 def can_hook(client: Any) -> bool:

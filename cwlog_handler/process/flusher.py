@@ -22,7 +22,7 @@ from ..system.own_threads import is_own_thread, own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
 from ..system.stdlib import getpid
-from . import lifecycle, runtimes
+from . import forks, lifecycle, runtimes, signals
 
 # How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
 # What does not work within a moment by then never will.
@@ -78,16 +78,21 @@ class Flusher:
         self._close_timeout = close_timeout
         self._uses_thread = use_thread
         self._clock = clock
-        self.start_over()
-        lifecycle.watch(self)
+        self._begin()
+        lifecycle.flushers.watch(self)
         if flush_on_sigterm:
-            runtimes.handle_sigterm()
+            signals.handle_sigterm()
 
     def start_over(self, keeps_records: bool = False) -> None:
-        """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
-        before = self.rounds if keeps_records else None
-        self.pid = getpid()
+        """Begin with nothing in a forked child; or with what is in the inbox."""
+        before = self.rounds
         self._client.start_over()
+        self._begin()
+        if keeps_records:
+            before.hand_over(self.rounds)
+
+    def _begin(self) -> None:
+        self.pid = getpid()
         self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)
         # Held by whoever drives.
         self._driving = allocate_lock()
@@ -101,13 +106,11 @@ class Flusher:
         self._has_given_up = False
         self._flushed_in_vain_at = -inf
         self.put = self.rounds.put
-        if before is not None:
-            before.hand_over(self.rounds)
 
     def notice_fork(self) -> None:
         """Begin anew if the process was forked without Python's hooks."""
         if self.pid != getpid():
-            lifecycle.start_over(keeps_records=runtimes.inherits_records())
+            forks.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -139,7 +142,7 @@ class Flusher:
     def _flush(self, timeout: float) -> bool:
         if sys.is_finalizing():
             timeout = min(timeout, LAST_MOMENT)
-        if self._threadless or runtimes.is_forked_behind_pythons_back():
+        if self._threadless or runtimes.forks_from_c():
             return self.drive(self._clock.monotonic() + timeout)
         if not self._has_thread and self.rounds.is_settled:
             return True
@@ -257,7 +260,7 @@ class Flusher:
         # Whoever interrupts the frame that starts one, before it is there, must not take it for started, and starts one
         # too: that one waits until the other ends.
         is_there = self._has_thread and self._starter != get_ident()
-        return not is_there and not runtimes.is_forked_behind_pythons_back()
+        return not is_there and not runtimes.forks_from_c()
 
     def _patience_ends(self) -> float:
         """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""

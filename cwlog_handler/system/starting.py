@@ -8,7 +8,6 @@ from __future__ import annotations
 # What `signal` wraps in Python, between whose lines Ctrl-C could come.
 import _signal  # type: ignore[import-not-found]
 import _thread
-import os
 import signal
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator
@@ -31,8 +30,6 @@ class _Mark:
 
 
 _alive: Final[set[ref[_Mark]]] = set()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_alive.clear)
 
 
 def _signals_to_block() -> set[Any]:
@@ -115,6 +112,11 @@ def _run(mark: _Mark, run: Callable[..., object], arguments: tuple[Any, ...]) ->
     _of_this_thread.mark = mark
     del mark
     run(*arguments)
+
+
+def forget_all() -> None:
+    """Start over in a forked child: its parent's threads are not there."""
+    _alive.clear()
 
 
 def wait_for_all() -> None:
