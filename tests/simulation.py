@@ -49,13 +49,14 @@ def simulated(
     batch_bytes=1_048_576,
     batch_events=10_000,
     event_bytes=1_048_576,
+    wake=lambda: None,
     **options,
 ) -> Rounds:
     """Rounds that nobody drives but the test, by calling `step`; whoever asks for room does not wait for it."""
     return Rounds(
         client,
         Notices(clock.monotonic),
-        wake=lambda: None,
+        wake=wake,
         inline="senders" not in options,
         log_group_name="g",
         rules=Rules(batch_bytes, batch_events),

@@ -184,9 +184,14 @@ class Rounds:
 
     def go_inline(self) -> None:
         """From now on whoever calls for work does it, calls included."""
-        self.senders.inline = True
-        self.inbox.always_rings = True
-        self.inbox.alarm_bytes = -1
+        self.senders.go_inline()
+        self.inbox.ring_for_each_record()
+
+    def wait(self, timeout: float, idle: bool = False) -> None:
+        """Sleep until somebody rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
+        self.inbox.wait(timeout, idle)
+        if idle:
+            self.looked_at = self._clock.monotonic()
 
     @property
     def is_settled(self) -> bool:
