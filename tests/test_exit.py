@@ -7,7 +7,7 @@ def test_before_the_exit_everything_has_close_timeout_from_now():
     end = Exit(10.0)
     assert not end.has_begun
     assert end.tried_until(100.0) == 110.0
-    assert end.begun_now_ends_at(100.0) == 110.0
+    assert end.ends_at_if_begun(100.0) == 110.0
     assert end.late_record_until(100.0, is_finalizing=False) == 110.0
     assert not end.is_over(100.0)
 
@@ -79,16 +79,16 @@ def test_a_flush_in_vain_counts_as_the_wait_of_what_ends_right_after_it_and_no_l
     end = Exit(10.0)
     end.flushed(False, 100.0)
     assert end.has_just_flushed_in_vain(100.0 + FLUSHED_JUST_NOW)
-    assert end.begun_now_ends_at(100.0 + FLUSHED_JUST_NOW) == 100.0 + FLUSHED_JUST_NOW
+    assert end.ends_at_if_begun(100.0 + FLUSHED_JUST_NOW) == 100.0 + FLUSHED_JUST_NOW
     assert not end.has_just_flushed_in_vain(100.1 + FLUSHED_JUST_NOW)
-    assert end.begun_now_ends_at(102.0) == 112.0
+    assert end.ends_at_if_begun(102.0) == 112.0
 
 
 def test_a_flush_that_worked_gives_what_ends_after_it_all_of_its_time():
     end = Exit(10.0)
     end.flushed(False, 100.0)
     end.flushed(True, 100.5)
-    assert end.begun_now_ends_at(100.5) == 110.5
+    assert end.ends_at_if_begun(100.5) == 110.5
 
 
 def test_a_flush_by_logging_shutdown_is_expected_until_it_has_closed_the_handler():

@@ -8,8 +8,11 @@ from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.delivery.intake import Bounds
 from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.delivery.senders import Senders
+from cwlog_handler.process.driver import State
 from cwlog_handler.process.flusher import Flusher
 from cwlog_handler.system.clock import SYSTEM_CLOCK
+from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
 
@@ -17,11 +20,11 @@ class Client:
     """Refuses streams that are ``denied``, takes all others; notes the order of the calls."""
 
     def __init__(self):
-        self.calls, self.denied = [], {"denied"}
+        self.calls, self.denied, self.forks = [], {"denied"}, 0
         self.changed = threading.Condition()
 
     def start_over(self):
-        pass
+        self.forks += 1
 
     def connect(self, patience=None):
         return outcomes.Connected(f"endpoint-{id(self)}")
@@ -37,7 +40,7 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True):
+def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_thread=start_thread):
     clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
     make_rounds = partial(
         Rounds,
@@ -54,6 +57,7 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True):
         clock=clock,
         jitter=lambda: 1.0,
         own_stream_name=lambda: "s",
+        senders=Senders(inline=not use_thread, start_thread=start_thread),
     )
     return Flusher(
         client,
@@ -63,6 +67,7 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True):
         send_interval=0.05,
         close_timeout=0.1,
         use_thread=use_thread,
+        start_thread=start_thread,
         clock=clock,
     )
 
@@ -137,3 +142,52 @@ def test_a_flush_that_has_worked_leaves_the_end_its_time():
     assert flusher.flush(60)
     assert flusher.flush(None)
     assert not flusher.has_just_flushed_in_vain
+
+
+class Threads:
+    """Starts threads of ours, once there are any."""
+
+    are_there = False
+
+    def start(self, run):
+        if not self.are_there:
+            raise RuntimeError("can't start new thread")
+        start_thread(run)
+
+
+def test_where_no_thread_can_be_started_the_caller_delivers():
+    """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
+    client, threads = Client(), Threads()
+    flusher = a_flusher(client, start_thread=threads.start)
+    flusher.put(time.time(), "one", "fine", 20)
+    assert client.calls == ["fine"]
+    assert flusher.driver.state is State.NO_MORE_THREADS
+    threads.are_there = True
+    flusher.put(time.time(), "two", "fine", 20)
+    assert flusher.driver.state is State.THREAD
+    assert flusher.flush(60)
+    assert client.calls == ["fine", "fine"]
+
+
+def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(capsys):
+    """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
+    client, threads = Client(), Threads()
+    flusher = a_flusher(client, start_thread=threads.start)
+    flusher.put(time.time(), "one", "denied", 20)
+    assert not flusher.flush(0)
+    client.denied.clear()
+    threads.are_there = True
+    tries = len(client.calls)
+    flusher.put(time.time(), "two", "fine", 20)
+    client.wait_for_calls(tries + 2)
+    assert sorted(client.calls[tries:]) == ["denied", "fine"]
+    assert flusher.flush(60)
+
+
+def test_a_forked_child_forgets_the_parents_client_too():
+    """F27: else both processes read from the same sockets."""
+    client = Client()
+    flusher = a_flusher(client)
+    assert client.forks == 0
+    flusher.start_over()
+    assert client.forks == 1

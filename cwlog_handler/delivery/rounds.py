@@ -109,8 +109,8 @@ class Rounds:
         """Takes a record over. Does not wait, but for room where ``overflow="block"`` asks for it."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
-        self.looked_at = clock.monotonic()
-        """When the inbox was last known to be empty: what is in it came later."""
+        # When the inbox was last known to be empty: what is in it came later.
+        self._looked_at = clock.monotonic()
         # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
         self._books = allocate_lock()
         # The caller who holds them, taking records in.
@@ -139,7 +139,7 @@ class Rounds:
         if self._books.acquire(blocking=False):
             self._helper = get_ident()
             try:
-                self._intake.take_in(HELPING, self.looked_at, self._clock.monotonic())
+                self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
             finally:
                 self._helper = None
                 self._books.release()
@@ -191,7 +191,7 @@ class Rounds:
         """Sleep until somebody rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
         self.inbox.wait(timeout, idle)
         if idle:
-            self.looked_at = self._clock.monotonic()
+            self._looked_at = self._clock.monotonic()
 
     @property
     def is_settled(self) -> bool:
@@ -216,7 +216,7 @@ class Rounds:
         """
         now = self._clock.monotonic()
         # A record may have come right after the last look: counting from there, none waits longer than the interval.
-        arrived, self.looked_at = self.looked_at, now
+        arrived, self._looked_at = self._looked_at, now
         tickets = self.inbox.take_tickets()
         todo = len(self.inbox)
         with self._books:

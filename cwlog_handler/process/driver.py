@@ -78,10 +78,13 @@ class Driver:
         self._start_thread = start_thread
         # Held by whoever drives.
         self._driving = allocate_lock()
-        # The state is kept in three fields, since three threads may change it at the same time, without a lock that a
-        # signal handler could meet: each field is written by one kind of transition only.
+        # The state is kept in three fields. A start, the end of the thread and the exit may come on three threads at
+        # the same time, and no lock may be taken that a signal handler could meet. `_callers` is written by the exit
+        # only, once, so that no late start and no late end of the thread can undo it.
         self._callers: State | None = None if use_thread else State.CALLERS_BY_OPTION
+        # NO_THREAD, THREAD or NO_MORE_THREADS.
         self._thread = State.NO_THREAD
+        # The ident of the thread that is starting one at this moment.
         self._starter: int | None = None
         self._may_end = False
         self._must_end = False

@@ -23,7 +23,8 @@ FLUSHED_JUST_NOW: Final = 1.0
 class Exit:
     """What is known of the end of the process.
 
-    Any thread may call anything: each method changes one field, or two that nobody reads together.
+    Any thread may call any method. There is no lock: each field is written by one assignment, and whoever reads between
+    two of them sees what was true a moment ago.
     """
 
     __slots__ = ("_close_timeout", "_flushed_in_vain_at", "_gives_up_at", "_is_closed", "has_given_up")
@@ -70,8 +71,8 @@ class Exit:
         """True once the interpreter ends."""
         return self._gives_up_at is not None
 
-    def begun_now_ends_at(self, now: float) -> float:
-        """Return until when a close or an exit that begins now may take."""
+    def ends_at_if_begun(self, now: float) -> float:
+        """Return when a close or an exit that begins now must be over."""
         return now if self.has_just_flushed_in_vain(now) else now + self._close_timeout
 
     def has_just_flushed_in_vain(self, now: float) -> bool:

@@ -160,7 +160,7 @@ class Flusher:
 
     def deadline_from_now(self) -> float:
         """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return self._exit.begun_now_ends_at(self._clock.monotonic())
+        return self._exit.ends_at_if_begun(self._clock.monotonic())
 
     # -- the end of the process --------------------------------------------------------------------------------------
 
