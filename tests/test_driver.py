@@ -117,14 +117,22 @@ def test_where_no_thread_can_be_started_the_next_try_may_succeed():
     program.end()
 
 
-def test_what_comes_from_ctrl_c_while_a_thread_is_started_goes_up():
+def test_where_ctrl_c_ends_the_start_of_a_thread_the_next_record_starts_one():
+    """The thread that is taken for started never comes: nothing would be delivered any more."""
+
     def interrupted(_run):
         raise KeyboardInterrupt
 
-    program = Program(start_thread=interrupted)
+    program = Program(start_thread=lambda run: tries.pop()(run))
+    tries = [start_thread, interrupted]
     with pytest.raises(KeyboardInterrupt):
         program.driver.start_thread()
-    assert program.state is not State.STARTING
+    assert program.state is State.NO_THREAD
+    program.log()
+    assert program.rings == 1
+    assert program.driver.start_thread()
+    assert program.state is State.THREAD
+    program.end()
 
 
 def test_callers_that_took_over_at_the_exit_stay_in_charge_when_the_thread_ends_later():

@@ -109,8 +109,8 @@ class Driver:
 
     def start_thread(self) -> bool:
         """Go from NO_THREAD, STARTING or NO_MORE_THREADS to THREAD; or to NO_MORE_THREADS, and return False."""
-        self._starter, self._thread = get_ident(), State.THREAD
         try:
+            self._starter, self._thread = get_ident(), State.THREAD
             # Not threading.Thread, for the reason given in `senders`.
             self._start_thread(self._run)
         except RuntimeError:
@@ -118,6 +118,10 @@ class Driver:
             self._thread = State.NO_MORE_THREADS
             self._rounds.inbox.ring_for_each_record()
             return False
+        except BaseException:
+            # Ctrl-C. Nobody knows whether the thread was started: if it was, the next one waits until it ends.
+            self._thread_ends()
+            raise
         finally:
             self._starter = None
         self._rounds.inbox.ring_when_much_waits()
