@@ -45,7 +45,7 @@ class CloudWatchLogsHandler(logging.Handler):
     constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
     (unless ``overflow="block"`` or ``use_queues=False`` ask for it), and is safe in signal handlers. It waits for
     another thread only where that is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format``
-    of a subclass: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
+    that is not ours: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
     Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
     stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
 
@@ -97,7 +97,8 @@ class CloudWatchLogsHandler(logging.Handler):
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
-    # A subclass may have a filter of its own, without any in its list; and more, see `handle`.
+    # A subclass, or who patches this very handler, may have a `filter` of its own, without any in the list; and
+    # more, see `handle`.
     _has_own_ways = False
     _emits_in_turn = False
     # The formatter that was last found to need no turn.
@@ -243,12 +244,19 @@ class CloudWatchLogsHandler(logging.Handler):
         cls._emits_in_turn = cls.emit is not base.emit or cls.format is not base.format
         cls._has_own_ways = cls._emits_in_turn or cls.filter is not base.filter
 
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in ("emit", "format"):
+            self._emits_in_turn = self._has_own_ways = True
+        elif name == "filter":
+            self._has_own_ways = True
+
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Filter and emit a record, without the lock that `logging.Handler.handle` takes.
 
         That lock serialises threads, and ``logging.shutdown`` holds it while it waits for us. What `logging` promises
-        is kept all the same: filters are called by any number of threads at a time; formatters, and the ``emit`` and
-        ``format`` of a subclass, by one at a time, but for ``logging.Formatter`` itself, which does not need it.
+        is kept all the same: filters are called by any number of threads at a time; formatters, and an ``emit`` or
+        ``format`` that is not ours, by one at a time, but for ``logging.Formatter`` itself, which does not need it.
         """
         if not self.filters and not self._has_own_ways:
             self.emit(record)

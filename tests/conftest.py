@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.core import pacing
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from .programs import AWS
@@ -19,12 +20,35 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--share",
+        metavar="K/N",
+        help="of the tests marked `any_python` run every N-th from the K-th, so that N Pythons share them",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--share"):
+        first, step = map(int, config.getoption("--share").split("/"))
+        everywhere = [item for item in items if item.get_closest_marker("any_python")]
+        left_out = set(everywhere) - set(everywhere[first - 1 :: step])
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def aws_environment(monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in AWS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def tokens_of_its_own():
+    """No test waits for requests that another has made: in a process a stream has one rate, whoever sends to it."""
+    pacing.forget_shared_buckets()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ is on, the interpreter's end. A simulation drives it by calling `step` on a cloc
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -119,8 +120,9 @@ class Rounds:
     # -- any thread ------------------------------------------------------------------------------------------------
 
     def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
-        # Threads of ours would wait for themselves, and so would who interrupts a frame that helps.
-        may_wait = not is_own_thread() and not self.has_interrupted_help
+        # Threads of ours would wait for themselves, and so would who interrupts a frame that helps. While modules are
+        # torn down a finalizer is alone: nobody else is there who could make room.
+        may_wait = not is_own_thread() and not self.has_interrupted_help and not sys.is_finalizing()
         is_surplus = may_wait and not self._wait_for_room(text)
         self.inbox.put(created, text, stream_name, level, is_surplus)
 

@@ -3,6 +3,7 @@
 Owns the client and what botocore raises when a connection fails. Must not know rules, faults or what is stored.
 """
 
+import functools
 import io
 import math
 import os
@@ -31,10 +32,8 @@ _NOTHING_FROM_THE_USER: Final = {
 
 def in_process_client(exchange: Exchange, config: Config | None) -> Any:
     """A boto3 "logs" client that opens no socket; ``config`` is laid over one attempt per call."""
-    core = botocore.session.Session()
-    settings = core.get_component("config_store")  # the session's own setter takes None for "not set"
-    for name, value in _NOTHING_FROM_THE_USER.items():
-        settings.set_config_variable(name, value)
+    core = _session()
+    core.register_component("data_loader", _loader())
     session = boto3.session.Session(
         botocore_session=core, aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
     )
@@ -48,6 +47,20 @@ def in_process_client(exchange: Exchange, config: Config | None) -> Any:
     # First, so that another stand-in that listens to all clients in the process does not answer instead.
     client.meta.events.register_first("before-send.cloudwatch-logs", _Interceptor(exchange, _read_timeout(client)))
     return client
+
+
+def _session() -> botocore.session.Session:
+    core = botocore.session.Session()
+    settings = core.get_component("config_store")  # the session's own setter takes None for "not set"
+    for name, value in _NOTHING_FROM_THE_USER.items():
+        settings.set_config_variable(name, value)
+    return core
+
+
+@functools.cache
+def _loader() -> Any:
+    """Return what reads the services' models, and keeps them: to read them anew would take most of a client's 50 ms."""
+    return _session().get_component("data_loader")
 
 
 class _Interceptor:

@@ -18,6 +18,8 @@ from cwlog_handler.testing import access_denied, slow, throttle
 from ..programs import HANG_LIMIT, environment, python
 from .conftest import run
 
+pytestmark = pytest.mark.any_python
+
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 FORMAT = "%Y-%m-%d %H:%M:%S"
 

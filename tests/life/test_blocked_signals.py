@@ -215,19 +215,19 @@ def test_a_program_that_fetches_credentials_starts_with_the_signals_of_ours(
 
 
 CTRL_C = """
+import random
 from cwlog_handler.system.starting import start_thread
-def press():
-    while not over:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.0002)
 def on_ctrl_c(_, frame):
     if frame.f_code.co_name == "start_thread":
         raise KeyboardInterrupt
-signal.signal(signal.SIGINT, on_ctrl_c)
-over, hits = False, 0
-thread = threading.Thread(target=press)
+signal.signal(signal.SIGALRM, on_ctrl_c)
+# Signals that the main thread blocks come to another, and Python raises them in the main thread all the same.
+over, hits = threading.Event(), 0
+thread = threading.Thread(target=over.wait)
 thread.start()
 while hits < 500:
+    # At some moment of the next start.
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-4))
     try:
         start_thread(time.time)
     except KeyboardInterrupt:
@@ -235,7 +235,8 @@ while hits < 500:
     if signal.pthread_sigmask(signal.SIG_BLOCK, ()):
         print("signals are blocked")
         break
-over = True
+signal.setitimer(signal.ITIMER_REAL, 0)
+over.set()
 thread.join()
 print("hit", hits)
 """

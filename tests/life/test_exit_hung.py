@@ -6,6 +6,8 @@ import pytest
 
 from cwlog_handler.testing import faults
 
+pytestmark = pytest.mark.any_python
+
 
 def not_delivered(output):
     return [line for line in output.splitlines() if "not delivered at exit" in line]

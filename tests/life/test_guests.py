@@ -4,6 +4,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.any_python
+
 GUESTS = {
     "X-Ray": """
         from aws_xray_sdk.core import patch

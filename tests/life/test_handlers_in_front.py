@@ -8,6 +8,8 @@ from cwlog_handler.testing import FakeCloudWatchLogs, server_error
 
 from .conftest import MODES
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.fixture
 def fake():

@@ -9,6 +9,8 @@ from cwlog_handler.testing import faults
 
 from ..conftest import logged
 
+pytestmark = pytest.mark.any_python
+
 # The deadline of the end, and how long the service is ill from its first request on: seconds.
 PATIENCE = 6.0
 ILL = 3.5

@@ -9,6 +9,8 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
+pytestmark = pytest.mark.any_python
+
 # For what must not wait at all: a wait of so long is a hang, and the test that waits is told so.
 NEVER = 3600
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.programs import python, started
 
+pytestmark = pytest.mark.any_python
+
 PROGRAM = """
 import logging, os, signal, sys
 from cwlog_handler import CloudWatchLogsHandler

@@ -1,0 +1,84 @@
+"""A client of ours on a real boto3 client, and real boto3 clients that are answered what a test says."""
+
+import json
+from unittest import mock
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from cwlog_handler.aws.client import Client
+from cwlog_handler.core.batches import Batch
+from cwlog_handler.core.events import Event
+
+NOW = 1_700_000_000_000
+DAY = 86_400_000
+SESSION = boto3.Session("key", "secret", region_name="us-east-1")  # one for all: it reads the service model once
+
+
+def event(message="hello", timestamp=NOW):
+    return Event(timestamp, message.encode())
+
+
+class Subject:
+    """A client and what it told us."""
+
+    def __init__(self, boto3_client=None, **options):
+        self.said = []
+        self.started = 0
+        defaults = {
+            "log_group_name": "g",
+            "region_name": None,
+            "endpoint_url": None,
+            "boto3_profile_name": None,
+            "create_log_group": True,
+            "create_log_stream": True,
+            "log_group_retention_days": None,
+            "log_group_tags": None,
+            "log_group_kms_key_id": None,
+            "log_group_class": None,
+        }
+        say = lambda key, text: self.said.append((key, text))  # noqa: E731
+        self.client = Client(boto3_client=boto3_client, say=say, **defaults | options)
+
+    def start(self):
+        self.started += 1
+
+    def put(self, *events, token=None, stream="s"):
+        return self.client.put(stream, Batch.of(events or [event()]), token, self.start)
+
+
+def answering(body, status=200, headers=()):
+    """A real client that is answered this, whatever it asks."""
+    url = "https://logs.us-east-1.amazonaws.com"
+    boto3_client = SESSION.client("logs", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
+
+    class Raw:
+        def stream(self):
+            yield body
+
+    def answer(request, **_):
+        return AWSResponse(request.url, status, dict(headers), Raw())
+
+    boto3_client.meta.events.register_last("before-send.cloudwatch-logs", answer)
+    return Subject(boto3_client)
+
+
+def answering_json(members, status=200):
+    headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": "r"}
+    return answering(json.dumps(members).encode(), status, headers)
+
+
+def raising(error):
+    """A stand-in whose put raises this."""
+    stand_in = mock.Mock(spec=["put_log_events"])
+    stand_in.put_log_events.side_effect = error
+    return Subject(stand_in)
+
+
+def refused_with(code, message, status=400):
+    return answering_json({"__type": code, "message": message}, status).put()
+
+
+def operations(fake):
+    return [request.operation for request in fake.requests]
