@@ -1,11 +1,12 @@
 """The kinds of processes in which no ``atexit`` runs, or no thread: what each asks for.
 
-Owns: multiprocessing and its like, Celery, uWSGI. Must not know: what a flusher does.
+Owns: multiprocessing and its like, Celery, uWSGI, uvicorn. Must not know: what a flusher does.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
@@ -117,3 +118,22 @@ def inherits_records() -> bool:
     """True in the one worker that sends what its master, which has no thread, had logged before the fork."""
     uwsgi: Any = sys.modules.get("uwsgi")
     return uwsgi is not None and uwsgi.worker_id() == 1 and uwsgi.workers()[0]["respawn_count"] == 0
+
+
+def join_uvicorn(server: Any) -> None:
+    """Have a server of uvicorn's deliver at its end.
+
+    When it has shut down, it puts Python's default handlers back and raises the signals again that it has captured: the
+    process dies at once. An application that it imports in a worker finds its handler in the place of the default.
+    """
+    captured = getattr(server, "_captured_signals", None)
+    if type(captured) is list and type(server).__module__.partition(".")[0] == "uvicorn":
+        server._captured_signals = _DeliverFirst(captured)
+
+
+class _DeliverFirst(list[int]):
+    """What is delivered before anybody goes through it backwards, as uvicorn does at its very end."""
+
+    def __reversed__(self) -> Iterator[int]:
+        lifecycle.flushers.deliver_all()
+        return super().__reversed__()

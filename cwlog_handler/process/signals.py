@@ -37,8 +37,10 @@ def handle_sigterm() -> None:
     # In a subinterpreter it cannot be done; and a test may have replaced any of these by what raises.
     with suppress(Exception):
         is_main_thread = threading.main_thread().ident == threading.get_ident()
-        if is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        handler = signal.getsignal(signal.SIGTERM)
+        if is_main_thread and handler is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
+        runtimes.join_uvicorn(getattr(handler, "__self__", None))
 
 
 def die_at_once_when_forked() -> None:
