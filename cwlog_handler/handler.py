@@ -19,17 +19,18 @@ from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .core.ledger import Stats
 from .delivery.intake import OVERFLOW, Bounds, Overflow
 from .delivery.rounds import Rounds
-from .process import lifecycle
-from .process.flusher import Flusher, sleep_until
+from .process import forks, lifecycle
+from .process.flusher import Flusher
 from .record import formatting
 from .record.documents import Documents
 from .record.names import DEFAULT_LOG_STREAM_NAME
 from .record.naming import Naming
 from .record.turns import Turn, needs_no_turn
 from .system import nesting
+from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .system.stderr import Notices
-from .system.stdlib import monotonic, random
+from .system.stdlib import random
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -178,7 +179,7 @@ class CloudWatchLogsHandler(logging.Handler):
         # An event larger than a batch may be could never go out.
         event_bytes = min(event_bytes, batch_bytes)
         options.one_of("oversize", oversize, OVERSIZE)
-        notices = Notices(monotonic)
+        notices = Notices(SYSTEM_CLOCK.monotonic)
         self._documents = (
             None
             if options.log_format(log_format) is None
@@ -199,7 +200,7 @@ class CloudWatchLogsHandler(logging.Handler):
             kms_key_id=options.kms_key_id(log_group_kms_key_id),
             group_class=options.log_group_class(log_group_class),
         )
-        client = Client(access, group, log_format=log_format, say=notices.say, making=lifecycle.no_fork.held)
+        client = Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
             Rounds,
@@ -218,8 +219,7 @@ class CloudWatchLogsHandler(logging.Handler):
             send_interval=seconds_between,
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
-            clock=monotonic,
-            sleep_until=sleep_until,
+            clock=SYSTEM_CLOCK,
             jitter=random,
             own_stream_name=self._naming.of_process,
         )
@@ -232,6 +232,7 @@ class CloudWatchLogsHandler(logging.Handler):
             close_timeout=self.close_timeout,
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
+            clock=SYSTEM_CLOCK,
         )
         # Before any formatter is set.
         self._turn = Turn()

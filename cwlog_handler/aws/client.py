@@ -49,6 +49,7 @@ class Client:
 
     def start_over(self) -> None:
         """Forget the boto3 client, in a forked child: its connections belong to the parent. Does no I/O."""
+        hooks.forget_all()
         self._maker.start_over()
 
     @own_call

@@ -6,7 +6,6 @@ The program may use the same client at the same time: its calls are left as they
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -69,9 +68,11 @@ class _OurCall:
 # client, which is hooked once. It is not a threading.local: if gevent patches after this import, the greenlets of one
 # thread would share that.
 _ours: dict[int, _OurCall] = {}
-if hasattr(os, "register_at_fork"):
-    # Thread idents are reused: a thread of the child may get that of a parent's thread that was inside our call.
-    os.register_at_fork(after_in_child=_ours.clear)
+
+
+def forget_all() -> None:
+    """Start over in a forked child. Thread idents are reused: it may have that of a parent's thread inside our call."""
+    _ours.clear()
 
 
 def can_hook(client: Any) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import _thread
 import logging
-import os
 from collections.abc import Callable
 from threading import RLock
 from types import BuiltinFunctionType
@@ -158,7 +157,3 @@ def start_over() -> None:
     """Forget, in a forked child, who is in a call: the parent's other threads do not exist there."""
     for turn in list(_turns):
         turn.start_over()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=start_over)

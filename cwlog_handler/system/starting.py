@@ -9,7 +9,6 @@ from __future__ import annotations
 # The C module below `signal`. The functions of `signal` itself are Python code: Ctrl-C could come between its lines.
 import _signal  # type: ignore[import-not-found]
 import _thread
-import os
 import signal
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator
@@ -32,8 +31,6 @@ class _Mark:
 
 
 _alive: Final[set[ref[_Mark]]] = set()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_alive.clear)
 
 
 def _signals_to_block() -> set[Any]:
@@ -118,6 +115,11 @@ def _run(mark: _Mark, run: Callable[..., object], arguments: tuple[Any, ...]) ->
     _of_this_thread.mark = mark
     del mark
     run(*arguments)
+
+
+def forget_all() -> None:
+    """Start over in a forked child: its parent's threads are not there."""
+    _alive.clear()
 
 
 def wait_for_all() -> None:
