@@ -19,17 +19,18 @@ from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .core.ledger import Stats
 from .core.shedding import OVERFLOW, Bounds, Overflow
 from .delivery.rounds import Rounds
-from .process import lifecycle
-from .process.flusher import Flusher, sleep_until
+from .process import forks, lifecycle
+from .process.flusher import Flusher
 from .record import formatting
 from .record.documents import Documents
 from .record.names import DEFAULT_LOG_STREAM_NAME
 from .record.naming import Naming
 from .record.turns import Turn, needs_no_turn
 from .system import nesting
+from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .system.stderr import Notices
-from .system.stdlib import monotonic, random
+from .system.stdlib import random
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
@@ -157,6 +158,8 @@ class CloudWatchLogsHandler(logging.Handler):
         # loaded while the interpreter ends.
         from .aws import destination
         from .aws.client import Client
+        from .aws.creation import Group
+        from .aws.making import Access
 
         smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
@@ -176,28 +179,28 @@ class CloudWatchLogsHandler(logging.Handler):
         # An event larger than a batch may be could never go out.
         event_bytes = min(event_bytes, batch_bytes)
         options.one_of("oversize", oversize, OVERSIZE)
-        notices = Notices(monotonic)
+        notices = Notices(SYSTEM_CLOCK.monotonic)
         self._documents = (
             None
             if options.log_format(log_format) is None
             else Documents(log_group_name, event_bytes, oversize, notices.say)
         )
-        client = Client(
-            log_group_name=log_group_name,
-            region_name=destination.region_name(region_name, endpoint_url, boto3_profile_name),
-            endpoint_url=destination.endpoint_url(endpoint_url),
-            boto3_profile_name=options.text("boto3_profile_name", boto3_profile_name),
-            boto3_client=destination.client(boto3_client),
-            create_log_group=options.yes_or_no("create_log_group", create_log_group),
-            create_log_stream=options.yes_or_no("create_log_stream", create_log_stream),
-            log_group_retention_days=options.retention_days(log_group_retention_days),
-            log_group_tags=options.tags(log_group_tags),
-            log_group_kms_key_id=options.kms_key_id(log_group_kms_key_id),
-            log_group_class=options.log_group_class(log_group_class),
-            log_format=log_format,
-            say=notices.say,
-            making=lifecycle.no_fork.held,
+        access = Access(
+            destination.region_name(region_name, endpoint_url, boto3_profile_name),
+            destination.endpoint_url(endpoint_url),
+            options.text("boto3_profile_name", boto3_profile_name),
+            destination.client(boto3_client),
         )
+        group = Group(
+            log_group_name,
+            creates_group=options.yes_or_no("create_log_group", create_log_group),
+            creates_stream=options.yes_or_no("create_log_stream", create_log_stream),
+            retention_days=options.retention_days(log_group_retention_days),
+            tags=options.tags(log_group_tags),
+            kms_key_id=options.kms_key_id(log_group_kms_key_id),
+            group_class=options.log_group_class(log_group_class),
+        )
+        client = Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
         seconds_between = options.seconds("send_interval", send_interval)
         make_rounds = partial(
             Rounds,
@@ -216,8 +219,7 @@ class CloudWatchLogsHandler(logging.Handler):
             send_interval=seconds_between,
             requests_per_second=options.rate("requests_per_second", requests_per_second),
             flush_level=self.flush_level,
-            clock=monotonic,
-            sleep_until=sleep_until,
+            clock=SYSTEM_CLOCK,
             jitter=random,
             own_stream_name=self._naming.of_process,
         )
@@ -230,6 +232,7 @@ class CloudWatchLogsHandler(logging.Handler):
             close_timeout=self.close_timeout,
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
+            clock=SYSTEM_CLOCK,
         )
         # Before any formatter is set.
         self._turn = Turn()

@@ -1,8 +1,9 @@
-"""The constructor's keywords: what is said of one that does not exist, of one of watchtower's, of one that is missing.
+"""Errors about the constructor's keywords: one that does not exist, one of watchtower's, one that is missing.
 
-Owns: names. Must not know: what makes a value right. Values are not shown, for a keyword such as
-``aws_secret_access_key`` has a secret in it; and no text has ``'stream'`` in quotation marks: `logging.config` takes a
-TypeError with that word for its own, calls the constructor again without the argument, and so hides the cause.
+Owns: which names exist, and what to write instead. Must not know: what makes a value right. Values of unknown keywords
+are not shown, because ``aws_secret_access_key`` has a secret as its value. No message contains ``'stream'`` in
+quotation marks. If a TypeError does, `logging.config` takes it for a handler's without that argument, calls the
+constructor again, and so hides the cause.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any, Final, NamedTuple, ParamSpec
 
 P = ParamSpec("P")
 
-# Keywords that watchtower takes or once took, and what to write instead. Not accepted: one name for one thing.
+# Keywords that watchtower takes or once took, and what to write instead. They are not accepted as second names: each
+# option has one name.
 _WRITE_INSTEAD: Final = {
     "log_group": "log_group_name={value!r}",
     "stream_name": "log_stream_name={value!r}",
     "boto3_session": "boto3_client=session.client('logs'), or region_name and boto3_profile_name",
 }
-# What other constructors take: of boto3's client, and what dictConfig takes out of a handler's entry.
+# Keywords that belong elsewhere: to boto3's client, or to dictConfig, which takes them out of a handler's entry.
 _CREDENTIALS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
 _BELONGS_ELSEWHERE: Final = {
     **dict.fromkeys(
@@ -30,22 +32,22 @@ _BELONGS_ELSEWHERE: Final = {
     "formatter": "call handler.setFormatter(…)",
     "filters": "call handler.addFilter(…)",
 }
-# To have one of these in common says nothing.
+# Words that so many options contain that they do not show which option was meant.
 _WORDS_OF_MANY: Final = frozenset({"log", "name", "max", "size", "count"})
 _BY_POSITION: Final = 2
 
 
 class Mistake(NamedTuple):
-    """One keyword that cannot be, and what to do about it."""
+    """One keyword that the constructor does not take, and what to write instead."""
 
     name: str
     is_known: bool
-    """Whether it is one of watchtower's, so that its value may be shown."""
+    """Whether it is a keyword of watchtower's. Only then may its value be shown."""
     way_out: str
 
 
 def mistakes(keywords: Mapping[str, Any], options: Collection[str]) -> list[Mistake]:
-    """Return every one of the ``keywords`` that is none of the ``options``, in the order in which they were given."""
+    """Return a `Mistake` for each of the ``keywords`` that is not among the ``options``, in the order given."""
     return [_mistake(name, value, options) for name, value in keywords.items() if name not in options]
 
 
@@ -60,8 +62,8 @@ def _mistake(name: str, value: Any, options: Collection[str]) -> Mistake:
 
 
 def _nearest(name: str, options: Collection[str]) -> str | None:
-    """Return the option that ``name`` is a misspelling of, or has a word in common with, as "region" has."""
-    # Not with this module: no program that starts waits for it.
+    """Return the option that was probably meant: spelled like ``name``, or with a word of it, as in "region"."""
+    # Imported here because only a wrong call needs it; other programs save the time.
     from difflib import SequenceMatcher, get_close_matches
 
     lowered = name.lower().replace("-", "_")
@@ -80,9 +82,9 @@ def _words(name: str) -> set[str]:
 
 
 def explained(constructor: Callable[P, None]) -> Callable[P, None]:
-    """Have a constructor say what to write instead of arguments that it does not take; all of them at once."""
+    """Wrap a constructor: its TypeError names all arguments that it does not take, and what to write instead."""
     code: Any = constructor.__code__
-    # All parameters but self.
+    # All parameters except self.
     options = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(constructor)
@@ -97,7 +99,7 @@ def explained(constructor: Callable[P, None]) -> Callable[P, None]:
         given = len(args) - 1
         if given > _BY_POSITION:
             rest = f"only {' and '.join(options[:_BY_POSITION])} may, name the others"
-            # fileConfig's args = ("my-app") is no tuple: each letter becomes an argument.
+            # In fileConfig, args = ("my-app") is not a tuple but text: each letter becomes an argument.
             raise TypeError(f'{given} arguments come by position: {rest}; in an INI file write args = ("my-app",)')
         if given == 0 and options[0] not in keywords:
             raise TypeError(f"{options[0]} is missing: give the name of the log group")

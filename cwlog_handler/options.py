@@ -1,7 +1,8 @@
-"""The constructor's options: each check returns the accepted value, or says what was wrong and the way out.
+"""Checks of the constructor's options. Each check returns the accepted value or raises an error with a way out.
 
 Owns: what counts as wrong use. Must not know: threads, AWS calls, what an option is used for.
-A wrong type is a TypeError, a wrong value a ValueError; both name the option and show the value.
+A wrong type raises TypeError, a wrong value ValueError. Both name the option and show the value, except where the value
+is a secret or too long.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 
 _GROUP_ARN: Final = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(?::.*)?")
-# As YAML, JSON and Python say it.
+# Numbers and booleans as YAML, JSON and Python write them.
 _UNQUOTED: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off", re.IGNORECASE)
 
 
@@ -59,7 +60,7 @@ def one_of(name: str, value: T, allowed: Sequence[object]) -> T:
 
 
 def yes_or_no(name: str, value: bool) -> bool:
-    """Accept True and False, and 1 and 0 for them; text, which is true whatever it says, is neither."""
+    """Accept True and False, and integers in their place. Text is refused, because even "false" would be true."""
     if not isinstance(value, int):
         raise _wrong_type(name, value, "give True or False")
     return bool(value)
@@ -73,7 +74,7 @@ def text(name: str, value: str | None) -> str | None:
 
 
 def whole_number(name: str, value: int, minimum: int, maximum: int | None = None) -> int:
-    """Accept an int from ``minimum`` to ``maximum``, both included; True and False are no numbers."""
+    """Accept an int from ``minimum`` to ``maximum``, both included; True and False are refused."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong_type(name, value, f"give a whole number such as {minimum}")
     if maximum is None and value < minimum:
@@ -84,7 +85,7 @@ def whole_number(name: str, value: int, minimum: int, maximum: int | None = None
 
 
 def seconds(name: str, value: float | timedelta, allow_zero: bool = True) -> float:
-    """Accept a finite length of time, in seconds or as a timedelta, and return it in seconds."""
+    """Accept a finite duration of 0 or more, in seconds or as a timedelta, and return it in seconds."""
     number = value.total_seconds() if isinstance(value, timedelta) else _finite(name, value, "seconds or a timedelta")
     if number < 0 or (number == 0 and not allow_zero):
         raise _wrong(name, value, f"give {'0 or more' if allow_zero else 'more than 0'} seconds")
@@ -92,7 +93,7 @@ def seconds(name: str, value: float | timedelta, allow_zero: bool = True) -> flo
 
 
 def rate(name: str, value: float | None) -> float | None:
-    """Accept a number per second above 0; None is no limit."""
+    """Accept a rate per second above 0; None means no limit."""
     if value is None:
         return None
     number = _finite(name, value, "a number per second, or None for no limit")
@@ -102,7 +103,7 @@ def rate(name: str, value: float | None) -> float | None:
 
 
 def retention_days(value: int | None) -> int | None:
-    """Accept a number of days that PutRetentionPolicy takes; None leaves the group's retention alone."""
+    """Accept a number of days that PutRetentionPolicy takes; None leaves the group's retention as it is."""
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -117,7 +118,7 @@ def retention_days(value: int | None) -> int | None:
 
 
 def tags(value: Mapping[str, str] | None) -> dict[str, str]:
-    """Accept tags for a log group and return a copy; None is no tags."""
+    """Accept tags for a log group and return a copy; None means no tags."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -139,7 +140,7 @@ def tags(value: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def kms_key_id(value: str | None) -> str | None:
-    """Accept the ARN of a KMS key, as far as its length tells; None is no key of one's own."""
+    """Accept the ARN of a KMS key; only its length is checked. None means no customer-managed key."""
     if value is None:
         return None
     _text("log_group_kms_key_id", value)
@@ -155,7 +156,7 @@ def log_group_class(value: str | None) -> str | None:
 
 
 def log_format(value: str | None) -> str | None:
-    """Accept a format that PutLogEvents can be told of; None tells it nothing."""
+    """Accept a message format that the header of PutLogEvents can name; None means that no header is sent."""
     if value is None:
         return None
     _text("log_format", value)
@@ -163,7 +164,7 @@ def log_format(value: str | None) -> str | None:
 
 
 def level(value: int | str, name: str = "level") -> int:
-    """Accept a level as logging does, a number or a registered name, and return the number."""
+    """Accept a level as `logging` does, a number or a registered name, and return the number."""
     number = logging.getLevelName(value) if isinstance(value, str) else value
     if isinstance(value, str) and not isinstance(number, int):
         raise _wrong(name, value, "no such level; give a number or a name such as 'ERROR' (capitals count)")
@@ -173,15 +174,15 @@ def level(value: int | str, name: str = "level") -> int:
 
 
 def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], Any]:
-    """Accept a function for ``json.dumps(default=…)``, or where to import it from; None is the package's own.
+    """Accept a function for ``json.dumps(default=…)``, or its import path; None means this package's own function.
 
-    ``"pkg.mod:func"`` and ``"pkg.mod.func"`` let a JSON or YAML configuration say it.
+    An import path is ``"pkg.mod:func"`` or ``"pkg.mod.func"``: a JSON or YAML file cannot contain a function.
     """
     if value is None:
         return json_serialize_default
     found: object = value
     if isinstance(value, str):
-        # Not with this module: hardly anyone says it that way.
+        # Imported here because few programs give an import path; the others save the time.
         import pkgutil
 
         try:
@@ -195,7 +196,7 @@ def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], An
 
 
 def client_or_profile(client: object, profile: str | None) -> None:
-    """Refuse a client and a profile together: the client has its credentials already."""
+    """Raise ValueError if both a client and a profile are given: the client already has its credentials."""
     if client is not None and profile is not None:
         way_out = "boto3_client was given too, which has credentials of its own; give one or the other"
         raise ValueError(f"boto3_profile_name={profile!r}: {way_out}")
@@ -227,7 +228,7 @@ def _wrong_type(name: str, value: object, way_out: str) -> TypeError:
 
 
 def _of_text(value: object) -> str:
-    """Say what to do where a configuration file or the environment made text of a value."""
+    """Return a hint if the value is text although it looks like a number or a boolean, as from an INI file."""
     if not isinstance(value, str):
         return ""
     if value.lower() in ("none", "null"):

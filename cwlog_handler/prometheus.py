@@ -1,6 +1,6 @@
-"""`handler.stats` as Prometheus metrics, collected when Prometheus asks. Needs ``cwlog-handler[prometheus]``.
+"""Shows `handler.stats` as Prometheus metrics, read at each scrape. Needs ``cwlog-handler[prometheus]``.
 
-Owns: names, types and labels of the metrics. Must not know: where the counts come from, how they are served.
+Owns: names, types and labels of the metrics. Must not know: how the counts are made, how the metrics are served.
 
     from prometheus_client import REGISTRY, start_http_server
     from cwlog_handler.prometheus import CloudWatchLogsCollector
@@ -8,10 +8,10 @@ Owns: names, types and labels of the metrics. Must not know: where the counts co
     REGISTRY.register(CloudWatchLogsCollector(handler))
     start_http_server(9100)
 
-The counts are those of the process that is asked: a forked child begins at zero. The multiprocess mode of
-prometheus_client (``PROMETHEUS_MULTIPROC_DIR``) merges files that only its own metric classes write; it leaves out
-every collector, this one too. Under gunicorn and its like, let each worker serve its own metrics on a port of its own
-or push them, or log ``handler.stats``.
+The counts are those of one process, and a forked child begins at zero. The multiprocess mode of prometheus_client
+(``PROMETHEUS_MULTIPROC_DIR``) does not work with this collector, nor with any other: it merges files that only its own
+metric classes write. Under gunicorn and similar servers, let each worker serve its metrics on its own port, or push
+them, or log ``handler.stats``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LABELS: Final = ("log_group", "log_stream", "handler")
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """One metric: the field of `Stats` that it shows, and for counts by reason the reasons there are."""
+    """One metric: the field of `Stats` that it shows, and, if that counts by reason, the known reasons."""
 
     name: str
     field: str
@@ -52,8 +52,9 @@ class _Metric:
         return made(f"cwlog_handler_{self.name}", self.documentation, labels=labels)
 
     def values(self, stats: Iterable[Stats]) -> Mapping[str, int]:
-        """Return the sum over ``stats`` by reason; by the reason "" if there are none."""
-        # Each series is shown at zero from the start: an alert on its rate sees nothing of its first value.
+        """Return the sum over ``stats`` for each reason; a metric without reasons has one sum, under ""."""
+        # Each reason is shown with the value 0 from the start. A series that first appears with the value 1 has no
+        # rate in Prometheus, so an alert would miss the first event.
         total: Counter[str] = Counter(dict.fromkeys(self.reasons, 0))
         for each in stats:
             value: int | Mapping[str, int] = getattr(each, self.field)
@@ -78,11 +79,12 @@ _METRICS: Final = (
 
 
 class CloudWatchLogsCollector(Collector):
-    """Shows the `stats` of one or several handlers to Prometheus: register it with a ``CollectorRegistry``.
+    """Shows the `stats` of one or several handlers to Prometheus. Register it with a ``CollectorRegistry``.
 
-    Labels are ``log_group``, ``log_stream`` (the template, as it was given) and ``handler`` (its name in
-    ``dictConfig``, or empty). Handlers that agree in all three are shown as one, added up. `collect` takes a snapshot
-    of each handler; it makes no request, and any thread may call it.
+    The labels are ``log_group``, ``log_stream`` (the template as the user wrote it) and ``handler`` (its name in
+    ``dictConfig``, or empty). Handlers with the same three labels are added up and shown as one. `collect` takes a
+    snapshot of each handler; it makes no request, and any thread may call it. Without a handler, or with anything else
+    than handlers, the constructor raises TypeError.
     """
 
     def __init__(self, *handlers: CloudWatchLogsHandler) -> None:
@@ -94,11 +96,11 @@ class CloudWatchLogsCollector(Collector):
         self._handlers = handlers
 
     def describe(self) -> Iterable[_Family]:
-        """Return the metrics without values: registering asks for the names, and no handler."""
+        """Return the metrics without values: a registry needs only their names, so no handler is asked."""
         return [metric.family() for metric in _METRICS]
 
     def collect(self) -> Iterable[_Family]:
-        """Return the metrics with the counts of this moment; those of one handler are of one instant."""
+        """Return the metrics with their present values. All values of one handler are from the same instant."""
         snapshots: dict[_Labels, list[Stats]] = {}
         for handler in self._handlers:
             snapshots.setdefault(_labels_of(handler), []).append(handler.stats)

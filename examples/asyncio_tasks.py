@@ -1,6 +1,6 @@
-"""asyncio: log from coroutines as from anywhere, the loop never waits for the network; only ``flush`` needs a thread.
+"""asyncio: coroutines log as usual, and the loop never waits for the network. Only ``flush`` needs a thread.
 
-A context variable tells the tasks apart: a filter on the handler adds it to each record as ``request``.
+A filter on the handler adds a context variable to each record as ``request``: it shows which task logged the record.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ async def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[cloudwatch])
 
     await asyncio.gather(*(serve(number) for number in range(3)))
-    # Only where you have to know that all is there; at the end of the program it is delivered anyway.
+    # Needed only to be sure that everything has arrived now. The end of the program delivers it anyway.
     await asyncio.to_thread(cloudwatch.flush)
 
 

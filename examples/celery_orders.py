@@ -1,4 +1,4 @@
-"""Gives the worker of celery_shop.py something to do, as a program does that has tasks."""
+"""Gives the worker of celery_shop.py four tasks, as a program does that uses Celery."""
 
 from celery_shop import pack
 

@@ -1,7 +1,7 @@
 """A Celery worker that logs to CloudWatch Logs: its own records, and those of the tasks in its forked children.
 
-Connecting ``setup_logging`` keeps Celery from configuring logging itself. Each process has a stream of its own, and
-what a child logged is delivered before it ends: ``celery -A celery_shop worker``.
+A function connected to ``setup_logging`` keeps Celery from configuring logging itself. Each process has its own stream,
+and delivers what it has logged before it ends. Start it with ``celery -A celery_shop worker``.
 """
 
 import logging.config
@@ -27,7 +27,7 @@ def configure_logging(**_: object) -> None:
                     "log_stream_name": "celery/{machine_name}/{process_id}",
                     "formatter": "line",
                 },
-                # What goes wrong is to be seen where the program was started as well.
+                # Warnings and errors also appear on the terminal where the program was started.
                 "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
             },
             "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},

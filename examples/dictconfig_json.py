@@ -1,6 +1,6 @@
-"""Logging configured by a JSON file (dictconfig.json), which an operator changes without touching the program.
+"""Logging configured by a JSON file (dictconfig.json), which an operator can change without changing the program.
 
-A message that is a dict becomes one JSON document, with what ``extra`` adds: CloudWatch Logs Insights finds its fields.
+A dict message becomes one JSON document that also has the fields of ``extra``. CloudWatch Logs Insights finds them all.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Logging configured by a dict in Python: every option of the handler is plain data.
 
-INFO and above go to CloudWatch Logs and to the terminal. Nothing has to be closed: what waits when the program ends is
-delivered then.
+Records of INFO and above go to CloudWatch Logs and to the terminal. Nothing has to be closed: the end of the program
+delivers what still waits.
 """
 
 import logging.config
@@ -21,7 +21,7 @@ LOGGING = {
         },
     },
     "root": {"level": "INFO", "handlers": ["console", "cloudwatch"]},
-    # What boto3 does is of no interest at INFO, on the terminal neither.
+    # The INFO records of botocore are of no interest here, neither in CloudWatch Logs nor on the terminal.
     "loggers": {"botocore": {"level": "WARNING"}},
 }
 

@@ -1,4 +1,4 @@
-"""Logging configured by a YAML file (dictconfig.yaml), read with PyYAML; here each logger has a stream of its own."""
+"""Logging configured by a YAML file (dictconfig.yaml), read with PyYAML. Each logger writes to its own stream."""
 
 import logging.config
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A Django project that logs by settings.LOGGING, which is in django_shop/settings.py; this is its ``manage.py``.
+"""The ``manage.py`` of a Django project whose logging is configured by LOGGING in django_shop/settings.py.
 
 ``python django_manage.py runserver`` serves it.
 """

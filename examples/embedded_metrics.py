@@ -1,7 +1,7 @@
-"""Metrics in the log: documents in the embedded metric format, of which CloudWatch makes metrics by itself.
+"""Metrics in the log: CloudWatch makes metrics of documents in the embedded metric format.
 
-A dict is sent as the document that it is; a logger of its own keeps other text out of its stream. ``log_format`` sets
-the header that tells the service what the documents are, for regions in which it does not see that by itself.
+A dict is sent as one JSON document. The metrics have their own logger, so that no other text gets into their stream.
+``log_format`` sets a header that names the format: some regions do not detect it by themselves.
 """
 
 import logging
@@ -26,7 +26,7 @@ metrics = logging.getLogger("metrics")
 
 
 def put_latency(service: str, milliseconds: float, **properties: object) -> None:
-    """Log one measurement; properties are in the log only, there to look into a slow one."""
+    """Log one measurement. The properties are only in the log: they help to find out why a request was slow."""
     directive = {
         "Namespace": "my-app",
         "Dimensions": [["service"]],

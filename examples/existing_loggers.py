@@ -1,6 +1,7 @@
-"""A program that logs already, and now to CloudWatch Logs too: the handler is added to loggers that are there.
+"""Adds CloudWatch Logs to a program that already logs: the handler is added to existing loggers.
 
-What they had stays as it is. The root logger gets all that reaches it; a library's logger gets a stream of its own.
+Their other handlers stay as they are. The handler of the root logger gets all records that reach the root logger. The
+handler of a library's logger gets that library's records, in a stream of its own.
 """
 
 import logging

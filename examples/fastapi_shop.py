@@ -1,7 +1,7 @@
-"""A FastAPI application under uvicorn that logs to CloudWatch Logs: the event loop never waits for the network.
+"""A FastAPI application under uvicorn that logs to CloudWatch Logs. The event loop never waits for the network.
 
-uvicorn is told the configuration, so that its own access log arrives too, and each of several workers sends its own:
-``uvicorn fastapi_shop:app --log-config uvicorn_logging.json``.
+uvicorn itself gets the configuration, so that its access log arrives too, and each of several workers sends its own
+records: ``uvicorn fastapi_shop:app --log-config uvicorn_logging.json``.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Logging configured by an INI file (fileconfig.ini) and ``logging.config.fileConfig``, as older programs have it."""
+"""Logging configured by an INI file (fileconfig.ini) with ``logging.config.fileConfig``, as in older programs."""
 
 import logging.config
 from pathlib import Path

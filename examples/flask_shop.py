@@ -1,7 +1,7 @@
-"""A Flask application that logs to CloudWatch Logs: logging is configured before the application is made.
+"""A Flask application that logs to CloudWatch Logs. It configures logging before it makes the application.
 
-``app.logger`` then has no handler of its own, and what it logs reaches the root logger. Start it with
-``flask --app flask_shop run``, or with any WSGI server.
+Then Flask adds no handler of its own to ``app.logger``, and its records reach the root logger. Start it with
+``flask --app flask_shop run`` or with any WSGI server.
 """
 
 import logging.config
@@ -20,11 +20,11 @@ logging.config.dictConfig(
                 "log_stream_name": "flask/{machine_name}/{process_id}",
                 "formatter": "line",
             },
-            # What goes wrong is to be seen where the program was started as well.
+            # Warnings and errors also appear on the terminal where the program was started.
             "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
         },
         "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
-        # The development server's own lines are coloured for a terminal.
+        # The development server's own lines have colour codes for a terminal, so they are not sent.
         "loggers": {"werkzeug": {"level": "WARNING"}},
     }
 )

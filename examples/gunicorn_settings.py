@@ -1,7 +1,7 @@
-"""gunicorn configures logging by ``logconfig_dict``, loads the application before it forks, and every worker delivers.
+"""gunicorn's settings: ``logconfig_dict`` configures logging in the master, before it forks the workers.
 
-The handler may have been used before the fork: a worker begins with an empty buffer, a connection and a stream of its
-own. ``gunicorn -c gunicorn_settings.py gunicorn_shop:application``.
+The handler may be used before the fork. Each worker begins with an empty buffer, and has its own connection and its own
+stream. Start it with ``gunicorn -c gunicorn_settings.py gunicorn_shop:application``.
 """
 
 from typing import Any
@@ -20,11 +20,11 @@ logconfig_dict = {
             "log_stream_name": "gunicorn/{machine_name}/{process_id}",
             "formatter": "line",
         },
-        # What goes wrong is to be seen where the program was started as well.
+        # Warnings and errors also appear on the terminal where the program was started.
         "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
     },
     "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
-    # gunicorn's own two: without handlers of their own, what they log reaches the root logger.
+    # gunicorn's two loggers have no handlers here, so that their records reach the root logger.
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
         "gunicorn.access": {"level": "INFO", "handlers": [], "propagate": True},

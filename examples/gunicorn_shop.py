@@ -1,4 +1,4 @@
-"""The WSGI application of gunicorn_settings.py: it just logs, also while it is loaded in gunicorn's master."""
+"""The WSGI application for gunicorn_settings.py. It only logs, also while gunicorn's master process loads it."""
 
 import logging
 import os

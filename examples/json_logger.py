@@ -1,7 +1,7 @@
-"""python-json-logger, the formatter we recommend: each record is one JSON document, with the fields that you choose.
+"""python-json-logger, the formatter that we recommend: each record becomes one JSON document with fields you choose.
 
-``extra=`` and the keys of dict messages become fields, so does the traceback; CloudWatch Logs Insights finds them all:
-``filter levelname = "ERROR" | stats count() by number``. The time of an event needs no field, it is ``@timestamp``.
+``extra=``, the keys of dict messages and the traceback become fields. CloudWatch Logs Insights finds all of them:
+``filter levelname = "ERROR" | stats count() by number``. The time needs no field: Insights has it as ``@timestamp``.
 """
 
 import logging.config

@@ -1,7 +1,7 @@
-"""An AWS Lambda function that flushes per invocation: Lambda freezes the process when the handler has returned.
+"""An AWS Lambda function that flushes in each invocation, because Lambda freezes the process when the function returns.
 
-The function has a log group of its own, apart from what Lambda writes for it. Host name and process id say nothing
-there, so the stream is named as Lambda names its own: one for each instance of the function.
+The function logs to a log group of its own, beside the one that Lambda writes for it. In Lambda, host name and process
+id say nothing. So the stream has the name that Lambda gives its own stream: one for each instance of the function.
 """
 
 import logging
@@ -22,6 +22,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         log.info({"event": "order", "number": event["number"]})
         return {"statusCode": 200}
     finally:
-        # Lambda ends a function that takes too long: a moment is left to return in. What is not delivered by then, for
-        # which flush returns False, goes out with the next one.
+        # Lambda ends a function that takes too long, so 0.5 s are left for returning. If flush returns False, the rest
+        # is delivered in the next invocation.
         cloudwatch.flush(timeout=min(3, context.get_remaining_time_in_millis() / 1000 - 0.5))

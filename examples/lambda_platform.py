@@ -1,7 +1,7 @@
 """Plays AWS Lambda for one of the functions here: ``python lambda_platform.py lambda_function``.
 
-What Lambda does to a process, it does: names in the environment, a trace id and some seconds for each invocation, and
-an end without any goodbye, in which neither ``atexit`` nor ``finally`` has a say.
+Like Lambda, it sets environment variables, gives each invocation a trace id and a few seconds, and ends the process
+without running ``atexit`` or ``finally``.
 """
 
 import importlib
@@ -10,12 +10,12 @@ import sys
 import time
 
 TRACE_IDS = ("1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2")
-# As Lambda has it, unless it is told otherwise.
+# In seconds: Lambda's default.
 TIMEOUT = 3.0
 
 
 class Context:
-    """What a function may ask about its invocation."""
+    """The context object of an invocation, with the one method that the functions here use."""
 
     def __init__(self) -> None:
         self._ends_at = time.monotonic() + TIMEOUT

@@ -1,7 +1,7 @@
-"""Each record of an AWS Lambda function carries the X-Ray trace id of the invocation that logged it.
+"""Each record of an AWS Lambda function has the X-Ray trace id of the invocation that logged it.
 
-Lambda puts it into the environment, ``_X_AMZN_TRACE_ID=Root=1-…;Parent=…;Sampled=1``, for each invocation anew. A
-filter on the handler reads it when a record comes, and the JSON formatter makes fields of what it adds.
+Lambda sets the environment variable ``_X_AMZN_TRACE_ID=Root=1-…;Parent=…;Sampled=1`` for each invocation. A filter on
+the handler reads it for each record, and the JSON formatter writes it as a field.
 """
 
 import logging

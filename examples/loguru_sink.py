@@ -1,7 +1,7 @@
-"""loguru, with the handler as one of its sinks: loguru takes any handler of the standard library.
+"""loguru with the handler as one of its sinks: loguru accepts any handler of the standard library.
 
-``serialize=True`` makes a JSON document of each record, in which Insights finds ``record.extra.number``; leave it out
-for the plain line of ``format``. ``diagnose=False`` keeps the values of variables out of the tracebacks.
+``serialize=True`` makes a JSON document of each record, where Insights finds ``record.extra.number``. Without it, the
+text is the line that ``format`` describes. ``diagnose=False`` keeps the values of variables out of tracebacks.
 """
 
 from loguru import logger

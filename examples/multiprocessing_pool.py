@@ -1,6 +1,6 @@
-"""multiprocessing: every process configures logging for itself and has a stream of its own; no queue between them.
+"""multiprocessing: every process configures logging for itself and writes to its own stream, without a queue between.
 
-With the start method "fork" a child has the parent's handler and could go without; configuring again does no harm.
+With the start method "fork" a child inherits the parent's handler. It needs no configuration, but another does no harm.
 """
 
 import logging
@@ -34,7 +34,7 @@ def main() -> None:
     configure_logging()
     with multiprocessing.get_context("spawn").Pool(2, initializer=configure_logging) as pool:
         packed = pool.map(pack, range(6), chunksize=1)
-        # Without these the "with" kills the workers, and with them what they have not sent.
+        # Without these two calls, leaving the "with" kills the workers, and what they have not sent is lost.
         pool.close()
         pool.join()
     logging.info("%d orders are packed", len(packed))

@@ -1,6 +1,6 @@
 """``handler.stats`` as OpenTelemetry metrics: counters that are read whenever your exporter collects.
 
-Alarm on ``cloudwatch_logs.dropped`` and ``cloudwatch_logs.rejected``, which have nothing to say while all is well.
+Set alarms on ``cloudwatch_logs.dropped`` and ``cloudwatch_logs.rejected``. They have no values while all is well.
 """
 
 import logging
@@ -40,7 +40,7 @@ def observe(handler: CloudWatchLogsHandler) -> None:
 
 
 def main() -> None:
-    # Your own set-up has a reader with an exporter; this one keeps the numbers in memory.
+    # In your program the reader has an exporter. This one only keeps the numbers in memory.
     reader = InMemoryMetricReader()
     metrics.set_meter_provider(MeterProvider([reader]))
 
@@ -49,7 +49,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[cloudwatch])
     for number in range(3):
         logging.info("order %d", number)
-    logging.info("")  # the service takes no empty event
+    logging.info("")  # dropped and counted: the service accepts no empty event
     cloudwatch.flush()
 
     for resource in reader.get_metrics_data().resource_metrics:

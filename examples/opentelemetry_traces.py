@@ -1,7 +1,7 @@
-"""Each record carries the ids of the OpenTelemetry span in which it was logged: from a trace to its log, and back.
+"""Each record has the ids of the OpenTelemetry span in which it was logged, so that trace and log can be connected.
 
-A filter on the handler asks for the current span and the JSON formatter makes fields of what it adds. ``trace_id`` is
-as OpenTelemetry writes it; ``xray_trace_id`` is the same as X-Ray writes it, ``1-`` and the time apart.
+A filter on the handler adds the ids of the current span to the record, and the JSON formatter writes them as fields.
+``trace_id`` is in OpenTelemetry's form. ``xray_trace_id`` is the same id in X-Ray's form: ``1-``, the time, the rest.
 """
 
 import logging
@@ -47,7 +47,7 @@ tracer = trace.get_tracer("shop")
 
 def main() -> None:
     logging.config.dictConfig(LOGGING)
-    # Your own set-up, with the exporter of your choice; ids are there without one.
+    # In your program this is your own set-up with an exporter. The ids exist even without an exporter.
     trace.set_tracer_provider(TracerProvider())
     with tracer.start_as_current_span("order"):
         log.info("ordered", extra={"number": 17})

@@ -1,6 +1,7 @@
-"""``handler.stats`` as Prometheus metrics: a collector over the handler, on a page for Prometheus to scrape.
+"""``handler.stats`` as Prometheus metrics, on a page for Prometheus to scrape.
 
-Alarm on ``rate(cwlog_handler_events_dropped_total[5m]) > 0``, whose ``reason`` says why, and on a backlog that grows.
+Set an alarm on ``rate(cwlog_handler_events_dropped_total[5m]) > 0``, whose label ``reason`` says why events were lost,
+and one on a growing ``cwlog_handler_events_pending``.
 """
 
 import logging
@@ -16,12 +17,12 @@ def main() -> None:
     cloudwatch = CloudWatchLogsHandler("my-app")
     prometheus_client.REGISTRY.register(CloudWatchLogsCollector(cloudwatch))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[cloudwatch])
-    # Your own program takes the port that Prometheus is told.
+    # In your program, use the port that Prometheus scrapes. Port 0 here means any free port.
     server, _ = prometheus_client.start_http_server(0, addr="127.0.0.1")
 
     for number in range(3):
         logging.info("order %d", number)
-    logging.info("")  # the service takes no empty event
+    logging.info("")  # dropped and counted: the service accepts no empty event
     cloudwatch.flush()
 
     with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as page:

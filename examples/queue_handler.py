@@ -1,8 +1,8 @@
-"""A ``QueueHandler`` in front, as a program may have it already for its other handlers.
+"""A ``QueueHandler`` in front of our handler, for programs that already have one for their other handlers.
 
-This handler needs none: it has a queue and a thread of its own. But it works behind one, each record with the time at
-which it was logged. A QueueHandler makes text of a record before it queues it; so the formatter belongs to it, not to
-the handlers behind, or a dict would arrive as Python prints it.
+Our handler does not need it, because it has a queue and a thread of its own. It works behind a QueueHandler, and each
+event keeps the time at which its record was logged. A QueueHandler turns a record into text before it queues it. So
+the formatter belongs to the QueueHandler: without a formatter there, a dict arrives as Python prints it.
 """
 
 import logging
@@ -27,7 +27,7 @@ def main() -> None:
         log.info("order", extra={"number": 17})
         log.info({"message": "paid", "number": 17})
     finally:
-        # All that is queued reaches the handlers; ours delivers it when the program ends.
+        # After stop, all queued records have reached the handlers. Ours delivers them when the program ends.
         listener.stop()
 
 

@@ -1,7 +1,7 @@
 """Log some thousands of records of every kind through dictConfig, read them back, and compare.
 
-Shows that what a program logs is what arrives: in order, whatever it contains, in few requests, with a ledger that adds
-up. By default it all happens on this machine, against moto's CloudWatch Logs server on 127.0.0.1:
+This shows that what a program logs is what arrives: in order, whatever it contains, and in few requests; and that the
+handler's counts add up. By default it runs on this machine, against moto's CloudWatch Logs server on 127.0.0.1:
 
     python examples/quickstart.py
 
@@ -10,7 +10,7 @@ reading back needs logs:GetLogEvents too):
 
     python examples/quickstart.py --aws --log-group-name my-group --region eu-central-1
 
-Exit status 0: all that was sent arrived, as it was sent. 1: something is missing or different, and it says what.
+Exit status 0: everything arrived as it was sent. 1: something is missing or different; the output says what.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from typing import Any
 THREADS = 4
 RECORDS_PER_THREAD = 500
 PLAIN, WITH_ARGUMENTS, MULTI_BYTE, STRUCTURED, LISTS = 2000, 1000, 500, 200, 100
-# In the real service, events can be read some seconds after they were acknowledged.
+# In seconds. In the real service, an event can be read only some seconds after it was acknowledged.
 READABLE_WITHIN = 60.0
 FLUSH_WITHIN = 120.0
 EVENTS_A_PAGE = 1000
@@ -38,7 +38,7 @@ EVENTS_A_PAGE = 1000
 
 @dataclass(frozen=True)
 class Sent:
-    """One record that was logged, and how to recognise the event that carries it."""
+    """One record that was logged, and a function that recognises its event by the text."""
 
     kind: str
     is_text: Callable[[str], bool]
@@ -89,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
 
 @contextmanager
 def endpoint(aws: bool) -> Iterator[str | None]:
-    """Yield the URL to talk to: None is the real service, otherwise moto's server, which ends with the block."""
+    """Yield the URL of the service: None means the real one; otherwise moto's server, which ends with the block."""
     if aws:
         yield None
         return
@@ -139,7 +139,7 @@ def configure_logging(group: str, stream: str, region: str | None, endpoint_url:
 
 
 def log_an_error(logger: logging.Logger, handler: Any) -> float:
-    """Log one ERROR and return how many seconds later it was delivered, without any flush."""
+    """Log one ERROR, do not flush, and return how many seconds later it was delivered."""
     started = time.monotonic()
     logger.error("[error] the payment service is down")
     while not handler.stats.delivered and time.monotonic() - started < FLUSH_WITHIN:
@@ -148,7 +148,7 @@ def log_an_error(logger: logging.Logger, handler: Any) -> float:
 
 
 def log_many_kinds(logger: logging.Logger) -> tuple[list[Sent], str]:
-    """Log from this thread; return what the service must hold afterwards, and the one text that needs many events."""
+    """Log from this thread. Return what the service must have afterwards, and the one text that needs many events."""
     sent: list[Sent] = []
 
     def expect(kind: str, text: str) -> None:
@@ -179,14 +179,14 @@ def log_many_kinds(logger: logging.Logger) -> tuple[list[Sent], str]:
     except KeyError:
         logger.warning("[exception] the basket is gone", exc_info=True)
     sent.append(Sent("exception", is_traceback))
-    logger.info("")  # the service takes no empty event: dropped, and counted as that
+    logger.info("")  # dropped and counted: the service accepts no empty event
     big = "[big] " + "0123456789 äöü 🧀 " * 96_000
     logger.info(big)
     return sent, big
 
 
 def log_from_threads(logger: logging.Logger) -> dict[str, list[str]]:
-    """Log from several threads at a time; return the texts of each thread in its order."""
+    """Log from several threads at the same time; return the texts of each thread in the order it logged them."""
     texts = {
         f"[thread-{thread}]": [f"[thread-{thread}] step {step}" for step in range(RECORDS_PER_THREAD)]
         for thread in range(THREADS)
@@ -206,7 +206,7 @@ def log_all(logger: logging.Logger, texts: list[str]) -> None:
 
 
 def is_json_of(text: str, value: object) -> bool:
-    """Whether the text is one JSON document with that value."""
+    """Whether the text is a JSON document with this value."""
     try:
         return bool(json.loads(text) == value)
     except ValueError:
@@ -214,7 +214,7 @@ def is_json_of(text: str, value: object) -> bool:
 
 
 def is_traceback(text: str) -> bool:
-    """Whether the text is the one exception that was logged, with its message and its whole traceback."""
+    """Whether the text is that of the logged exception, with its message and its whole traceback."""
     lines = text.splitlines()
     return (
         lines[0] == "[exception] the basket is gone"
@@ -224,7 +224,7 @@ def is_traceback(text: str) -> bool:
 
 
 def read_back(group: str, stream: str, region: str | None, endpoint_url: str | None, expected: int) -> list[str]:
-    """Return all messages of the stream, read until as many are there as were acknowledged."""
+    """Return all messages of the stream. Read until ``expected`` messages are there, or for 60 seconds."""
     import boto3
 
     client = boto3.client("logs", region_name=region, endpoint_url=endpoint_url)
@@ -233,11 +233,11 @@ def read_back(group: str, stream: str, region: str | None, endpoint_url: str | N
         messages = read_once(client, group, stream)
         if len(messages) >= expected or time.monotonic() > deadline:
             return messages
-        time.sleep(1.0)  # acknowledged, but not readable yet: ask again, until the deadline
+        time.sleep(1.0)  # events are acknowledged but not readable yet: try again until the deadline
 
 
 def read_once(client: Any, group: str, stream: str) -> list[str]:
-    """Return the messages that can be read now, all pages of them."""
+    """Return all messages that can be read now, from all pages."""
     messages: list[str] = []
     token: dict[str, str] = {}
     while True:
@@ -251,7 +251,7 @@ def read_once(client: Any, group: str, stream: str) -> list[str]:
 
 
 def compare(events: list[str], sent: list[Sent], big: str, by_thread: dict[str, list[str]]) -> list[str]:
-    """Return what is missing, too much, different or out of order; empty if all is well."""
+    """Return a list of what is missing, surplus, different or out of order; empty if all is well."""
     problems = []
     for prefix, texts in by_thread.items():
         if [event for event in events if event.startswith(prefix)] != texts:
@@ -269,7 +269,7 @@ def compare(events: list[str], sent: list[Sent], big: str, by_thread: dict[str, 
 
 
 def show_events(events: list[str]) -> None:
-    """Print how many events arrived of each kind, and the first of each."""
+    """Print, for each kind, how many events arrived, and the first of them."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
     kind = ""
@@ -284,7 +284,7 @@ def show_events(events: list[str]) -> None:
 
 
 def kind_of(event: str) -> str | None:
-    """Return what kind of record an event carries; None for the further pieces of a split one."""
+    """Return the kind of record that an event belongs to; None for the second and later pieces of a split record."""
     if event.startswith("{"):
         return "dict"
     if event.startswith('["list"'):
@@ -293,7 +293,7 @@ def kind_of(event: str) -> str | None:
 
 
 def show_ledger(stats: Any) -> None:
-    """Print what the handler counted."""
+    """Print the handler's counts."""
     print(f"\n{stats.requests} PutLogEvents requests, {stats.retries} of them again, {stats.throttled} throttled")
     print(
         f"{stats.delivered_bytes:,} bytes delivered, {stats.delivered / max(1, stats.requests):,.0f} events a request"
@@ -307,7 +307,7 @@ def show_ledger(stats: Any) -> None:
 
 
 def check_ledger(stats: Any, settled: bool, arrived: int) -> list[str]:
-    """Return what is wrong with the counts; empty if they add up."""
+    """Return a list of what is wrong with the counts; empty if they add up."""
     problems = []
     if not settled or stats.pending:
         problems.append(f"{stats.pending} events are still pending; last error: {stats.last_error}")

@@ -1,4 +1,4 @@
-"""Gives an RQ worker of rq_shop.py four orders, through a stand-in for Redis on 127.0.0.1, and waits for its end."""
+"""Gives an RQ worker of rq_shop.py four jobs, through a stand-in for Redis on 127.0.0.1, and waits until it ends."""
 
 import subprocess
 import sys
@@ -14,10 +14,10 @@ WORKER = [sys.executable, "-m", "rq.cli", "worker", "--burst", "--worker-class",
 
 
 class Info(ClientInfo):
-    """What the stand-in tells of a connection."""
+    """How the stand-in for Redis describes a connection."""
 
     def as_bytes(self) -> bytes:
-        # fakeredis writes addresses as Python does, with a space, which RQ's worker cannot read.
+        # fakeredis writes an address as Python's tuple, with a space. RQ's worker cannot parse that.
         return super().as_bytes().replace(b"', ", b":").replace(b"('", b"").replace(b")", b"")
 
 

@@ -1,6 +1,7 @@
-"""An RQ worker class that delivers what a job logged: RQ ends the process of each job by ``os._exit``, without a word.
+"""An RQ worker class that delivers what each job has logged, before the job's process ends.
 
-RQ takes it by name, and runs a job in a forked child: ``rq worker --worker-class rq_shop.Worker``.
+RQ runs each job in a forked child and ends it by ``os._exit``, which runs no exit code of Python. Give RQ the name of
+this class: ``rq worker --worker-class rq_shop.Worker``.
 """
 
 import logging
@@ -27,7 +28,7 @@ def configure_logging() -> None:
                     "log_stream_name": "rq/{machine_name}/{process_id}",
                     "formatter": "line",
                 },
-                # What goes wrong is to be seen where the program was started as well.
+                # Warnings and errors also appear on the terminal where the program was started.
                 "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
             },
             "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},
@@ -42,7 +43,7 @@ class Worker(rq.Worker):
         try:
             return super().perform_job(*arguments, **options)
         finally:
-            # The last thing that RQ does in the child before os._exit.
+            # After this method RQ ends the child by os._exit.
             for handler in logging.getLogger().handlers:
                 if isinstance(handler, CloudWatchLogsHandler):
                     handler.flush()

@@ -3,8 +3,8 @@
     python examples/run.py django           # against a stand-in for the service on 127.0.0.1: no AWS account needed
     python examples/run.py django --aws     # against the real service, with your usual credentials and region
 
-``--aws``, or AWS_ENDPOINT_URL in the environment, leave it to boto3 which endpoint that is. Without a name it lists the
-recipes. Each of them is what you would write in your own program: nothing here is needed for it.
+With ``--aws``, or with AWS_ENDPOINT_URL in the environment, boto3 chooses the endpoint. Without a name this lists the
+recipes. A recipe is what you would write in your own program: it needs nothing of this file.
 """
 
 import argparse
@@ -31,9 +31,9 @@ from cwlog_handler.testing import FakeCloudWatchLogs
 
 HERE = Path(__file__).resolve().parent
 LOG_GROUP = "my-app"
-# Longer than any recipe takes on a busy machine.
+# In seconds: longer than any recipe takes, even on a busy machine.
 HANG_LIMIT = 60.0
-# In the real service, events can be read some seconds after they were acknowledged.
+# In seconds. In the real service, an event can be read only some seconds after it was acknowledged.
 READABLE_AFTER = 5.0
 
 
@@ -41,9 +41,10 @@ READABLE_AFTER = 5.0
 class Recipe:
     """How to run a program, in the directory of this file.
 
-    ``python`` are the arguments of the interpreter, ``{port}`` a free port for a server. ``gets`` are the pages asked
-    for when it listens. ``until`` is what a program that does not end by itself is stopped after: so many events with
-    that text. ``first`` is another program, run before.
+    ``python`` has the interpreter's arguments, with ``{port}`` for a free port. ``gets`` are the pages that are
+    requested when the program listens. ``until`` is for a program that does not end by itself: a number and a text. The
+    program is stopped when that many events with this text have arrived. ``first`` is another program, which runs
+    before.
     """
 
     python: str
@@ -72,7 +73,7 @@ RECIPES = {
     "gunicorn": Recipe(
         "-m gunicorn -c gunicorn_settings.py --no-control-socket -b 127.0.0.1:{port} gunicorn_shop:application",
         gets=("order/17", "order/18", "order/19", "order/20"),
-        # One that is stopped before waits for gunicorn's graceful_timeout: 30 seconds.
+        # Stopped before both workers are ready, gunicorn would wait for its graceful_timeout: 30 seconds.
         until=(2, "is ready"),
     ),
     "lambda": Recipe("lambda_platform.py lambda_function"),
@@ -92,7 +93,7 @@ RECIPES = {
 
 
 def main() -> int:
-    """Run the recipe that is named; return its exit status, or 1 if nothing arrived."""
+    """Run the recipe named on the command line; return its exit status, or 1 if no event arrived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", choices=RECIPES, metavar="NAME", help="one of the recipes")
     parser.add_argument("--aws", action="store_true", help="use the real service instead of the stand-in")
@@ -111,7 +112,10 @@ def main() -> int:
 
 @contextmanager
 def endpoint(aws: bool) -> Iterator[FakeCloudWatchLogs | None]:
-    """Serve a stand-in and let everything that is started here find it; None if an endpoint is there already."""
+    """Serve a stand-in, and set the environment so that all programs started here use it.
+
+    Yield None, without a stand-in, with ``--aws`` or if the environment names an endpoint.
+    """
     if aws or "AWS_ENDPOINT_URL" in os.environ or "AWS_ENDPOINT_URL_LOGS" in os.environ:
         yield None
         return
@@ -132,13 +136,13 @@ def endpoint(aws: bool) -> Iterator[FakeCloudWatchLogs | None]:
 
 
 def run(recipe: Recipe, started: int) -> int:
-    """Run a recipe's program to its end, or use it and end it by SIGTERM, as a container is stopped."""
+    """Run a recipe's program until it ends. A server is used, and then ended by SIGTERM, as a container is stopped."""
     if recipe.first:
         subprocess.run(command(recipe.first), cwd=HERE, check=True, timeout=HANG_LIMIT)
     port = free_port()
     argv = command(recipe.python.replace("{port}", str(port)))
     print(f"$ python {' '.join(argv[1:])}", flush=True)
-    # A program writes to the same terminal, and what it says is to be seen in time.
+    # The program writes to the same terminal. Without buffering, its lines appear at the right time.
     program = subprocess.Popen(argv, cwd=HERE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     try:
         if recipe.gets:
@@ -159,12 +163,12 @@ def run(recipe: Recipe, started: int) -> int:
 
 
 def command(python: str) -> list[str]:
-    """The command line for this interpreter."""
+    """Return the command that runs ``python`` arguments with this interpreter."""
     return [sys.executable, *python.split()]
 
 
 def wait_until(is_so: Callable[[], bool], program: subprocess.Popen[bytes]) -> None:
-    """Wait until something is so; exit with the reason if the program ends before, or it takes too long."""
+    """Wait until ``is_so()`` is true; exit with a message if the program ends before, or if it takes too long."""
     give_up = time.monotonic() + HANG_LIMIT
     while not is_so():
         if program.poll() is not None:
@@ -175,20 +179,20 @@ def wait_until(is_so: Callable[[], bool], program: subprocess.Popen[bytes]) -> N
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections on that port of 127.0.0.1."""
+    """Whether a program accepts connections on this port of 127.0.0.1."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def get(url: str) -> int:
-    """Ask for a page; the status of the answer."""
+    """Request a page and return the HTTP status of the answer."""
     try:
         with urllib.request.urlopen(url, timeout=HANG_LIMIT) as answer:
             return int(answer.status)
@@ -197,7 +201,7 @@ def get(url: str) -> int:
 
 
 def read_back(started: int, patient: bool) -> list[dict[str, Any]]:
-    """All events of the log group since ``started``; from the real service, until no more come."""
+    """Return all events of the log group since ``started`` (ms). If ``patient``, read until no more events appear."""
     events = read_once(started)
     give_up = time.monotonic() + HANG_LIMIT
     while patient and time.monotonic() < give_up:
@@ -209,7 +213,7 @@ def read_back(started: int, patient: bool) -> list[dict[str, Any]]:
 
 
 def read_once(started: int) -> list[dict[str, Any]]:
-    """The events of all streams that can be read now, by time; none where there is no log group yet."""
+    """Return the events of all streams that can be read now, by time; none if the log group does not exist yet."""
     client = logs_client()
     pages = client.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP, startTime=started)
     try:
@@ -220,12 +224,12 @@ def read_once(started: int) -> list[dict[str, Any]]:
 
 @cache
 def logs_client() -> Any:
-    """boto3's client, found as the handler finds its own."""
+    """Return a boto3 client with the same region and credentials as the handler's."""
     return boto3.client("logs")
 
 
 def show(events: list[dict[str, Any]], fake: FakeCloudWatchLogs | None) -> None:
-    """Print the events, by stream."""
+    """Print the events of each stream."""
     streams: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         streams.setdefault(event["logStreamName"], []).append(event)

@@ -1,6 +1,6 @@
-"""``handler.stats`` in a log line once a minute: what was delivered, what waits, what was lost and why.
+"""Logs ``handler.stats`` once a minute: what was delivered, what waits, what was lost and why.
 
-The line goes to the terminal too: an operator wants to read it most when nothing arrives in CloudWatch Logs.
+The line also goes to the terminal: an operator needs it most when nothing arrives in CloudWatch Logs.
 """
 
 import logging
@@ -44,7 +44,7 @@ def main() -> None:
 
     for number in range(3):
         log.info("order %d", number)
-    log.info("")  # the service takes no empty event: dropped, and counted
+    log.info("")  # dropped and counted: the service accepts no empty event
     cloudwatch.flush()
     log_stats(cloudwatch)
 

@@ -1,6 +1,6 @@
 """structlog in front of the standard library: its ``ProcessorFormatter`` makes one JSON document of each event.
 
-Records of libraries that know nothing of structlog come out in the same shape, through ``foreign_pre_chain``.
+Records of libraries that do not use structlog get the same form, through ``foreign_pre_chain``.
 """
 
 import logging

@@ -7,13 +7,16 @@ import os
 import pytest
 from hypothesis import settings
 
-from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.delivery import buckets
-from cwlog_handler.testing import FakeCloudWatchLogs
 
+from .markers import starts_processes
 from .programs import AWS
 
+# What imports boto3 is imported in the fixtures that use it: a test of the core starts without.
+
 _numbers = itertools.count()
+# More than there are processors: most tests wait for something most of the time.
+WORKERS = 4
 
 # No test judges how long something takes: the machine may be busy.
 settings.register_profile("untimed", deadline=None)
@@ -37,6 +40,21 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Only the whole suite is worth the start of workers; ``-n`` with a number has it otherwise."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or config.option.numprocesses != "auto":
+        return None
+    is_whole = config.args_source is config.ArgsSource.TESTPATHS
+    is_narrowed = any(config.getoption(option, None) for option in ("keyword", "markexpr", "lf", "collectonly"))
+    return WORKERS if is_whole and not is_narrowed else 0
+
+
+def pytest_itemcollected(item):
+    if starts_processes(item):
+        item.add_marker("process")
+
+
 @pytest.fixture(autouse=True)
 def aws_environment(monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -53,6 +71,8 @@ def tokens_of_its_own():
 
 @pytest.fixture
 def fake():
+    from cwlog_handler.testing import FakeCloudWatchLogs
+
     return FakeCloudWatchLogs()
 
 
@@ -71,6 +91,7 @@ def logger():
 @pytest.fixture
 def attach(fake, logger):
     """Make a handler on the fake service, attached to the logger."""
+    from cwlog_handler import CloudWatchLogsHandler
 
     def attach(**options):
         options.setdefault("log_stream_name", "s")

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
+from collections.abc import Callable
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.core.shedding import Bounds
 from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.system.clock import Clock
 from cwlog_handler.system.stderr import Notices
 
 _numbers = itertools.count()
 
 
+class VirtualTime:
+    """Time that passes only when the test says so: monotonic seconds, and a time of day that goes along with them."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self._began = time.time() - self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time_of_day(self) -> float:
+        """Epoch seconds."""
+        return self._began + self.now
+
+    def sleep_until(self, instant: float) -> None:
+        self.now = max(self.now, instant)
+
+    def clock(self, sleep_until: Callable[[float], None] | None = None) -> Clock:
+        """The clock to hand in; ``sleep_until`` waits in another way."""
+        return Clock(self.monotonic, lambda: (int(self.time_of_day() * 1000),), sleep_until or self.sleep_until)
+
+
 def simulated(
     client,
-    clock,
+    clock: Clock,
     *,
     max_bytes=10**9,
     max_count=None,
@@ -24,13 +49,14 @@ def simulated(
     batch_bytes=1_048_576,
     batch_events=10_000,
     event_bytes=1_048_576,
+    wake=lambda: None,
     **options,
 ) -> Rounds:
     """Rounds that nobody drives but the test, by calling `step`; whoever asks for room does not wait for it."""
     return Rounds(
         client,
-        Notices(clock),
-        wake=lambda: None,
+        Notices(clock.monotonic),
+        wake=wake,
         inline="senders" not in options,
         log_group_name="g",
         rules=Rules(batch_bytes, batch_events),
@@ -44,7 +70,6 @@ def simulated(
             "flush_level": logging.ERROR,
             "jitter": lambda: 1.0,
             "own_stream_name": lambda: "s",
-            "sleep_until": lambda instant: None,
             **options,
         },
     )

@@ -1,1 +1,1 @@
-"""All that touches boto3 and botocore."""
+"""The only package that imports boto3 and botocore."""

@@ -1,9 +1,9 @@
-"""Where records go, as options: region, endpoint and client. What can be none is refused, with the way out.
+"""Checks of the options that say where records go: region, endpoint and client.
 
-Owns: what a region's name looks like, and what is a client for CloudWatch Logs. Must not know: how a client is made.
-boto3 does not check most of this: a region that does not exist is a host that is never found, another service's client
-fails at each put, and the coroutine of an asynchronous one would pass for an answer. Nothing is called here that might
-make a request or a client.
+Owns: what a region's name looks like, and what counts as a client for CloudWatch Logs. Must not know: how a client is
+made. boto3 does not check most of this. A region that does not exist becomes a host that is never found. A client for
+another service fails at each put. An asynchronous client returns a coroutine, which would be mistaken for an answer.
+Nothing here makes a request or a client.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import botocore.session
 from botocore.exceptions import InvalidRegionError
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
-# All of AWS's regions in all partitions are of this kind: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
-# endpoints have "fips" before or behind it.
+# The form of all region names in all AWS partitions: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
+# endpoints have "fips-" before or "-fips" behind it.
 _REGION: Final = re.compile(r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?")
-# botocore's rule: the region becomes a part of a host's name.
+# botocore's rule for a region's name, because the region becomes part of a host name.
 _HOST_LABEL: Final = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 _REGION_IN_TEXT: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL")
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?")
 _PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
 
-# What botocore says, followed by the URL.
+# The beginning of botocore's error message; the URL follows.
 INVALID_ENDPOINT: Final = "Invalid endpoint: "
 
 _SERVICE: Final = "logs"
@@ -40,15 +40,15 @@ _UNKNOWN: Final = object()
 
 
 def is_region(name: str) -> bool:
-    """True if AWS may have a region of that name: newer ones than this botocore knows included."""
+    """True if AWS may have a region of that name, even one that this version of botocore does not know yet."""
     return _REGION.fullmatch(name) is not None
 
 
 def region_name(value: str | None, endpoint_url: str | None, profile_name: str | None) -> str | None:
-    """Accept the name of a region; None leaves it to boto3.
+    """Accept the name of a region; None leaves the choice to boto3. Raises TypeError or ValueError.
 
-    Where another endpoint than the region's is given, by argument, environment or configuration file, it may be any
-    name that boto3 takes: stand-ins have such as "local".
+    If an endpoint is given, by argument, environment or configuration file, any name that boto3 takes is accepted:
+    people who use a stand-in for AWS write names such as "local".
     """
     if value is None:
         return None
@@ -62,10 +62,10 @@ def region_name(value: str | None, endpoint_url: str | None, profile_name: str |
 
 
 def check(client: Any) -> None:
-    """Raise where a boto3 client would send its requests to a host that cannot be.
+    """Raise if a boto3 client would send its requests to a host that cannot exist.
 
-    Region and endpoint may come from the environment or a configuration file, and boto3 accepts most of them unseen.
-    Raises InvalidRegionError, or ValueError as botocore does for an endpoint.
+    Region and endpoint may come from the environment or a configuration file, and boto3 checks few of them. Raises
+    InvalidRegionError for the region, and ValueError for the endpoint, as botocore does.
     """
     region, url = str(client.meta.region_name), str(client.meta.endpoint_url)
     if problem := problem_of_url(url):
@@ -76,21 +76,22 @@ def check(client: Any) -> None:
 
 
 def unknown_region(client: Any) -> str | None:
-    """Return the region of a boto3 client if this botocore does not know it; it may be a newer one, or misspelt."""
+    """Return the region of a boto3 client if this version of botocore does not know it: new or misspelt. Else None."""
     region = str(client.meta.region_name)
     return None if region in _known_regions() else region
 
 
 def nearest_region(name: str) -> str:
-    """Say which region may have been meant by a name that is none."""
+    """Suggest which region was meant by a name that is not a region's, as text for the operator."""
     text = re.sub(r"[\s_]+", "-", name.strip().lower())
     if text in {"", "none", "null"}:
         return "leave it out, or give None, for the region that boto3 finds"
-    # As the list of regions: only where something is wrong already.
+    # Imported here because it is needed only when something is wrong; the list of regions is read then, too.
     from difflib import get_close_matches
 
     known = _known_regions()
-    # The first: a name in an ARN, a URL, or the name of an availability zone. The second: a name that is cut short.
+    # First: regions named inside the text, as in an ARN, a URL or the name of an availability zone. Second: regions of
+    # which the text is only the beginning.
     meant = [found for found in _REGION_IN_TEXT.findall(text) if found in known]
     meant += [region for region in known if region.startswith(text)]
     by_letters = {_letters(region): region for region in known}
@@ -107,7 +108,7 @@ def _letters(name: str) -> str:
 
 @functools.cache
 def _known_regions() -> list[str]:
-    # Reads a file of 1 MB.
+    # Cached because botocore reads a file of 1 MB for it.
     session = botocore.session.Session()
     return sorted(
         region
@@ -123,16 +124,19 @@ def _has_endpoint_of_its_own(profile_name: str | None) -> bool:
         session = botocore.session.Session(profile=profile_name)
         profile = session.get_scoped_config()
     except Exception:
-        # A profile that is not there, a file that cannot be read: told when a client is made.
+        # The profile does not exist or the file cannot be read: this is reported when the client is made.
         return True
     return bool(profile.get("endpoint_url") or profile.get("services"))
 
 
 def problem_of_url(url: str) -> str:
-    """Say why boto3 cannot send requests to a URL; empty if it can. It accepts more, and fails at each request."""
+    """Return why boto3 cannot send requests to a URL; empty if it can.
+
+    boto3 itself accepts some such URLs, and then fails at each request.
+    """
     try:
         parts = urlsplit(url)
-        # What is no port raises only when it is asked for.
+        # A port that is not a number raises only when `port` is read.
         if parts.port == 0:
             return "no port is called 0"
     except ValueError as error:
@@ -143,7 +147,7 @@ def problem_of_url(url: str) -> str:
 
 
 def endpoint_url(value: str | None) -> str | None:
-    """Accept a URL that boto3 can send requests to; None is the region's own endpoint."""
+    """Accept a URL that boto3 can send requests to; None means the region's own endpoint."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -154,7 +158,7 @@ def endpoint_url(value: str | None) -> str | None:
 
 
 def url_meant(value: str) -> str:
-    """Say how the endpoint may have been meant that is no URL."""
+    """Suggest how to write an endpoint that is not a valid URL, as text for the operator."""
     if not value.strip() or value.lower() in {"none", "null"}:
         return "leave it out, or give None, for the region's own endpoint"
     if re.match(r"(?i)(?:https?:)?//[^/]*_", value):
@@ -167,9 +171,10 @@ def url_meant(value: str) -> str:
 
 
 def client(value: Any) -> Any:
-    """Accept a client for CloudWatch Logs, or what stands in for one: a Mock, a wrapper, an object of one's own.
+    """Accept a client for CloudWatch Logs, or an object that replaces one: a Mock, a wrapper, the user's own class.
 
-    It needs a method ``put_log_events`` that returns an answer, and no other service behind it. None is none.
+    It must have a synchronous method ``put_log_events``, and must not be the client of another service. None means that
+    the handler makes its own client. Raises TypeError.
     """
     if value is None:
         return None
@@ -177,11 +182,11 @@ def client(value: Any) -> Any:
         raise _no_client(value, "the class itself", "give an instance, as boto3.client('logs') returns")
     service = _look_up(value, "meta", "service_model", "service_name")
     put = _look_up(value, "put_log_events")
-    # Exactly text: an autospec's attribute is a mock that passes for some.
+    # The type is compared because an autospec's attribute is a mock for which isinstance(…, str) may be true.
     if type(service) is str and service != _SERVICE:
         raise _no_client(value, f"one for another service, {service!r}", _GIVE_A_CLIENT)
     if put is _UNKNOWN:
-        # A proxy that is not bound yet, say: what comes of it is seen at the first put.
+        # For example a proxy that is not bound to an object yet: whether it works is seen at the first put.
         return value
     if put is _MISSING or not callable(put):
         raise _no_client(value, *_taken_for(value))
@@ -191,11 +196,11 @@ def client(value: Any) -> Any:
 
 
 def _is_asynchronous(function: Any) -> bool:
-    # Autospecs of coroutine functions are told by inspect in some versions of Python only.
+    # In some versions of Python, inspect does not recognise the autospec of a coroutine function.
     return inspect.iscoroutinefunction(function) or any(kind.__name__ == "AsyncMock" for kind in type(function).__mro__)
 
 
-# Their sessions look like boto3's.
+# Asynchronous packages whose sessions have the same attributes as boto3's.
 _ASYNCHRONOUS_PACKAGES: Final = ("aioboto3", "aiobotocore")
 _SYNCHRONOUS: Final = (
     "give what boto3.client('logs') returns, or leave it out: the handler makes its requests on a thread of its own, "
@@ -204,7 +209,7 @@ _SYNCHRONOUS: Final = (
 
 
 def _taken_for(value: Any) -> tuple[str, str]:
-    """Say what was given in place of a client, and the way out."""
+    """Describe what was given in place of a client, and say what to give instead."""
     if isinstance(value, str):
         return "text", (
             "leave it out, and say region_name, endpoint_url or boto3_profile_name; or, in a configuration, name an "
@@ -230,7 +235,7 @@ def _taken_for(value: Any) -> tuple[str, str]:
 
 
 def _look_up(value: Any, *names: str) -> Any:
-    """Return an attribute of an attribute; _MISSING if there is none, _UNKNOWN if it cannot be told."""
+    """Return an attribute of an attribute; _MISSING if it does not exist, _UNKNOWN if looking it up raises."""
     try:
         for name in names:
             value = getattr(value, name, _MISSING)
@@ -242,6 +247,6 @@ def _look_up(value: Any, *names: str) -> Any:
 
 
 def _no_client(value: Any, kind: str, way_out: str) -> TypeError:
-    # Of a mapping only the keys: it may have credentials in it.
+    # Only the keys of a mapping are shown: its values may be credentials.
     shown = f"{{{', '.join(f'{key!r}: …' for key in value)}}}" if isinstance(value, Mapping) else repr(value)
     return TypeError(f"boto3_client={shown} is no client for CloudWatch Logs, but {kind}: {way_out}")

@@ -1,7 +1,7 @@
-"""What an error comes to: one table of error codes, one of exception classes, both ending in an outcome.
+"""Which outcome an error leads to: one table of error codes, and one of exception classes.
 
-Owns: every error code of the service, and botocore's exceptions. Must not know: how a call is made, retry, waiting,
-batching, threads. An error is told by its code, not by its class: botocore knows no class for most codes.
+Owns: every error code of the service, and botocore's exceptions. Must not know: how a call is made, when a batch is
+retried, threads. Errors of the service are classified by code, not by class: botocore has no class for most codes.
 """
 
 import re
@@ -21,28 +21,29 @@ RESOURCE_NOT_FOUND: Final = "ResourceNotFoundException"
 RESOURCE_ALREADY_EXISTS: Final = "ResourceAlreadyExistsException"
 _LIMIT_EXCEEDED: Final = "LimitExceededException"
 
-# Compiled when they are first needed, which no start of a program waits for: a millisecond.
+# Patterns are plain text, which `re` compiles at first use: to compile them here would add a millisecond to the import.
 _NOT_AUTHORIZED: Final = r"(?s)not authorized to perform: ([\w:*]+)(?:.*? on resource: (\S+))?"
 _CLOCK: Final = r"(?i)Signature (expired|not yet current)"
 _TOKEN_IN_MESSAGE: Final = r"(?:is|sequenceToken): (\S+)$"
 _TAGS: Final = r"(?i)\btag"
-# Bisecting would reject every event where the destination is at fault, not one of the events.
+# Says that the destination is wrong, not one of the events. Taken for an invalid event, every event would be rejected.
 _DESTINATION: Final = r"(?i)(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b"
-# By its number in the request, or by its size. Whatever else is invalid may be an event or the request as a whole.
+# Says that one event is invalid: it is named by its number in the request, or it is too large. All other messages may
+# mean an event or the whole request.
 _EVENT: Final = r"(?i)\blogEvents(?:[./](?:member[./])?\d+|\[\d+\])|\b(?:log ?event|upload) (?:is )?too large\b"
-# What differs where the service says the same of two events: values, ids, numbers.
+# The parts of a message that differ between two events that are refused for the same reason: values, ids, numbers.
 _VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d[\d,.]*"
-# Who denies, as IAM words it: "because no … allows", "with an explicit deny in a …". Absent from short messages.
+# The policy that denies, in IAM's words: "because no … allows", "with an explicit deny in a …". Some messages lack it.
 _DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
 
-# What stands in messages and is nobody's business: a URL's user and password, the key's id in an Authorization header,
-# and all that was signed, which the service repeats with the session token in it.
+# Secrets that occur in messages, and what replaces them: user and password of a URL, the key id of an Authorization
+# header, and the signed text. The service repeats the signed text, which contains the session token.
 _SECRETS: Final = (
     (r"(?<=://)[^\s/\"']*@", "…@"),
     (r"(?<=Credential=)[^\s/,'\"]+", "…"),
     (r"(?s)\s*The (?:Canonical String|String-to-Sign)\b.*", ""),
 )
-# What http.client says, followed by the value: of what goes into headers, only credentials can be like that.
+# http.client's words for an invalid header; its value follows. Only credentials can make one of our headers invalid.
 _BAD_HEADER: Final = "Invalid header value"
 
 
@@ -68,7 +69,10 @@ class _Answer(NamedTuple):
 
 
 def outcome_of(error: Exception, call: Call) -> Outcome:
-    """Return what a failed call came to. Never raises; what is not known is Unavailable."""
+    """Return the outcome of a failed call. Never raises.
+
+    An unknown exception is Unavailable, an unknown error code is Refused.
+    """
     if _is_answer(error):
         return _of_answer(_answer_of(error, call))
     if _BAD_HEADER in str(error):
@@ -80,7 +84,10 @@ def outcome_of(error: Exception, call: Call) -> Outcome:
 
 
 def creation_outcome_of(error: Exception, call: Call) -> Outcome:
-    """Return what a failed creation came to for the batch that waits for it: never ambiguous, never invalid."""
+    """Return the outcome, for the waiting batch, of a failed creation of its stream or group.
+
+    It is never ambiguous and never Invalid, because the events were not sent.
+    """
     code = code_of(error)
     message = _answer_of(error, call).message if _is_answer(error) else text_of(error)
     if code == _LIMIT_EXCEEDED:
@@ -97,7 +104,7 @@ def creation_outcome_of(error: Exception, call: Call) -> Outcome:
 
 
 def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
-    """Return what came of making a client. No request is made for it, so nothing is ambiguous."""
+    """Return the outcome of failing to make a client. No event was sent, so it is never ambiguous."""
     if isinstance(error, exceptions.NoRegionError):
         return call.refuse(code_of(error), advice.NO_REGION)
     if isinstance(error, exceptions.ProfileNotFound):
@@ -136,13 +143,13 @@ def code_of(error: Exception) -> str:
 
 
 def text_of(error: Exception) -> str:
-    """Return what an exception says, as one line that may be shown to anybody."""
+    """Return the message of an exception as one line, without secrets."""
     text = str(error)
     return _fit_to_tell(text[: text.index(_BAD_HEADER)] + _BAD_HEADER if _BAD_HEADER in text else text)
 
 
 def _is_answer(error: Exception) -> bool:
-    # Connection errors have a ``response`` too, which is None.
+    # Connection errors have a ``response`` too, but it is None.
     return isinstance(getattr(error, "response", None), Mapping)
 
 
@@ -260,7 +267,10 @@ def _invalid_parameters(error: Exception, call: Call) -> Invalid | Refused:
 
 
 def _invalid_in(message: str, code: str, call: Call) -> Invalid:
-    """Return what is invalid in the service's words, or botocore's: an event, or something that is not known yet."""
+    """Return Invalid for a message of the service or of botocore.
+
+    If the message names no event, the outcome also carries what it is if the request as a whole proves to be at fault.
+    """
     if re.search(_EVENT, message):
         return Invalid(message)
     return Invalid(message, re.sub(_VALUES, "…", message), call.refuse(code, advice.BAD_REQUEST, message=message))
@@ -270,7 +280,7 @@ def _refuse_error(why: Advice, error: Exception, call: Call) -> Refused:
     return call.refuse(code_of(error), why, message=text_of(error))
 
 
-# The exceptions of `aws login` came with botocore 1.41.
+# LoginError, for `aws login`, exists since botocore 1.41.
 _SIGN_IN: Final = (
     exceptions.SSOError,
     exceptions.TokenRetrievalError,

@@ -1,7 +1,8 @@
-"""Programs that boto3 starts to fetch credentials, named by ``credential_process``: started on a thread of ours.
+"""Lets signals reach the programs that boto3 starts to fetch credentials (``credential_process``).
 
-Our threads block all signals, and a child process inherits that. It could not be ended by SIGTERM or Ctrl-C, and a
-program such as node would never hear of the end of its own children.
+Owns: how such a program is started. Must not know: credentials, what the program prints.
+The handler's threads block all signals, and a child process inherits that. Without this module SIGTERM and Ctrl-C could
+not end such a program, and a program such as node would not notice that its own children have ended.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from ..system.starting import signals_let_through
 
 
 def let_signals_through(session: Any) -> None:
-    """Have a boto3 session start such programs with the signals blocked that the main thread blocks."""
-    # Private, and without another way to say it. Where botocore has changed it, they start with all of them blocked.
+    """Make a boto3 session start these programs with only those signals blocked that the main thread blocks."""
+    # botocore has no public way for this, so private attributes are set. If a version of botocore lacks them, the
+    # programs start with all signals blocked.
     with suppress(Exception):
         for provider in session._session.get_component("credential_provider").providers:
             if isinstance(provider, ProcessProvider):
                 _mend(provider)
             builder = getattr(provider, "_profile_provider_builder", None)
             if builder is not None:
-                # For the credentials with which a role is taken.
+                # This provider fetches the credentials that are used to assume a role.
                 builder._create_process_provider = _mending(builder._create_process_provider)
 
 

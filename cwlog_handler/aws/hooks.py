@@ -1,12 +1,11 @@
-"""Our hooks in a boto3 client's events: to see a request go out, to give its body and a header, to keep retries out.
+"""Hooks in a boto3 client's events: they report that a request goes out, set its body and header, prevent retries.
 
-Owns: which thread is in a call of ours. Must not know: what is called, and what comes of it. Others may use the same
-client at the same time: their calls are left alone.
+Owns: which threads are in a call of ours through a boto3 client. Must not know: what the call is for, and its outcome.
+The program may use the same client at the same time: its calls are left as they are.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -19,12 +18,16 @@ from botocore.exceptions import ClientError
 from ..core.limits import LOG_FORMAT_HEADER
 from ..system.primitives import get_ident, give_way
 
-# From here on botocore raises an error instead of returning the answer.
+# botocore raises an error for this HTTP status and all above.
 FIRST_ERROR_STATUS: Final = 300
 
 
 class _Body:
-    """A body that is read like a file, but at a gulp. Whoever sends it finds its end when the network has all of it."""
+    """A request body that is read like a file, but all of it in one read.
+
+    http.client reads once more after it has sent everything. That read finds the end, and so tells when the network has
+    the whole body.
+    """
 
     __slots__ = ("_content", "_place", "on_end")
 
@@ -32,7 +35,7 @@ class _Body:
         self._content = content
         self._place = 0
         self.on_end: Callable[[], None] | None = None
-        """Called once, when its end is found."""
+        """Called once, when a read finds the end of the body."""
 
     def __len__(self) -> int:
         return len(self._content)
@@ -61,21 +64,24 @@ class _OurCall:
         self.log_format = log_format
 
 
-# By thread, for those in a call of ours. Module-wide, as several handlers may share a client, which is hooked once. Not
-# threading.local: greenlets of gevent's would share it if it patched later.
+# The calls of ours under way, by thread ident. There is one mapping for the module because several handlers may share a
+# client, which is hooked once. It is not a threading.local: if gevent patches after this import, the greenlets of one
+# thread would share that.
 _ours: dict[int, _OurCall] = {}
-if hasattr(os, "register_at_fork"):
-    # A thread of the child may get the number of one that is in a call of ours in the parent.
-    os.register_at_fork(after_in_child=_ours.clear)
+
+
+def forget_all() -> None:
+    """Start over in a forked child. Thread idents are reused: it may have that of a parent's thread inside our call."""
+    _ours.clear()
 
 
 def can_hook(client: Any) -> bool:
-    """True for a real client; a mock has no events."""
+    """True for a real boto3 client; a mock has no event system to hook into."""
     return isinstance(client, BaseClient)
 
 
 def install(client: Any) -> None:
-    """Hook into a client, once however often it is asked for; a mock is left as it is."""
+    """Register the hooks with a client; calling it again changes nothing. A mock is left as it is."""
     if can_hook(client):
         events: Any = client.meta.events
         events.register("before-call.cloudwatch-logs.PutLogEvents", _complete, unique_id="cwlog-handler-complete")
@@ -85,7 +91,7 @@ def install(client: Any) -> None:
 
 
 def waits_on_its_own(client: Any) -> bool:
-    """True if the client holds requests back before they start, which no hook can prevent."""
+    """True if the client itself delays requests before they start (mode "adaptive"). No hook can prevent that."""
     return can_hook(client) and _retries(client).get("mode") == "adaptive"
 
 
@@ -97,11 +103,11 @@ def _retries(client: Any) -> Mapping[str, Any]:
 def our_call(
     on_progress: Callable[[], None] | None = None, body: bytes | None = None, log_format: str | None = None
 ) -> Iterator[None]:
-    """Mark the call made inside as ours, made once.
+    """Mark the one call that this thread makes inside the block as ours: botocore does not retry it.
 
-    ``on_progress`` is called when PutLogEvents goes to HTTP; ``body`` is sent in place of what botocore has serialised,
-    and ``on_progress`` called again when all of it has been handed to the network; ``log_format`` is what the service
-    is told the messages are, which botocore has no parameter for.
+    ``on_progress`` is called when the request of PutLogEvents starts. ``body`` replaces the body that botocore has
+    made; with it, ``on_progress`` is called again when the network has the whole body. ``log_format`` is sent as a
+    header that tells the service the format of the messages; botocore has no parameter for it.
     """
     ident = get_ident()
     _ours[ident] = _OurCall(on_progress, None if body is None else _Body(body), log_format)
@@ -115,12 +121,12 @@ def _complete(params: dict[str, Any], **_: Any) -> None:
     call = _ours.get(get_ident())
     if call is None:
         return
-    # Half a millisecond of botocore's own lies behind, and as much again until the request goes out.
+    # Yield the GIL: botocore has just used 0.5 ms here, and will use as much again until the request goes out.
     give_way()
     if call.body is not None:
         params["body"] = call.body
     if call.log_format is not None:
-        # Signed with the rest, which happens after this.
+        # Set before the request is signed, so that the signature covers it.
         params["headers"][LOG_FORMAT_HEADER] = call.log_format
 
 
@@ -130,7 +136,7 @@ def _starts(**_: Any) -> None:
     if call is not None and call.on_progress is not None:
         on_progress, call.on_progress = call.on_progress, None
         if call.body is not None:
-            # Not before: it is read once to be signed.
+            # Not set earlier: botocore reads the body once before this, to sign it.
             call.body.on_end = on_progress
         on_progress()
 
@@ -144,22 +150,25 @@ def _no_retry(
     if get_ident() not in _ours:
         return None
     if not _hears_no:
-        # What botocore would raise itself if nobody asked for a retry. (Hooks into "after-call" see nothing of it.)
+        # Raise what botocore would raise if it did not retry. (With this, hooks on "after-call" are not called.)
         if caught_exception is not None:
             raise caught_exception
         if response is not None and response[0].status_code >= FIRST_ERROR_STATUS:
             raise ClientError(response[1], operation.name)
         return None
-    # botocore takes the first answer that is not None.
+    # botocore uses the first hook's result that is not None.
     return False
 
 
 def _botocore_hears_no() -> bool:
-    """True if False means no retry; before botocore 1.43 it was a delay of no seconds: a retry at once, for ever."""
+    """True if this botocore takes False of a "needs-retry" hook for "do not retry".
+
+    Before version 1.43 it took False for a delay of 0 seconds, and retried at once and without end.
+    """
     hooks = SimpleNamespace(emit=lambda *_, **__: [(None, False)])
     model = SimpleNamespace(name="", service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=str)))
     try:
-        # Private, and there in every version so far; where it is not, raising does in any case.
+        # A private method, which every version has had so far. Without it, `_no_retry` raises, and that always works.
         return Endpoint._needs_retry(SimpleNamespace(_event_emitter=hooks), 1, model, {}) is False
     except Exception:
         return False

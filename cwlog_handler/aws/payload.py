@@ -1,9 +1,8 @@
-"""A PutLogEvents request as JSON, ready to be sent.
+"""The body of a PutLogEvents request as JSON, ready to be sent.
 
-botocore would check, walk and serialise every event on its own: most of the CPU of a full request, taken from the
-program's own threads. It still finds endpoint and credentials, and signs.
-
-Must not know: how the request gets into botocore (`hooks`), what comes of it.
+Owns: JSON escapes and the order of members. Must not know: how the body gets into botocore (`hooks`), the outcome.
+botocore would validate and serialise each event by itself. That is most of the CPU time of a full request, and the
+program's own threads would lack it. botocore still finds endpoint and credentials, and signs the request.
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ from typing import Final
 from ..core.columns import DENSE, END, Events, room_for
 from ..system.primitives import give_way
 
-# So much text (on average) is put together at a time, in 0.2 ms. Then other threads have their turn: a paced one is
-# late by half as much as it were if all of a full request were put together at once.
+# The body is made in parts of about this much text, each in 0.2 ms. After each part the GIL goes to other threads: this
+# halves the delay of a thread that logs at a fixed pace, compared with a full request (1 MiB) in one part.
 PART_BYTES: Final = 256 * 1024
-# Between two events.
+# Ends one event and begins the next.
 _NEXT: Final = b'"},'
-# The backslash first: the others bring more of them.
+# The backslash is replaced first, because the escapes of the other characters contain backslashes.
 _ESCAPES: Final = [(char.encode(), json.dumps(char)[1:-1].encode()) for char in ("\\", '"', *map(chr, range(0x20)))]
 
 
 def put_log_events(log_group: str, stream: str, events: Events, token: str | None) -> bytes:
-    """Return the body of the request: plain UTF-8, where ASCII with escapes takes up to six bytes for a character."""
+    """Return the body of the request in UTF-8: JSON in ASCII would take up to 12 bytes for one character."""
     head = {"logGroupName": log_group, "logStreamName": stream}
     if token is not None:
         head["sequenceToken"] = token
-    # A full batch was closed right before, which takes a millisecond.
+    # Yield the GIL: this thread has just closed the batch, which takes 1 ms for a full one.
     give_way()
-    # Written into one buffer, which becomes the body: each further copy of a MiB costs as much as all its page faults.
+    # All parts are written into one buffer, which becomes the body. Joining them would copy up to 1 MiB once more, and
+    # the page faults of the new memory are what costs most.
     body = BytesIO()
     body.write(f'{json.dumps(head)[:-1]},"logEvents":['.encode())
     all_texts = memoryview(events.texts)
@@ -52,15 +52,16 @@ def put_log_events(log_group: str, stream: str, events: Events, token: str | Non
 
 
 def _members(timestamps: Sequence[int], lengths: Sequence[int], texts: bytes) -> Iterator[bytes]:
-    """Yield events, which are in chronological order, as members of a JSON list, but for the end of the last one."""
+    """Yield events as items of a JSON list, without the end of the last one. They must be in chronological order."""
     escapes = [(char, escape) for char, escape in _ESCAPES if char in texts]
     enough = len(timestamps) // DENSE
-    # The span tells at once of a burst; the set of them, which takes a while, of several.
+    # Many different timestamps: each event gets its own head. The span is checked first because it costs nothing; it
+    # rules out one burst. The set of timestamps takes longer to make; it rules out several bursts.
     if timestamps[-1] - timestamps[0] >= enough and len(distinct := set(timestamps)) > enough:
         heads = {timestamp: _head(timestamp) for timestamp in distinct}
         yield _NEXT.join(map(add, map(heads.__getitem__, timestamps), _escaped(texts, escapes).split(END)))
         return
-    # Those of a millisecond at once take a third of the time.
+    # Few different timestamps: all events of a millisecond are made at once, in a third of the time.
     start = place = 0
     while start < len(timestamps):
         if start:

@@ -1,6 +1,6 @@
 """The command line: ``python -m cwlog_handler doctor`` and ``python -m cwlog_handler send``.
 
-Owns: which commands there are. Must not know: what they do. ``import cwlog_handler`` imports nothing of this package.
+Owns: which commands exist. Must not know: what they do. ``import cwlog_handler`` imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _DESCRIPTION = "Check a set-up for Amazon CloudWatch Logs, or ship lines there."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command, with the arguments of this process by default, and return the exit status; 2 is wrong usage."""
+    """Run a command and return the exit status. ``argv`` None means the arguments of this process.
+
+    Wrong usage ends in SystemExit with the status 2, as argparse does it.
+    """
     parser = argparse.ArgumentParser(prog="python -m cwlog_handler", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"cwlog-handler {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -28,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; the interpreter's own flush at exit must not find it out.
+        # The reader of our output has closed the pipe, as `head` does. stdout now goes to the null device: otherwise
+        # the interpreter's flush at exit would fail once more, with a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -38,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_what_is_closed() -> None:
-    """Have an output and an error output: a process that was started without has None, and may open others there."""
+    """Open the null device for a missing stdout or stderr: in a process started without them they are None."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -1,6 +1,7 @@
-"""The handler's options as arguments of a command, under their own names: ``--log-group-name`` and so on.
+"""The handler's options as arguments of a command, with the same names: ``--log-group-name`` and so on.
 
-Must not know: commands, defaults (they are the handler's), what makes a value right (the handler says it).
+Owns: which options a command takes, and their help texts. Must not know: commands, defaults, what makes a value right:
+the handler has the defaults and checks the values.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _OPTIONS: Final = (*_TEXTS, *_SWITCHES, "log_group_retention_days", "log_group_t
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the handler's options that say where records go, and what is made there."""
+    """Add those of the handler's options that say where records go and what is created there."""
     group = parser.add_argument_group("options of the handler")
     for name, meaning in _TEXTS.items():
         group.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=meaning)
@@ -57,7 +58,7 @@ def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def seconds(text: str) -> float:
-    """Read a length of time above zero."""
+    """Parse a duration in seconds, more than 0; raises ArgumentTypeError or ValueError."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text}: give more than 0 seconds")

@@ -1,6 +1,7 @@
-"""Calls that may hang, made so that nobody waits for them too long.
+"""Makes a call that may hang, and waits for it only a limited time.
 
-Must not know: what is called. Name look-ups, credential processes and a client of the user's have no time-out of ours.
+Owns: the thread that makes the call. Must not know: what is called. It is used for calls to which no time-out can be
+given: name look-ups, credential processes, and a client that the user has made.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ T = TypeVar("T")
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """Return what ``call`` returns, or raise what it raises; TimeoutError if ``seconds`` were not enough.
+    """Return what ``call`` returns, or raise what it raises. Raises TimeoutError if it takes longer than ``seconds``.
 
-    The call is made on a daemon thread; after a TimeoutError it goes on there, and nobody learns what comes of it.
+    The call is made on a daemon thread. After a TimeoutError it goes on there, and its result is ignored.
     """
     results: list[T] = []
     errors: list[BaseException] = []

@@ -1,6 +1,6 @@
-"""What we tell the operator who has to put something right: the problem, and the way out.
+"""The sentences for the operator who has to correct something: each names the problem and the way out.
 
-Owns the words. Must not know: error codes, botocore, who reads it. Braces are filled in by `Advice.sentence`.
+Owns: the words. Must not know: error codes, botocore, where the sentence is shown. `Advice.sentence` fills in braces.
 """
 
 from typing import Final, NamedTuple
@@ -9,31 +9,32 @@ from .outcomes import Refused
 
 
 class Advice(NamedTuple):
-    """A problem and the way out of it. ``renew``: a new client would see that it has been solved, the old one not."""
+    """A problem and the way out. ``renew``: retry with a new boto3 client, because the old one keeps old settings."""
 
     problem: str
     way_out: str
     renew: bool = False
 
     def sentence(self, log_group: str, stream: str, /, **details: str) -> str:
-        """Return the one sentence, with the place where it went wrong."""
+        """Return the advice as one sentence, with the log group and stream. ``details`` replace the braces."""
         place = f"log group {log_group!r}, stream {stream!r}" if stream else f"log group {log_group!r}"
         return f"{self.problem.format(**details)} ({place}): {self.way_out.format(**details)}."
 
 
 class Call(NamedTuple):
-    """What was called, as IAM names it, and on what; ``stream`` is empty where only the log group is meant."""
+    """A call: its IAM action, such as "logs:PutLogEvents", and its target; no ``stream`` means the whole log group."""
 
     action: str
     log_group: str
     stream: str = ""
 
     def refuse(self, code: str, why: Advice, /, **details: str) -> Refused:
-        """Return the refusal of this call, with its advice."""
+        """Return the outcome that this call was refused with ``code``, and what the operator can do about it."""
         way_out = why.way_out.format(**details)
         return Refused(code, why.sentence(self.log_group, self.stream, **details), why.renew, way_out)
 
 
+PUT: Final = "logs:PutLogEvents"
 IAM_POLICY: Final = "IAM policy of the user or role"
 
 NO_REGION: Final = Advice(
@@ -121,7 +122,7 @@ BAD_REQUEST: Final = Advice(
 )
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 
-# Notices: nothing is lost, something was not done.
+# Warnings: no event is lost, but something that was asked for was not done.
 RETENTION_NOT_SET: Final = Advice(
     "log_group_retention_days was not set [{reason}]", "allow logs:PutRetentionPolicy, or set it on the log group"
 )

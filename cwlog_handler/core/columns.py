@@ -1,9 +1,9 @@
-"""Several events side by side, in columns: what waits costs little more memory than its text.
+"""Many events in columns: one array for each attribute, so that an event takes little more memory than its text.
 
-Owns: the form in which events wait and travel. Must not know: what may travel together, who is dropped, time.
+Owns: the form in which events wait and are sent. Must not know: batches, which events are dropped, clocks.
 
-An object for each event would cost 190 bytes beyond its text, and every step about a microsecond for each of them. In
-columns an event costs 21 bytes, and most steps are one call of C code for all.
+One object for each event would take 190 bytes in addition to its text, and each step about 1 µs an event. In columns an
+event takes 21 bytes in addition to its text, and most steps are one call of C code for all events.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from .limits import EVENT_OVERHEAD_BYTES
 END: Final = b"\xff"
 """Ends each text in `Events.texts`. No byte of UTF-8 has this value, whatever the text."""
 
-# From so many events in a millisecond on, on average, it pays to look for those of each and treat them as one.
+# If there are on average at least this many events in a millisecond, it is faster to handle the events of each
+# millisecond together than one by one.
 DENSE: Final = 10
 
-# The character that stands for `END` while texts are joined, where none of them has it.
+# Texts are joined with this character, which then becomes `END`. Used only if no text contains it.
 _MARK: Final = "\x7f"
-# With stretches of fewer events than this, on average, each event is picked by itself.
+# `_sorted` moves whole stretches of events. If they have fewer events than this on average, it moves single events.
 _SHORT: Final = 8
 
 
@@ -46,15 +47,15 @@ class Events:
     def __init__(
         self, numbers: Iterable[int], timestamps: Iterable[int], lengths: Iterable[int], texts: bytes | bytearray
     ) -> None:
-        # Q and I are made of Python's numbers twice as fast as q and i.
+        # The unsigned types Q and I convert Python's numbers twice as fast as q and i.
         self.numbers = array("Q", numbers)
-        """In order of arrival, rising."""
+        """The number of each event, rising in order of arrival."""
         self.timestamps = array("Q", timestamps)
         """Milliseconds since the epoch."""
         self.lengths = array("I", lengths)
-        """Of the texts in UTF-8."""
+        """The length of each text in bytes of UTF-8, without its `END`."""
         self.texts = bytearray(texts)
-        """In UTF-8, each followed by `END`."""
+        """All texts in UTF-8, one after another, each followed by `END`."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> Events:
@@ -68,7 +69,7 @@ class Events:
 
     @classmethod
     def joined(cls, parts: Sequence[Events]) -> Events:
-        """Return all parts in one, in order of arrival; they are used up."""
+        """Return the events of all parts in order of arrival. The parts must not be used afterwards."""
         rising = all(earlier.numbers[-1] < later.numbers[0] for earlier, later in pairwise(parts))
         whole = parts[0]
         for part in parts[1:]:
@@ -80,7 +81,7 @@ class Events:
 
     @property
     def size_bytes(self) -> int:
-        """The size as the service counts it: UTF-8 plus its 26 for each event."""
+        """The size as the service counts it: the bytes in UTF-8 plus 26 for each event."""
         return len(self.texts) + (EVENT_OVERHEAD_BYTES - len(END)) * len(self)
 
     def __iter__(self) -> Iterator[Event]:
@@ -88,7 +89,8 @@ class Events:
 
     def extend(self, other: Events) -> None:
         """Add events that came later."""
-        # Without a call: Python looks for signals at each, and Ctrl-C would leave columns of several lengths.
+        # No Python function is called here: Python handles signals at a call, and Ctrl-C would leave columns of
+        # different lengths.
         self.numbers += other.numbers
         self.timestamps += other.timestamps
         self.lengths += other.lengths
@@ -108,24 +110,25 @@ class Events:
         return gone
 
     def part(self, start: int, end: int) -> Events:
-        """Return some of the events, as columns of their own."""
+        """Return a copy of the events from index ``start`` up to, but without, ``end``."""
         lengths = self.lengths[start:end]
         head = room_for(self.lengths[:start])
-        # Not by a memoryview: one that Ctrl-C leaves in a traceback would keep these columns from ever growing.
+        # No memoryview is used. After Ctrl-C a traceback might keep it alive, and as long as a memoryview exists,
+        # `texts` cannot grow.
         texts = self.texts[head : head + room_for(lengths)]
         return Events(self.numbers[start:end], self.timestamps[start:end], lengths, texts)
 
     def take_first(self, count: int) -> Events:
-        """Take out the events that came first, as columns of their own."""
+        """Remove the first ``count`` events and return them as columns of their own."""
         taken = self.part(0, count)
-        # Without a call in between, for the reason given in `extend`.
+        # No call in between, for the reason given in `extend`.
         room = len(taken.texts)
         del self.numbers[:count], self.timestamps[:count], self.lengths[:count], self.texts[:room]
         return taken
 
     def in_order(self) -> Events:
-        """Return the events by timestamp, and in order of arrival where it is the same; themselves if they are so."""
-        # sorted() needs one pass where all is in order already, as it nearly always is.
+        """Return the events sorted by timestamp, and by arrival within one timestamp; ``self`` if already in order."""
+        # The events are nearly always in order already, and then sorted() needs only one pass.
         timestamps = self.timestamps.tolist()
         return self if sorted(timestamps) == timestamps else self._sorted(timestamps)
 
@@ -135,8 +138,8 @@ class Events:
         if len(stretches) * _SHORT > len(order):
             (events,) = self.picked([order])
             return events
-        # Nearly in order: threads that log side by side have a record out of place whenever one is put off between its
-        # making and its handing over. Stretch by stretch it takes a third of the time.
+        # The events are nearly in order. A record is out of place if its thread was paused between making it and
+        # handing it over. Copying whole stretches then takes a third of the time.
         ends = [0, *accumulate(self.lengths)]
         all_texts = memoryview(self.texts)
         texts = [all_texts[ends[start] + start : ends[end] + end] for start, end in stretches]
@@ -148,7 +151,7 @@ class Events:
         return events
 
     def picked(self, groups: Sequence[Sequence[int]]) -> list[Events]:
-        """Return the events at these places, each group as columns of its own."""
+        """Return, for each group of indexes, the events at these indexes as columns of their own."""
         texts = self.texts.split(END)
         return [
             Events(
@@ -162,27 +165,28 @@ class Events:
 
 
 def _stretches(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the stretches in which places follow one another: the first of each, and the one after its last."""
+    """Return the stretches in which each place is the previous one plus 1, as (first, last plus 1)."""
     successors = map(add, places, repeat(1))
     starts = [0, *compress(count(1), map(ne, islice(places, 1, None), successors)), len(places)]
     return [(places[start], places[end - 1] + 1) for start, end in pairwise(starts)]
 
 
 def room_for(lengths: Sequence[int]) -> int:
-    """Return how many bytes of `Events.texts` texts of such lengths take."""
+    """Return how many bytes texts of these lengths occupy in `Events.texts`, their `END` included."""
     return sum(lengths) + len(END) * len(lengths)
 
 
 def fitting(lengths: Sequence[int], max_bytes: int, max_events: int) -> int:
-    """Return how many of the events with texts of such lengths, from the first on, fit into so many bytes."""
+    """Return how many of the first events fit into ``max_bytes`` as the service counts them; at most ``max_events``."""
     ends = list(accumulate(lengths[:max_events]))
     return bisect_right(range(len(ends)), max_bytes, key=lambda place: ends[place] + EVENT_OVERHEAD_BYTES * (place + 1))
 
 
 def encoded(texts: Sequence[str]) -> tuple[bytes, list[int]]:
-    """Return texts in UTF-8, each followed by `END`, and their lengths; UnicodeEncodeError for a lone surrogate.
+    """Return the texts in UTF-8, each followed by `END`, and their lengths in bytes.
 
-    ASCII all at once: a call for each would cost twice as much.
+    Raises UnicodeEncodeError for a lone surrogate. ASCII texts are encoded all at once: one call for each text would
+    take twice the time.
     """
     plain = "".join(texts)
     if not plain.isascii() or _MARK in plain:

@@ -1,7 +1,7 @@
-"""Records as callers handed them over become events, each kind of them in columns.
+"""Turns records, as callers handed them over, into events in columns, one set of columns for each kind.
 
-Owns: the way from a record to events, all at once where nothing is odd about any of them. Must not know: streams,
-bounds, who waits for what. Pure.
+Owns: the way from records to events, with a fast path for many ordinary records. Must not know: streams, the bounds of
+the buffer, waiting callers. Pure functions.
 """
 
 from array import array
@@ -17,29 +17,29 @@ from .limits import EVENT_OVERHEAD_BYTES
 from .reasons import DropReason
 
 FIELDS: Final = 5
-"""What callers hand over for each record, see `Records`."""
+"""The number of values that a caller hands over for each record: those of `Records`."""
 
 
 class Records(NamedTuple):
-    """Records as callers handed them over, in order of arrival, side by side."""
+    """Records as callers handed them over, in order of arrival: one list for each attribute."""
 
     created: list[float]
     """Seconds since the epoch."""
     texts: list[str]
     stream_names: list[str | None]
-    """None: that of the process."""
+    """None means the stream of the process."""
     levels: list[int]
     are_surplus: list[bool]
-    """The caller waited for room in vain."""
+    """True if the caller waited for room in the buffer until its time was over."""
 
     @classmethod
     def of(cls, fields: list[Any]) -> "Records":
-        """Return the records whose fields these are, one behind the other."""
+        """Return the records from a flat list: the five values of the first record, then those of the second, …"""
         return cls._make(fields[place::FIELDS] for place in range(FIELDS))
 
 
 class Kind(NamedTuple):
-    """What events have in common that are taken in together."""
+    """What events must have in common to be taken into the buffer together."""
 
     stream_name: str | None
     level: int
@@ -47,21 +47,21 @@ class Kind(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """Events by kind, the number of the last of them, and why records became none."""
+    """Events by kind, the number of the last event, and, by reason, how many records did not become events."""
 
     events: dict[Kind, Events]
     last_number: int
     refused: Counter[DropReason]
     error: str | None = None
-    """What was raised, where the reason is "error"."""
+    """The exception, as text, if a reason is "error"."""
 
 
 def convert(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
-    """Turn records into events, numbered from ``first_number`` on in their order. Never raises for what is in one."""
+    """Turn records into events, numbered in order from ``first_number`` on. Never raises, whatever they contain."""
     try:
         events = _all_at_once(records, first_number, max_event_bytes)
     except Exception:
-        # A lone surrogate, a time that is not a number; or no memory for all of them.
+        # A text has a lone surrogate, a time is not a number, or the memory does not suffice for all at once.
         events = None
     if events is None:
         return _one_by_one(records, first_number, max_event_bytes, oversize)
@@ -69,11 +69,11 @@ def convert(records: Records, first_number: int, max_event_bytes: int, oversize:
 
 
 def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
-    """Return one event for each record; None if one is empty or too long. Raises for one that is odd."""
+    """Return one event for each record; None if a text is empty or too long. Raises if a record cannot be converted."""
     texts, count = records.texts, len(records.texts)
     timestamps = _timestamps(records.created)
     data, lengths = encoded(texts)
-    # All of them together are rarely as long as one may be.
+    # The total length is checked first: all texts together are seldom longer than one event may be.
     if 0 in lengths or (len(data) > (most := max_event_bytes - EVENT_OVERHEAD_BYTES) and max(lengths) > most):
         return None
     events = Events(range(first_number, first_number + count), timestamps, lengths, data)
@@ -87,11 +87,12 @@ def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> d
 
 
 def _timestamps(created: list[float]) -> Iterable[int]:
-    """Return what `events.timestamp_ms` returns for each, but for its bounds. Raises for what is not a number."""
+    """Return `events.timestamp_ms` of each time, but without its bounds. Raises if a time is not a number."""
     if (created[-1] - created[0]) * 1000 * DENSE > len(created) or not _rises(created):
-        # As _timestamp does it: a call for each would cost half as much again.
+        # The expression of `_timestamp` is repeated here: calling it for each record would take 50 % longer.
         return [int(seconds * 1000 + 0.0005) for seconds in created]
-    # A burst: a search for the end of each millisecond takes a quarter of the time of a call for each record.
+    # Many records in each millisecond: searching for the end of each millisecond takes a quarter of the time of a call
+    # for each record.
     timestamps = array("Q")
     while (start := len(timestamps)) < len(created):
         timestamp = _timestamp(created[start])
@@ -101,12 +102,12 @@ def _timestamps(created: list[float]) -> Iterable[int]:
 
 
 def _timestamp(created: float) -> int:
-    # Without the bounds of `events.timestamp_ms`, beyond which the service takes none in any case.
+    # The bounds of `events.timestamp_ms` are left out: the service accepts no time beyond them anyway.
     return int(created * 1000 + 0.0005)
 
 
 def _rises(created: list[float]) -> bool:
-    # A NaN compares as anything.
+    # Sorting does not detect a NaN, because every comparison with it is false; the sum does.
     return sorted(created) == created and isfinite(sum(created))
 
 
@@ -127,11 +128,11 @@ def _one_by_one(records: Records, first_number: int, max_event_bytes: int, overs
 
 
 def _made(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int) -> list[Event] | NotAnEvent:
-    """Return a record's events, or why it has none."""
+    """Return a record's events, or the reason why it has none."""
     try:
         return make_events(created, text, max_event_bytes, oversize, number)
     except NotAnEvent as refusal:
         return refusal
     except Exception as error:
-        # Nothing is known to raise here but MemoryError; one record must not take the others along uncounted.
+        # Only MemoryError is known to occur here. One record must not prevent the others from being counted.
         return NotAnEvent("error", f"{type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
-"""What an event is, and how text becomes events that the service takes.
+"""What an event is, and how a record's text becomes events that the service accepts.
 
-Owns: legal text, sizes, cutting long text. Must not know: time, threads, logging, boto3, what travels together.
+Owns: legal text, sizes, cutting long text. Must not know: clocks, threads, logging, boto3, batches.
 """
 
 from typing import Final, Literal, NamedTuple, get_args
@@ -11,22 +11,22 @@ from .reasons import DropReason
 Oversize = Literal["split", "truncate", "drop"]
 OVERSIZE: Final[tuple[Oversize, ...]] = get_args(Oversize)
 
-# A code point is at most four bytes in UTF-8: the smallest room in which cutting always makes progress.
+# A code point has at most four bytes in UTF-8. With less room than this, cutting might make no progress.
 MIN_TEXT_BYTES: Final = 4
-# Later than any time that the service takes, and such that 64 bits hold what is added to it.
+# In milliseconds: later than any time that the service accepts. Sums with it still fit into 64 bits.
 _FAR_MS: Final = 2**62
 TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
 
 
 class Event(NamedTuple):
-    """One log event as PutLogEvents takes it: legal text that fits, in UTF-8."""
+    """One log event as PutLogEvents accepts it: legal text in UTF-8, not longer than one event may be."""
 
     timestamp: int
     """Milliseconds since the epoch."""
     data: bytes
-    """The message in UTF-8, as the service counts it."""
+    """The message in UTF-8: the form in which the service counts its size."""
     number: int = 0
-    """Numbered in order of arrival: of two events with one timestamp the lower number comes first."""
+    """The order of arrival. Of two events with the same timestamp, the one with the lower number is sent first."""
 
     @property
     def message(self) -> str:
@@ -35,12 +35,12 @@ class Event(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """The size as the service counts it: UTF-8 plus its 26."""
+        """The size as the service counts it: the bytes in UTF-8 plus 26."""
         return len(self.data) + EVENT_OVERHEAD_BYTES
 
 
 class NotAnEvent(Exception):
-    """The text cannot become an event; ``reason`` says why, ``error`` what was raised."""
+    """The text cannot become an event. ``reason`` says why; ``error`` is the exception's text, if any."""
 
     def __init__(self, reason: DropReason, error: str | None = None) -> None:
         super().__init__(reason)
@@ -51,17 +51,19 @@ class NotAnEvent(Exception):
 def timestamp_ms(created: float) -> int:
     """Return ``created`` (seconds since the epoch) in whole milliseconds, rounded down.
 
-    Half a microsecond is added because 1.7e9 seconds times 1,000 lands just below the whole number as often as on it.
-    What is before the epoch or beyond 64 bits becomes the nearest that is not: the service takes neither.
+    Half a microsecond is added first. A float such as 1.7e9 seconds, times 1,000, is often a little less than the whole
+    number of milliseconds that was meant. A time before the epoch becomes 0, one beyond 64 bits the greatest allowed:
+    the service accepts neither.
     """
     return max(0, min(int(created * 1000 + 0.0005), _FAR_MS))
 
 
 def make_events(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int = 0) -> list[Event]:
-    """Turn one record's text into the events that carry it: one, or as many as it needs when split.
+    """Return the events for one record's text: one event, or several if the text is too long and is split.
 
-    ``max_event_bytes`` includes the service's 26; ``number`` is that of the first event. Raises NotAnEvent for empty
-    text, for text over the limit when ``oversize`` is "drop", and for a time that is not a number.
+    ``max_event_bytes`` includes the 26 bytes that the service adds to each event. ``number`` is that of the first
+    event. Raises NotAnEvent for empty text, for a time that is not a number, and for too long a text if ``oversize`` is
+    "drop".
     """
     if not text:
         raise NotAnEvent("empty")
@@ -83,7 +85,7 @@ def make_events(created: float, text: str, max_event_bytes: int, oversize: Overs
 
 
 def legal_text(text: str) -> str:
-    """Return ``text`` with surrogate pairs joined and lone surrogates replaced by U+FFFD: always encodable."""
+    """Return ``text`` in a form that UTF-8 can encode: surrogate pairs are joined, lone surrogates become U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -92,7 +94,7 @@ def legal_text(text: str) -> str:
 
 
 def split(data: bytes, max_bytes: int) -> list[bytes]:
-    """Cut UTF-8 into pieces of at most ``max_bytes``, at code points; joined, they are the text again."""
+    """Cut UTF-8 between code points into pieces of at most ``max_bytes``. Joined, the pieces are the text again."""
     pieces = []
     start = 0
     while start < len(data):
@@ -103,9 +105,9 @@ def split(data: bytes, max_bytes: int) -> list[bytes]:
 
 
 def truncate(data: bytes, max_bytes: int) -> bytes:
-    """Cut UTF-8 to ``max_bytes``, at a code point, ending in a marker with the size it had.
+    """Cut UTF-8 between code points to at most ``max_bytes``; a marker at the end tells the original size in bytes.
 
-    The marker itself is left out where there is no room for it.
+    If ``max_bytes`` has no room for the marker, the marker is left out.
     """
     if len(data) <= max_bytes:
         return data
@@ -116,7 +118,7 @@ def truncate(data: bytes, max_bytes: int) -> bytes:
 
 
 def _code_point_start(data: bytes, position: int) -> int:
-    """Return the last place at or before ``position`` where a code point begins (or the end of ``data``)."""
+    """Return the last index at or before ``position`` at which a code point begins; at most the end of ``data``."""
     if position >= len(data):
         return len(data)
     while data[position] & 0b1100_0000 == 0b1000_0000:

@@ -82,10 +82,10 @@ class Inbox:
         # An estimate: ``+=`` may lose an update, as threads switch. `remove_first` sets it right.
         self.size_bytes = 0
         # True where no thread sleeps: each caller sees to its own record.
-        self.always_rings = always_rings
+        self._always_rings = always_rings
         # Above this the caller must do more than append: never above ``most_bytes``, where each is to do something.
         # Below zero: the flusher sleeps (or never ran), so always.
-        self.alarm_bytes = -1
+        self._alarm_bytes = -1
 
     def __len__(self) -> int:
         return len(self._items) // FIELDS
@@ -98,7 +98,7 @@ class Inbox:
         # One call of C code: no thread, and no signal handler, comes between two fields.
         self._items.extend((created, text, stream_name, level, is_surplus))
         self.size_bytes = size_bytes = self.size_bytes + len(text) + RECORD_COST_BYTES
-        if size_bytes > self.alarm_bytes or level >= self._urgent_level:
+        if size_bytes > self._alarm_bytes or level >= self._urgent_level:
             self._attend()
 
     def put_ticket(self, ticket: Ticket) -> None:
@@ -117,8 +117,21 @@ class Inbox:
         with suppress(RuntimeError):  # it has been rung already
             self._bell.release()
 
+    def ring_for_each_record(self) -> None:
+        """From now on no thread sleeps here: each caller attends to its own record."""
+        self._always_rings = True
+        self.ring_for_next_record()
+
+    def ring_when_much_waits(self) -> None:
+        """From now on a thread sleeps here, unless it has ended: records may wait for it until they are many."""
+        self._always_rings = False
+
+    def ring_for_next_record(self) -> None:
+        """No thread is here: the caller of the next record attends to it, and has one started."""
+        self._alarm_bytes = -1
+
     def _set_alarm(self, size_bytes: int) -> None:
-        self.alarm_bytes = -1 if self.always_rings else min(size_bytes, self._most_bytes)
+        self._alarm_bytes = -1 if self._always_rings else min(size_bytes, self._most_bytes)
 
     def wait(self, timeout: float, idle: bool = False) -> None:
         """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls it.

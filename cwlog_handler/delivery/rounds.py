@@ -17,10 +17,10 @@ from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
 from ..core.shedding import Bounds
 from ..core.stream import Stream
+from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
-from ..system.stdlib import times_of_day_ms
 from .calls import Client
 from .dispatch import Dispatch
 from .inbox import Inbox, Ticket
@@ -62,8 +62,7 @@ class Rounds:
         send_interval: float,
         requests_per_second: float | None,
         flush_level: int,
-        clock: Callable[[], float],
-        sleep_until: Callable[[float], None],
+        clock: Clock,
         jitter: Callable[[], float],
         own_stream_name: Callable[[], str],
         senders: Senders | None = None,
@@ -72,7 +71,7 @@ class Rounds:
         self.inbox = Inbox(
             wake,
             self._attend,
-            clock,
+            clock.monotonic,
             most_bytes=self._much_bytes,
             urgent_level=flush_level,
             always_rings=inline,
@@ -91,8 +90,8 @@ class Rounds:
             rules=rules,
             send_interval=send_interval,
             requests_per_second=requests_per_second,
-            clock=clock,
-            sleep_until=sleep_until,
+            clock=clock.monotonic,
+            sleep_until=clock.sleep_until,
             jitter=jitter,
             ring=self.inbox.ring_bell,
         )
@@ -113,8 +112,8 @@ class Rounds:
         """Takes a record over. Does not wait, but for room where ``overflow="block"`` asks for it."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
-        self.looked_at = clock()
-        """When the inbox was last known to be empty: what is in it came later."""
+        # When the inbox was last known to be empty: what is in it came later.
+        self._looked_at = clock.monotonic()
         # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
         self._books = allocate_lock()
         # The caller who holds them, taking records in.
@@ -144,7 +143,7 @@ class Rounds:
         if self._books.acquire(blocking=False):
             self._helper = get_ident()
             try:
-                self._intake.take_in(HELPING, self.looked_at, self._clock())
+                self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
             finally:
                 self._helper = None
                 self._books.release()
@@ -161,7 +160,7 @@ class Rounds:
 
         Until then the tries are spread over what is left of the time, whether somebody waits with it or not.
         """
-        ticket = Ticket(Deadline(deadline, since=self._clock()))
+        ticket = Ticket(Deadline(deadline, since=self._clock.monotonic()))
         self.inbox.put_ticket(ticket)
         return ticket
 
@@ -189,9 +188,14 @@ class Rounds:
 
     def go_inline(self) -> None:
         """From now on whoever calls for work does it, calls included."""
-        self.senders.inline = True
-        self.inbox.always_rings = True
-        self.inbox.alarm_bytes = -1
+        self.senders.go_inline()
+        self.inbox.ring_for_each_record()
+
+    def wait(self, timeout: float, idle: bool = False) -> None:
+        """Sleep until somebody rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
+        self.inbox.wait(timeout, idle)
+        if idle:
+            self._looked_at = self._clock.monotonic()
 
     @property
     def is_settled(self) -> bool:
@@ -207,16 +211,16 @@ class Rounds:
     def hasten_all(self) -> None:
         """Send all that waits as soon as may be."""
         with self._books:
-            self._dispatch.hasten_all(self._clock())
+            self._dispatch.hasten_all(self._clock.monotonic())
 
     def step(self, deadline: Deadline = NO_DEADLINE) -> float | None:
         """Do one round without waiting; return when the next is due, or None if only a ring can bring work.
 
         ``deadline`` is until when the driver itself waits, if it does not go on for ever.
         """
-        now = self._clock()
+        now = self._clock.monotonic()
         # A record may have come right after the last look: counting from there, none waits longer than the interval.
-        arrived, self.looked_at = self.looked_at, now
+        arrived, self._looked_at = self._looked_at, now
         tickets = self.inbox.take_tickets()
         todo = len(self.inbox)
         with self._books:
@@ -236,7 +240,7 @@ class Rounds:
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
             self._finish_tickets(now)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
-            jobs, next_at = self._dispatch.decide(now, *times_of_day_ms(), deadline=deadline)
+            jobs, next_at = self._dispatch.decide(now, *self._clock.times_of_day_ms(), deadline=deadline)
             # What is too old to be sent is settled by now, too.
             self._finish_tickets(now)
             self._dispatch.sweep(now)
@@ -248,7 +252,7 @@ class Rounds:
             return next_at
         # A caller whose time is over by now does no further round: what it has waited for is not to count as pending.
         with self._books:
-            later = self._clock()
+            later = self._clock.monotonic()
             self._dispatch.collect(later)
             self._intake.tell_losses(later)
             self._finish_tickets(later)

@@ -33,10 +33,16 @@ _all: Final[WeakSet[Senders]] = WeakSet()
 
 
 class Senders:
-    """Runs jobs on daemon threads, or on the calling thread once `inline` is set. One thread at a time may `run`."""
+    """Runs jobs on daemon threads, or on the calling thread from `go_inline` on. One thread at a time may `run`."""
 
-    def __init__(self, most: int = MOST_SENDERS, inline: bool = False) -> None:
-        self.inline = inline
+    def __init__(
+        self,
+        most: int = MOST_SENDERS,
+        inline: bool = False,
+        start_thread: Callable[[Callable[[], object]], None] = start_thread,
+    ) -> None:
+        self._inline = inline
+        self._start_thread = start_thread
         self._most = most
         self._busy = 0
         self._lost = 0
@@ -50,20 +56,29 @@ class Senders:
         _all.add(self)
 
     @property
+    def inline(self) -> bool:
+        """True where jobs run on the calling thread."""
+        return self._inline
+
+    def go_inline(self) -> None:
+        """From now on run each job on the calling thread."""
+        self._inline = True
+
+    @property
     def free(self) -> int:
         """How many jobs would start at once."""
         # Inline one at a time: whoever drives looks at its deadline between two.
-        most = 1 if self.inline or are_greenlets_late() else self._most
+        most = 1 if self._inline or are_greenlets_late() else self._most
         return most + self._lost - self._busy
 
     @property
     def is_crowded(self) -> bool:
         """True if no further job should take longer than is needed."""
-        return self.inline or self._is_alone or self._is_short_of_threads or self._lost >= MANY_LOST
+        return self._inline or self._is_alone or self._is_short_of_threads or self._lost >= MANY_LOST
 
     def presume_lost(self) -> bool:
         """Let another job start beside one from which nothing is expected any more; False if there are too many."""
-        if self.inline or self._is_alone or self._lost >= MOST_LOST:
+        if self._inline or self._is_alone or self._lost >= MOST_LOST:
             return False
         self._lost += 1
         # Now, so that it is known whether the next job has a thread of its own before its time-outs are chosen.
@@ -74,7 +89,7 @@ class Senders:
     def run(self, job: Job) -> None:
         """Start a job; whoever gave it says `finished` when its result has come in."""
         self._busy += 1
-        if self.inline:
+        if self._inline:
             with own_thread():
                 job()
             return
@@ -97,7 +112,7 @@ class Senders:
             # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
             # handler may hold, and waits for the new thread.
             linger = LINGER_ALONE if self._is_alone else LINGER
-            start_thread(partial(self._work, thread, self._threads, self._jobs, linger))
+            self._start_thread(partial(self._work, thread, self._threads, self._jobs, linger))
         except RuntimeError:
             self._threads.discard(thread)
             self._is_short_of_threads = True
@@ -130,7 +145,7 @@ class Senders:
                     job()
 
     def dismiss(self) -> None:
-        """Have each thread end, when its job is done. Nothing may be `run` after it, unless `inline` is set."""
+        """Have each thread end, when its job is done. Nothing may be `run` after it, unless inline."""
         self._jobs.put(None)
 
 

@@ -1,41 +1,25 @@
-"""The thread: who drives the rounds, and until when.
+"""Everything behind the handler in one process: what a caller may ask for, and what each of that comes to.
 
-Owns: the only clock, the thread, waiting between rounds, deadlines, the interpreter's end. Must not know: what happens
-in a round (`rounds`). The driver is the flusher's own daemon thread, or a caller where no thread can be
-(``use_queues=False``, the interpreter's end).
+Owns: the rounds of this process, their driver and their exit; flush, close and finish. Must not know: what happens in a
+round (`rounds`), how it is driven (`driver`), how long anything may take (`exit`).
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from math import inf
-from typing import Final, Protocol
+from typing import Protocol
 
 from ..core.ledger import Stats
-from ..core.retry import NO_DEADLINE, Deadline
 from ..delivery.rounds import Put, Rounds
-from ..system import nesting
-from ..system.own_calls import start_thread
-from ..system.own_threads import is_own_thread, own_thread
-from ..system.primitives import acquire, allocate_lock, get_ident, sleep
+from ..system.clock import Clock
+from ..system.own_calls import start_thread as start_own_thread
+from ..system.own_threads import is_own_thread
 from ..system.stderr import Notices
-from ..system.stdlib import getpid, monotonic
-from . import lifecycle, runtimes
-
-# How long a finalizer that logs, or calls flush(), may wait while the interpreter tears modules down: a request or two.
-# What does not work within a moment by then never will.
-LAST_MOMENT: Final = 1.0
-# What ends this soon after a flush in vain does not wait again: logging.shutdown() calls flush() and then close(), and
-# many a program flush() as its last statement.
-FLUSHED_JUST_NOW: Final = 1.0
-
-
-def sleep_until(instant: float) -> None:
-    """Sleep until an instant of `monotonic`, if it is not over."""
-    if (seconds := instant - monotonic()) > 0:
-        # Where the clock can be frozen, it may be years ahead by now.
-        sleep(min(seconds, LAST_MOMENT))
+from ..system.stdlib import getpid
+from . import forks, lifecycle, runtimes, signals
+from .driver import CALLERS, Driver, StartThread, State
+from .exit import LAST_MOMENT, Exit
 
 
 class Client(Protocol):
@@ -60,6 +44,7 @@ class Flusher:
     """
 
     rounds: Rounds
+    driver: Driver
     put: Put
     """`Rounds.put` of this process; any thread may call it."""
 
@@ -74,7 +59,8 @@ class Flusher:
         close_timeout: float,
         flush_on_sigterm: bool = False,
         use_thread: bool = True,
-        clock: Callable[[], float] = monotonic,
+        clock: Clock,
+        start_thread: StartThread = start_own_thread,
     ) -> None:
         self._client = client
         self._notices = notices
@@ -82,38 +68,41 @@ class Flusher:
         self._group = log_group_name
         self._send_interval = send_interval
         self._close_timeout = close_timeout
-        self._uses_thread = use_thread
+        self._use_thread = use_thread
         self._clock = clock
-        self.start_over()
-        lifecycle.watch(self)
+        self._start_thread = start_thread
+        self._begin()
+        lifecycle.flushers.watch(self)
         if flush_on_sigterm:
-            runtimes.handle_sigterm()
+            signals.handle_sigterm()
+
+    def _begin(self) -> None:
+        rounds = self._make_rounds(wake=self._wake, inline=not self._use_thread)
+        driver = Driver(
+            rounds,
+            self._clock,
+            self._notices,
+            self._wake,
+            send_interval=self._send_interval,
+            use_thread=self._use_thread,
+            start_thread=self._start_thread,
+        )
+        self.pid = getpid()
+        self._exit = Exit(self._close_timeout)
+        self.rounds, self.driver, self.put = rounds, driver, rounds.put
 
     def start_over(self, keeps_records: bool = False) -> None:
-        """Begin with nothing, at first and in a forked child; or with what is in the inbox."""
-        before = self.rounds if keeps_records else None
-        self.pid = getpid()
+        """Begin with nothing in a forked child; or with what is in the inbox."""
+        before = self.rounds
         self._client.start_over()
-        self.rounds = self._make_rounds(wake=self._wake, inline=not self._uses_thread)
-        # Held by whoever drives.
-        self._driving = allocate_lock()
-        self._has_thread = False
-        self._starter: int | None = None
-        self._retired = False
-        self._is_closed = False
-        self._must_end = False
-        self._threadless = not self._uses_thread
-        self._give_up_at: float | None = None
-        self._has_given_up = False
-        self._flushed_in_vain_at = -inf
-        self.put = self.rounds.put
-        if before is not None:
+        self._begin()
+        if keeps_records:
             before.hand_over(self.rounds)
 
     def notice_fork(self) -> None:
         """Begin anew if the process was forked without Python's hooks."""
         if self.pid != getpid():
-            lifecycle.start_over(keeps_records=runtimes.inherits_records())
+            forks.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -125,33 +114,35 @@ class Flusher:
         if is_own_thread() or self.is_interrupted:
             return False
         self.notice_fork()
+        now = self._clock.monotonic()
         if timeout is not None:
-            return self._flush(timeout)
-        timeout = self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at) - self._clock()
-        # Once the exit has waited in vain, it is not tried again.
-        is_over = self._has_given_up and timeout <= 0 < self._close_timeout
-        settled = self.rounds.is_settled if is_over else self._flush(max(0.0, timeout))
-        self._flushed_in_vain_at = -inf if settled else self._clock()
-        if not settled and self._give_up_at is not None and not self._has_given_up:
+            return self._flush(now + timeout)
+        is_over = self._exit.is_over(now)
+        settled = self.rounds.is_settled if is_over else self._flush(max(now, self._exit.tried_until(now)))
+        self._exit.flushed(settled, self._clock.monotonic())
+        if not settled and self._exit.has_begun and not self._exit.has_given_up:
             # What handlers in front of this one have handed on meanwhile.
-            self._has_given_up = True
+            self._exit.give_up()
             self._say_what_is_left()
         return settled
 
-    def _flush(self, timeout: float) -> bool:
+    def _flush(self, deadline: float) -> bool:
+        now = self._clock.monotonic()
         if sys.is_finalizing():
-            timeout = min(timeout, LAST_MOMENT)
-        if self._threadless or runtimes.is_forked_behind_pythons_back():
-            return self.drive(self._clock() + timeout)
-        if not self._has_thread and self.rounds.is_settled:
+            deadline = min(deadline, now + LAST_MOMENT)
+        state = self.driver.state
+        if state in CALLERS or state is State.FORKS_FROM_C:
+            return self.driver.drive(deadline)
+        if not self.driver.has_thread and self.rounds.is_settled:
             return True
-        ticket = self.rounds.ask_for_word(self._clock() + timeout)
-        return self.rounds.is_settled if self._threadless else ticket.wait(timeout)
+        ticket = self.rounds.ask_for_word(deadline)
+        # The ring of the ticket may have found that the callers have taken over by now.
+        return self.rounds.is_settled if self.driver.state in CALLERS else ticket.wait(deadline - now)
 
     @property
     def has_just_flushed_in_vain(self) -> bool:
         """True if a flush has taken all its ``close_timeout``, for nothing, and that was a moment ago."""
-        return self._clock() - self._flushed_in_vain_at <= FLUSHED_JUST_NOW
+        return self._exit.has_just_flushed_in_vain(self._clock.monotonic())
 
     @property
     def is_interrupted(self) -> bool:
@@ -164,26 +155,25 @@ class Flusher:
 
     def retire(self) -> None:
         """Let the thread end once nothing is left. A record that comes later starts it again."""
-        self._is_closed = True
-        self._end_thread()
+        self._exit.close()
+        self.driver.let_thread_end()
 
-    def _end_thread(self) -> None:
-        self._retired = True
-        if self._has_thread:
-            self.rounds.inbox.ring()
+    def deadline_from_now(self) -> float:
+        """Return when what begins now, and has `close_timeout` for it, must be over."""
+        return self._exit.ends_at_if_begun(self._clock.monotonic())
+
+    # -- the end of the process --------------------------------------------------------------------------------------
 
     def begin_to_deliver(self, deadline: float) -> None:
         """Have the thread deliver what waits until the deadline, without waiting for it."""
         self.notice_fork()
-        if self._has_thread and not self.rounds.is_settled and deadline > self._clock():
+        if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline)
 
     def finish(self, deadline: float) -> None:
         """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
         self.notice_fork()
-        self._give_up_at = deadline
-        # If logging.shutdown is still to come, it comes to closed handlers, too.
-        self._is_closed = False
+        self._exit.begin(deadline)
         delivered = False
         try:
             delivered = self.deliver_until(deadline)
@@ -191,22 +181,18 @@ class Flusher:
             if not delivered:
                 # What comes later goes the same way, without a try: it would cost as long again as a request may take.
                 # So it is when somebody is impatient and sends Ctrl-C.
-                self._has_given_up = True
-                self._give_up_at = deadline = min(deadline, self._clock())
-            self._end_thread()
-            if acquire(self._driving, deadline - self._clock()):
-                self._driving.release()
-            self._threadless = True
-            self.rounds.go_inline()
+                now = self._clock.monotonic()
+                self._exit.cut_short(now)
+                deadline = min(deadline, now)
+            self.driver.leave_to_callers(deadline)
 
     def end_thread(self) -> None:
         """After `finish`: have the thread end, whatever is left; do not wait for it."""
-        self._must_end = True
-        self.rounds.inbox.ring_bell()
+        self.driver.end_thread()
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver what waits; say what is left at the deadline, and return False."""
-        if self.flush(max(0.0, deadline - self._clock())):
+        if self.flush(max(0.0, deadline - self._clock.monotonic())):
             return True
         self._say_what_is_left()
         return False
@@ -216,127 +202,32 @@ class Flusher:
             why = self.rounds.last_error or f"not finished within close_timeout={self._close_timeout:g} s"
             self._notices.say("exit", f"log group {self._group!r}: {left} events not delivered at exit: {why}")
 
-    def deadline_from_now(self) -> float:
-        """Return when what begins now, and has `close_timeout` for it, must be over."""
-        return self._clock() + (0.0 if self.has_just_flushed_in_vain else self._close_timeout)
-
-    # -- driving ---------------------------------------------------------------------------------------------------
+    # -- when there is work ------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """See to it that somebody drives."""
         runtimes.look_around(self._notices)
-        if self._threadless:
-            if self._is_flushed_soon:
-                return
-            delivered = not self._has_given_up and self.drive(self._patience_ends())
-            if not delivered and self._give_up_at is not None and not is_own_thread():
-                self._has_given_up = True
-                self._say_what_is_left()
-        elif self._wants_thread:
-            self._has_thread, self._starter = True, get_ident()
-            try:
-                # Not threading.Thread, for the reason given in `senders`.
-                start_thread(self._run)
-            except RuntimeError:
-                # No more threads, or the interpreter is ending: do it here, and try again with the next record.
-                self._has_thread = False
-                self.rounds.inbox.always_rings = True
-                self.rounds.inbox.alarm_bytes = -1
-                self.drive(self._patience_ends())
-            else:
-                self.rounds.inbox.always_rings = self._threadless
-            finally:
-                self._starter = None
+        match self.driver.state:
+            case State.CALLERS_BY_OPTION | State.CALLERS_AT_EXIT:
+                self._drive_for_caller()
+            case State.NO_THREAD | State.STARTING | State.NO_MORE_THREADS:
+                if not self.driver.start_thread():
+                    self.driver.drive(self._patience_ends())
+            case State.THREAD | State.FORKS_FROM_C:
+                pass
+
+    def _drive_for_caller(self) -> None:
+        if self._is_flushed_soon:
+            return
+        delivered = not self._exit.has_given_up and self.driver.drive(self._patience_ends())
+        if not delivered and self._exit.has_begun and not is_own_thread():
+            self._exit.give_up()
+            self._say_what_is_left()
+
+    def _patience_ends(self) -> float:
+        return self._exit.late_record_until(self._clock.monotonic(), sys.is_finalizing())
 
     @property
     def _is_flushed_soon(self) -> bool:
         # A handler in front hands on what it has kept. That goes together, when logging.shutdown comes to ours.
-        can_wait = self.rounds.can_wait and not (self._is_closed or self._has_given_up)
-        return can_wait and lifecycle.is_logging_shut_down_for(self)
-
-    @property
-    def _wants_thread(self) -> bool:
-        # Whoever interrupts the frame that starts one, before it is there, must not take it for started, and starts one
-        # too: that one waits until the other ends.
-        is_there = self._has_thread and self._starter != get_ident()
-        return not is_there and not runtimes.is_forked_behind_pythons_back()
-
-    def _patience_ends(self) -> float:
-        """Return until when a caller drives for its record: to the exit's own deadline, once there is one."""
-        now = self._clock()
-        if sys.is_finalizing():
-            return now + LAST_MOMENT
-        return now + self._close_timeout if self._give_up_at is None else self._ends_at(self._give_up_at)
-
-    def _ends_at(self, give_up_at: float) -> float:
-        """Return until when what comes during the exit is tried: a moment at least, where it has not waited in vain."""
-        if self._has_given_up:
-            return give_up_at
-        return max(give_up_at, self._clock() + min(self._close_timeout, LAST_MOMENT))
-
-    def _run(self) -> None:
-        driving = self._driving
-        with own_thread(), driving:
-            try:
-                while not self._must_end and self._run_once():
-                    pass
-            finally:
-                self._has_thread = False
-                self.rounds.inbox.alarm_bytes = -1
-        # Not only what waits in the inbox: a caller may have helped, and have taken it in already.
-        if not self.rounds.is_settled:
-            self._wake()
-
-    def _run_once(self) -> bool:
-        """Do a round and wait for the next; False if there is none because the thread may end."""
-        rounds = self.rounds
-        next_at = self._guarded_step(NO_DEADLINE)
-        if self._retired and rounds.is_settled:
-            return False
-        timeout = inf if next_at is None else max(0.0, next_at - self._clock())
-        # A stream in back-off may have the only date, far away: another's record must not wait for it.
-        idle = timeout > self._send_interval
-        rounds.inbox.wait(timeout, idle)
-        if idle:
-            rounds.looked_at = self._clock()
-        return True
-
-    def drive(self, deadline: float) -> bool:
-        """Do the flusher's work on the calling thread until all is settled; False if the deadline came first.
-
-        Another thread that drives is waited for. On the thread that drives already (a signal handler or a ``__del__``
-        logged during a round) it returns at once: the round below picks the record up. A call that is being made when
-        the deadline comes is not cut short.
-        """
-        # With no stack left, each request would fail until the deadline: the record is sent with the next.
-        while not is_own_thread() and not nesting.is_stack_short():
-            driving = self._driving
-            with own_thread():
-                if not acquire(driving, deadline - self._clock()):
-                    return False
-                try:
-                    settled = self._drive(deadline)
-                finally:
-                    driving.release()
-            # A signal handler may have logged after the last look, and left its record to the round that was over.
-            if not settled or self.rounds.inbox.is_empty:
-                return settled
-        return False
-
-    def _drive(self, deadline: float) -> bool:
-        while True:
-            self.rounds.hasten_all()
-            next_at = self._guarded_step(Deadline(deadline))
-            if self.rounds.is_settled:
-                return True
-            now = self._clock()
-            if now >= deadline:
-                return False
-            self.rounds.inbox.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
-
-    def _guarded_step(self, deadline: Deadline) -> float | None:
-        try:
-            return self.rounds.step(deadline)
-        except Exception as error:  # a bug of ours must not end the only thread that delivers
-            self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
-            return self._clock() + 1.0
+        return self.rounds.can_wait and self._exit.expects_a_flush and lifecycle.is_logging_shut_down_for(self)

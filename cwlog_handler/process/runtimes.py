@@ -1,38 +1,27 @@
 """The kinds of processes in which no ``atexit`` runs, or no thread: what each asks for.
 
-Owns: multiprocessing and its like, Celery, uWSGI, and death by SIGTERM. Must not know: what a flusher does.
+Owns: multiprocessing and its like, Celery, uWSGI, uvicorn. Must not know: what a flusher does.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from contextlib import suppress
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
-from ..system.primitives import sleep
-from ..system.starting import start_thread
 from ..system.stderr import Notices
-from ..system.stdlib import getpid, kill
+from ..system.stdlib import getpid
 from . import lifecycle
 
 # What a copy of multiprocessing has in its module ``util``, whatever its name: billiard (Celery's), multiprocess (of
 # pathos and dill), or one that a package brings along. Its module ``process`` has current_process.
 _MARKS: Final = frozenset({"Finalize", "register_after_fork", "_exit_function"})
-# Where a server written in C runs Python, its own signal handlers are not seen, and must not be replaced.
-_SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
 # Since then its threads are always enabled; before, only if it was asked for.
 _UWSGI_WITH_THREADS: Final = (2, 0, 31)
 # After all other finalizers of a child: they may log.
 _LAST_OF_ALL: Final = -100
 
-# Longer than a caller is at the books.
-_A_MOMENT: Final = 0.01
-
-_is_forked = False
 # Pairs of the modules ``util`` and ``process``, and how many modules there were when they were last looked for.
 _copies: list[tuple[Any, Any]] = []
 _modules_seen = 0
@@ -47,7 +36,7 @@ def look_around(notices: Notices) -> None:
     if signals is not None and signals not in _known:
         _known.add(signals)
         # The children of its prefork pool end in os._exit, without billiard's finalizers.
-        signals.worker_process_shutdown.connect(lifecycle.finish_all, weak=False, dispatch_uid=__name__)
+        signals.worker_process_shutdown.connect(lifecycle.flushers.finish_all, weak=False, dispatch_uid=__name__)
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None and uwsgi not in _known:
         _known.add(uwsgi)
@@ -84,7 +73,8 @@ def _look_for_copies() -> None:
     ]
 
 
-def _join_before_fork() -> None:
+def join_before_fork() -> None:
+    """Have the children finish that are about to be forked: by now multiprocessing is loaded, if it is what forks."""
     # As many modules as before may be others.
     _look_for_copies()
     _join_multiprocessing()
@@ -93,7 +83,13 @@ def _join_before_fork() -> None:
 def _finish_in_child(util: Any) -> None:
     if _finished_by.get(util) != getpid():
         _finished_by[util] = getpid()
-        util.Finalize(None, lifecycle.finish_all, exitpriority=_LAST_OF_ALL)
+        util.Finalize(None, lifecycle.flushers.finish_all, exitpriority=_LAST_OF_ALL)
+
+
+def is_pool_worker() -> bool:
+    """True in a worker of a multiprocessing.Pool, or of a copy's."""
+    _look_for_copies()
+    return any("PoolWorker" in process.current_process().name for _, process in _copies)
 
 
 def _has_threads(uwsgi: Any) -> bool:
@@ -107,7 +103,7 @@ def _is_set(uwsgi: Any, *options: str) -> bool:
     return not {name.decode() if isinstance(name, bytes) else name for name in uwsgi.opt}.isdisjoint(options)
 
 
-def is_forked_behind_pythons_back() -> bool:
+def forks_from_c() -> bool:
     """True in the master of uWSGI, which forks its workers from C: a thread of ours would leave its locks to them.
 
     Also where Python's own lock is one of these. With its option py-call-uwsgi-fork-hooks it forks as Python does.
@@ -124,56 +120,20 @@ def inherits_records() -> bool:
     return uwsgi is not None and uwsgi.worker_id() == 1 and uwsgi.workers()[0]["respawn_count"] == 0
 
 
-def handle_sigterm() -> None:
-    """Have the process deliver before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
+def join_uvicorn(server: Any) -> None:
+    """Have a server of uvicorn's deliver at its end.
 
-    Only the main thread can see to it; elsewhere this does nothing. Python runs a signal handler when the main thread
-    next runs Python code, and a signal that comes just before a system call waits for the end of that. So workers that
-    somebody ends by SIGTERM and then waits for, for ever, are left to die at once: forked ones, and those of a Pool.
+    When it has shut down, it puts Python's default handlers back and raises the signals again that it has captured: the
+    process dies at once. An application that it imports in a worker finds its handler in the place of the default.
     """
-    if os.name != "posix" or not _SERVERS_IN_C.isdisjoint(sys.modules) or _is_forked or _is_pool_worker():
-        return
-    # In a subinterpreter it cannot be done; and a test may have replaced any of these by what raises.
-    with suppress(Exception):
-        is_main_thread = threading.main_thread().ident == threading.get_ident()
-        if is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _on_sigterm)
+    captured = getattr(server, "_captured_signals", None)
+    if type(captured) is list and type(server).__module__.partition(".")[0] == "uvicorn":
+        server._captured_signals = _DeliverFirst(captured)
 
 
-def _is_pool_worker() -> bool:
-    _look_for_copies()
-    return any("PoolWorker" in process.current_process().name for _, process in _copies)
+class _DeliverFirst(list[int]):
+    """What is delivered before anybody goes through it backwards, as uvicorn does at its very end."""
 
-
-def _die_at_once_when_forked() -> None:
-    global _is_forked
-    _is_forked = True
-    if signal.getsignal(signal.SIGTERM) is _on_sigterm:
-        # A thread that forked is the main thread of the child.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _on_sigterm(*_: object) -> None:
-    is_interrupted = lifecycle.is_interrupted()
-    if is_interrupted:
-        with suppress(RuntimeError):
-            start_thread(_send_sigterm_again)
-            return
-        # There are no more threads: nothing can be waited for.
-    # First, so that whoever is impatient and sends another is obeyed at once.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if not is_interrupted:
-        lifecycle.deliver_all()
-    kill(getpid(), signal.SIGTERM)
-    # Still there: process 1 of a container does not die of it.
-    handle_sigterm()
-
-
-def _send_sigterm_again() -> None:
-    sleep(_A_MOMENT)
-    kill(getpid(), signal.SIGTERM)
-
-
-if hasattr(os, "register_at_fork"):
-    # By then multiprocessing is loaded, if it is what forks.
-    os.register_at_fork(before=_join_before_fork, after_in_child=_die_at_once_when_forked)
+    def __reversed__(self) -> Iterator[int]:
+        lifecycle.flushers.deliver_all()
+        return super().__reversed__()

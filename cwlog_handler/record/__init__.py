@@ -1,1 +1,1 @@
-"""From a record to its text and its stream's name, on the caller's thread: no I/O, no thread."""
+"""Makes the text and the stream name of a record, on the thread that logs it. No I/O, no thread of its own."""

@@ -1,6 +1,6 @@
-"""Messages that have to arrive whole, as those in the embedded metric format: half a document yields no metrics.
+"""Warns of documents that do not fit into one event. In the embedded metric format, a cut document yields no metrics.
 
-Owns: noticing one that is too long for an event, and having it said. Must not know: formatting, who cuts it, AWS calls.
+Owns: the check of a message's size, and the warning. Must not know: formatting, how a text is cut, AWS calls.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ..core import advice
 from ..core.events import Oversize
 from ..core.limits import EVENT_OVERHEAD_BYTES
 
-# A code point is at most four bytes in UTF-8: shorter text need not be encoded to know that it fits.
+# A code point has at most four bytes in UTF-8. So a text of few enough characters fits, and need not be encoded.
 _MAX_CODE_POINT_BYTES: Final = 4
 
 
 class Documents:
-    """Looks at the text of each message; any thread. ``say(cause, text)`` takes what the operator should know."""
+    """Checks the text of each message; any thread may use it. ``say(cause, text)`` is called with each warning."""
 
     def __init__(
         self, log_group: str, max_event_bytes: int, oversize: Oversize, say: Callable[[str, str], None]
@@ -28,7 +28,7 @@ class Documents:
         self._say = say
 
     def look_at(self, text: str) -> None:
-        """Say so if the message is too long for one event."""
+        """Warn if the message is too long for one event."""
         if len(text) * _MAX_CODE_POINT_BYTES <= self._room:
             return
         size = len(text.encode("utf-8", "surrogatepass"))

@@ -1,7 +1,7 @@
-"""The text of a record that has no formatter, and of one whose formatting failed.
+"""Makes the text of a record if the handler has no formatter, or if the formatter failed.
 
-Owns: message, exception and stack as text; mappings and lists as JSON. Must not know: queues, AWS, sizes.
-Nothing here changes the record or what it refers to: the next handler gets them as they were.
+Owns: message, exception and stack as text; mappings and lists as JSON. Must not know: queues, AWS, event sizes.
+Nothing here changes the record or the objects in it: the next handler gets them as they were.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..system.nesting import let_recursion_go_up
 
 _FORMATTER: Final = logging.Formatter()
 
-# The attributes that every record has. Written down, not taken from a record made here: to make one, logging asks for
-# the time and the process, and a test may have replaced these by what raises. Others are extra: those that a record
-# factory of the program's adds, too.
+# The attributes that every record has; all others count as extra, also those that the program's record factory adds.
+# The list is written down because making a record here could raise: logging then calls time.time and os.getpid, and a
+# test may have replaced those by functions that raise.
 _PLAIN_ATTRIBUTES: Final = frozenset(
     {
         *("args", "asctime", "created", "exc_info", "exc_text", "filename", "funcName", "levelname", "levelno"),
@@ -28,21 +28,23 @@ _PLAIN_ATTRIBUTES: Final = frozenset(
     }
 )
 
-# Bounds for what json itself refused. Readers commonly stop at 128 levels or more. A web of objects that refer to each
-# other has exponentially many paths: this many items are a second of work, and more text than one event holds.
+# Limits for data that json itself has refused. JSON readers commonly accept 128 levels or more. Objects that refer to
+# each other have exponentially many paths, so the number of items is limited: this many take a second, and make more
+# text than one event holds.
 _MAX_DEPTH: Final = 100
 _MAX_ITEMS: Final = 300_000
 
 
 def json_serialize_default(value: Any) -> str:
-    """Return text for a value that JSON has no form for: dates in ISO 8601, everything else as its ``repr``."""
+    """Return text for a value that JSON cannot represent: dates in ISO 8601, everything else as its ``repr``."""
     return value.isoformat() if isinstance(value, date) else repr(value)
 
 
 def default_text(record: logging.LogRecord, json_default: Callable[[Any], Any]) -> str:
-    """Return the record's message, exception and stack as text; a mapping or list as one JSON document.
+    """Return the record's message, exception and stack as text; if the message is a mapping or list, as JSON.
 
-    A mapping carries the record's extras too. Raises what ``record.getMessage()`` raises; JSON itself never fails.
+    The JSON document also has the record's extra attributes. For a text message this raises what
+    ``record.getMessage()`` raises. JSON never raises: values that json refuses are shown as text. Thread-safe.
     """
     message = record.msg
     if isinstance(message, (Mapping, list)):
@@ -51,9 +53,9 @@ def default_text(record: logging.LogRecord, json_default: Callable[[Any], Any]) 
 
 
 def fallback_text(record: logging.LogRecord, error: BaseException) -> str:
-    """Return the text of a record whose formatting raised ``error``: all of it that can be shown, and what went wrong.
+    """Return the text of a record whose formatting raised ``error``: everything that can be shown, and the error.
 
-    Never raises, whatever the message and its arguments are; but for a RecursionError that is to go up, see `nesting`.
+    Never raises, whatever the message and its arguments are, except a RecursionError that must go up: see `nesting`.
     """
     message = record.msg
     text = str.__str__(message) if _is(message, str) else _shown(message)
@@ -74,7 +76,7 @@ def _exception_text(record: logging.LogRecord) -> str:
 
 
 def _with_trace(text: str, record: logging.LogRecord) -> str:
-    """Append exception and stack as ``logging.Formatter`` does, which would also write to the record."""
+    """Append exception and stack as ``logging.Formatter`` does, but without its change of the record (exc_text)."""
     for trace in (_exception_text(record), record.stack_info):
         if trace:
             text += trace if text.endswith("\n") else "\n" + trace
@@ -82,7 +84,7 @@ def _with_trace(text: str, record: logging.LogRecord) -> str:
 
 
 def _document(record: logging.LogRecord, message: Mapping[Any, Any] | list[Any]) -> object:
-    """Return what the record says as one mapping, or the list itself when there is nothing beside it."""
+    """Return message, extras, exception and stack as one mapping; the list itself if the record has only a list."""
     beside = {name: value for name, value in record.__dict__.items() if name not in _PLAIN_ATTRIBUTES}
     found: dict[Any, Any] = {**message} if isinstance(message, Mapping) else {"message": message}
     parts = [
@@ -111,7 +113,7 @@ def _json_text(document: object, json_default: Callable[[Any], Any]) -> str:
 
 
 class _PlainData:
-    """Makes data that JSON always takes from data that it refused, keeping all that can be shown."""
+    """Turns data that json refused into data that it accepts, and keeps everything that can be shown."""
 
     def __init__(self, json_default: Callable[[Any], Any]) -> None:
         self._json_default = json_default
@@ -119,7 +121,7 @@ class _PlainData:
         self._room = _MAX_ITEMS
 
     def of(self, value: Any, depth: int) -> Any:
-        """Return ``value``, found ``depth`` levels down, as plain data."""
+        """Return ``value`` as data that json accepts; ``depth`` is how many levels down it was found."""
         if value is None or _is(value, str, int, float):
             return _scalar(value)
         if id(value) in self._path:
@@ -146,7 +148,8 @@ class _PlainData:
             known = self._json_default(value)
         except RecursionError as error:
             let_recursion_go_up(error)
-            # It logs what needs it again, and would each time.
+            # `json_default` itself logs a value that needs `json_default`. It would recurse again for each value, so
+            # `repr` replaces it for the rest of this document.
             self._json_default = repr
             return _printed(repr, value)
         except Exception:
@@ -164,7 +167,7 @@ class _PlainData:
 
 
 def _is_tree(value: Any) -> bool:
-    """Return whether no container is reached twice: then its ``repr`` is no longer than what it holds."""
+    """Return whether no container occurs twice inside ``value``: only then its ``repr`` cannot grow exponentially."""
     seen: set[int] = set()
     waiting = [value]
     while waiting:
@@ -183,13 +186,13 @@ def _scalar(value: bool | str | int | float | None) -> bool | str | int | float 
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             int.__repr__(value)
-        except ValueError:  # past sys.set_int_max_str_digits, which hexadecimal is not subject to
+        except ValueError:  # more digits than sys.set_int_max_str_digits allows; hexadecimal has no such limit
             return hex(value)
     return value
 
 
 def _key(key: Any) -> str:
-    """Return a mapping's key as text, spelled as json spells the kinds that it takes."""
+    """Return a mapping's key as text. Keys that json accepts are spelled as json spells them: None is "null"."""
     if _is(key, str):
         return str.__str__(key)
     if key is None or _is(key, int, float):
@@ -199,12 +202,12 @@ def _key(key: Any) -> str:
 
 
 def _is(value: Any, *kinds: type) -> bool:
-    """Ask the type, as json does: ``isinstance`` also asks ``__class__``, which raises in an unbound werkzeug proxy."""
+    """Check the type, as json does. ``isinstance`` would also read ``__class__``: an unbound werkzeug proxy raises."""
     return issubclass(type(value), kinds)
 
 
 def _printed(how: Callable[[Any], str], value: Any) -> str:
-    """Return ``how(value)``, ``how`` being ``repr`` or ``str``: foreign code that may raise anything."""
+    """Return ``how(value)``, where ``how`` is ``repr`` or ``str``: both run the program's code, which may raise."""
     try:
         return how(value)
     except Exception as error:
@@ -213,7 +216,7 @@ def _printed(how: Callable[[Any], str], value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return the ``repr`` of a value; one bad item does not hide the others."""
+    """Return the ``repr`` of a value. If one item of a tuple, list or dict cannot be printed, the others still are."""
     if type(value) is tuple:
         return f"({', '.join(_printed(repr, item) for item in value)}{',' if len(value) == 1 else ''})"
     if type(value) is list:

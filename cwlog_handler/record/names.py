@@ -1,6 +1,6 @@
-"""Stream names from a template: parsed once, rendered often, always legal.
+"""Stream names made from a template. The template is parsed once; every name rendered from it is legal.
 
-Owns: the template's fields and what makes a name legal. Must not know: where the values come from, records, AWS.
+Owns: the template's fields, and what makes a name legal. Must not know: where the values come from, records, AWS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..system.nesting import let_recursion_go_up
 
 DEFAULT_LOG_STREAM_NAME: Final = "{machine_name}/{program_name}/{process_id}"
 
-# Each field with a value of its kind: a format spec that works on this one is accepted.
+# Each field with a sample value. A format spec is accepted if it works on the sample.
 _SAMPLES: Final[Mapping[str, object]] = {
     "machine_name": "host",
     "program_name": "app",
@@ -31,7 +31,8 @@ FIELDS: Final = tuple(_SAMPLES)
 _FIXED_IN_A_PROCESS: Final = frozenset({"machine_name", "program_name", "process_id"})
 
 _ILLEGAL: Final = str.maketrans(":*", "__")
-# A width or precision of four digits is past any legal name, and ``{process_id:>9999999999}`` would eat the memory.
+# A legal name has at most 512 characters, so a width or precision of four digits is a mistake. It is refused because
+# ``{process_id:>9999999999}`` would use up the memory.
 _TOO_WIDE: Final = re.compile(r"\d{4,}")
 _NO_NAME: Final = "-"
 
@@ -39,13 +40,13 @@ _NO_NAME: Final = "-"
 class StreamName:
     """A log stream name template such as ``{machine_name}/{strftime:%Y-%m-%d}``.
 
-    Raises ValueError for a template that could not render a legal name every time. Immutable: any thread may use it.
+    Raises ValueError for a template that could render an illegal name. Immutable: any thread may use it.
     """
 
     template: str
-    """The template as it was given."""
+    """The template as the user wrote it."""
     fields: frozenset[str]
-    """The fields that occur: only these are looked up in ``render``."""
+    """The fields that occur in the template: `render` needs values for these only."""
     per_process: bool
     """Whether the name is the same for every record of one process."""
 
@@ -70,9 +71,10 @@ class StreamName:
         self.per_process = self.fields <= _FIXED_IN_A_PROCESS
 
     def render(self, values: Mapping[str, object]) -> str:
-        """Return the name for ``values``, which must have every key in ``fields``: always a legal stream name.
+        """Return the name for ``values``, always a legal one. ``values`` must have every key in ``fields``.
 
-        ``strftime`` is an aware UTC datetime. ``:`` and ``*`` become ``_``; a name over the limit is cut at its end.
+        The value of ``strftime`` is an aware datetime in UTC. ``:`` and ``*`` become ``_``. A name of more than 512
+        characters is cut at its end.
         """
         parts = []
         for literal, field, spec in self._pieces:
@@ -83,7 +85,7 @@ class StreamName:
 
 
 def _text(value: object, spec: str) -> str:
-    """Format ``value``; one that is not of its field's kind (``threadName`` may be None) is taken as it prints."""
+    """Format ``value``; if the format does not fit its type (``threadName`` may be None), return its ``str``."""
     try:
         return format(value, spec)
     except Exception as error:

@@ -1,8 +1,8 @@
-"""One call at a time for a handler: what `logging` promises to formatters, and to a handler's own `emit` and `format`.
+"""One call at a time: `logging` promises to formatters, and to a subclass's `emit` and `format`, never to overlap.
 
-Owns: the lock for it, and which formatters do without. Must not know: what is called, and what comes of it.
+Owns: the lock that keeps this promise, and which formatters do not need it. Must not know: what the call does.
 
-`logging` keeps this promise with the handler's lock. That one cannot be used here: ``logging.shutdown`` holds it while
+`logging` keeps the promise with the handler's lock. That lock cannot be used here: ``logging.shutdown`` holds it while
 it waits for `flush` and `close`, which may take seconds.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import _thread
 import logging
-import os
 from collections.abc import Callable
 from threading import RLock
 from types import BuiltinFunctionType
@@ -22,11 +21,12 @@ from ..system.stdlib import getpid
 
 _Result = TypeVar("_Result")
 
-# A call that lasts longer than 5 seconds is waited for no more: what hangs must not hang the program with it.
+# After 5 seconds nobody waits for a call any longer: a formatter that hangs must not hang the whole program.
 _PATIENCE: Final = 5
-# How long a thread waits, in seconds, before it looks whether the others get on.
+# A thread that waits checks each second whether other calls were finished meanwhile.
 _LOOK_EVERY: Final = 1.0
-# How often a greenlet looks that shares its thread, and so the thread's lock, with the one that it waits for.
+# Greenlets of one thread own that thread's lock together, so that it cannot make one wait for the other. A greenlet
+# checks at this interval, in seconds, whether the other has finished.
 _POLL: Final = 0.01
 
 _STYLES: Final = (logging.PercentStyle, logging.StrFormatStyle, logging.StringTemplateStyle)
@@ -38,10 +38,10 @@ _METHODS: Final = ("format", "formatTime", "formatMessage", "formatException", "
 
 
 def needs_no_turn(formatter: Any) -> bool:
-    """True for exactly ``logging.Formatter``, as `logging` made it: it changes nothing but the record it is given.
+    """True for an unchanged ``logging.Formatter``: it changes only the record it is given, so its calls may overlap.
 
-    A derived class may keep something between calls. So may a function that somebody has put in the place of one of its
-    methods, for all formatters or for this one. A ``converter`` written in C, such as ``time.gmtime``, keeps nothing.
+    A subclass may keep state between calls. So may a function that replaces one of its methods, in the class or in this
+    object. A ``converter`` written in C, such as ``time.gmtime``, keeps no state.
     """
     if type(formatter) is not logging.Formatter:
         return False
@@ -51,20 +51,20 @@ def needs_no_turn(formatter: Any) -> bool:
         and type(style) in _STYLES
         and vars(style).keys() <= _STYLE_ATTRIBUTES
         and type(formatter.converter) is BuiltinFunctionType
-        # A wrapper may have the name and the module of what it wraps.
+        # The globals are compared because a wrapper may carry the name and the module of the function it wraps.
         and all(getattr(getattr(logging.Formatter, name), "__globals__", None) is vars(logging) for name in _METHODS)
     )
 
 
 class _Room:
-    """Where one call at a time is made."""
+    """One lock and the thread or greenlet that is in its call; a hung call is left behind in its own room."""
 
     __slots__ = ("entries", "lock", "next_room", "process", "who")
 
     def __init__(self) -> None:
-        # Re-entrant, and written in C: to take it and to become its owner is one step for a signal handler.
+        # An RLock is written in C: no signal handler can run between taking it and becoming its owner.
         self.lock: Any = RLock()
-        # The thread or greenlet in its call, as `get_ident` says at that time.
+        # The ident of the thread or greenlet that is in its call.
         self.who: int | None = None
         self.entries = 0
         self.process = getpid()
@@ -72,12 +72,12 @@ class _Room:
 
 
 class Turn:
-    """Lets threads, and greenlets, make their calls one after another. Nothing here waits for ever.
+    """Lets threads and greenlets make their calls one after another. No thread waits for ever.
 
-    Whoever is in a call goes straight in again: a formatter that logs, or a signal handler or a finalizer that
-    interrupts it and logs. A call that lasts longer than 5 seconds is overtaken by those that wait, as it may be
-    waiting for one of them. That is also the end of a lock that an exception of another thread's making (Ctrl-C between
-    two instructions) has left taken.
+    A thread that is in a call may make another one at once: a formatter may log, and so may a signal handler or a
+    finalizer that interrupts it. If a call lasts longer than 5 seconds, waiting threads go on without it, because it
+    may itself wait for one of them. The same rule helps if Ctrl-C came between two instructions and left the lock
+    taken.
     """
 
     def __init__(self) -> None:
@@ -85,42 +85,44 @@ class Turn:
         _turns.add(self)
 
     def start_over(self) -> None:
-        """Be free: at first, and in a forked child, where whoever was in a call in the parent is not there."""
+        """Forget who is in a call. In a forked child the parent's other threads do not exist."""
         self._room = _Room()
 
     def take(self, call: Callable[[logging.LogRecord], _Result], record: logging.LogRecord) -> _Result:
         """Return ``call(record)``, made while no other thread makes one."""
-        # Looked up late: gevent may have replaced it since this module was imported.
+        # Looked up at each call: gevent may have replaced `_thread.get_ident` after this module was imported.
         me = _thread.get_ident()
         room = self._room
         if room.who == me:
             return call(record)
         try:
-            # By position: naming the argument takes twice as long.
+            # `blocking` is given by position: a named argument would take twice as long.
             if not room.lock.acquire(False):
                 room = self._wait(room)
             elif room.who is not None:
-                # gevent was there last: another greenlet of this very thread is in its call, and so the lock is ours.
+                # gevent patched after the lock was made. Another greenlet of this thread is in its call: the lock is
+                # re-entrant for the thread, so it was granted to us too.
                 room.lock.release()
                 room = self._wait(room)
             room.who = me
             room.entries += 1
             return call(record)
         finally:
-            # It is not ours if an exception came while we waited: then it has an owner, or `release` refuses.
+            # An exception may have come while we waited. Then the lock is not ours: another thread owns it
+            # (`room.who`), or `release` raises RuntimeError.
             if room.who is None or room.who == me:
                 room.who = None
-                try:  # noqa: SIM105, near the end of the stack there is no room for a context manager
+                try:  # noqa: SIM105, a context manager needs another frame, and the stack may be almost used up
                     room.lock.release()
                 except RuntimeError:
                     pass
 
     def _wait(self, room: _Room) -> _Room:
-        """Wait until a room is free, enter it, and return it."""
+        """Wait until a room is free, enter it, and return it. After 5 seconds without progress, enter a new room."""
         entries, patience = room.entries, _PATIENCE
         while True:
             if room.process != getpid():
-                # Forked without Python's hooks, as by a server written in C.
+                # This process was forked without Python's fork hooks, as a server written in C does.
                 self.start_over()
             if room is not self._room:
                 room = self._room
@@ -131,18 +133,18 @@ class Turn:
             if room.entries != entries:
                 entries, patience = room.entries, _PATIENCE
             elif not patience:
-                # One step: all that wait go on to the same room.
+                # `setdefault` is atomic: all waiting threads move on to the same new room.
                 self._room = room.next_room.setdefault(0, _Room())
 
 
 def _enter(room: _Room) -> bool:
-    """Wait for a while until a room is free; False if that was not enough."""
+    """Wait up to a second until the room is free, and enter it; False if it was not free in time."""
     for _ in range(int(_LOOK_EVERY / _POLL)):
         if not acquire(room.lock, _LOOK_EVERY):
             return False
         if room.who is None:
             return True
-        # Another greenlet of this very thread, as above.
+        # Another greenlet of this thread is in its call: see `take`.
         room.lock.release()
         pause(_POLL)
     return False
@@ -152,10 +154,6 @@ _turns: Final[WeakSet[Turn]] = WeakSet()
 
 
 def start_over() -> None:
-    """Begin anew in a forked child."""
+    """Forget, in a forked child, who is in a call: the parent's other threads do not exist there."""
     for turn in list(_turns):
         turn.start_over()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=start_over)

@@ -1,1 +1,1 @@
-"""Threads, locks, clocks and stderr, as robust as a guest needs them; knows no event."""
+"""Threads, locks, clocks and stderr, safe for a library inside somebody else's process. Must not know: events, AWS."""

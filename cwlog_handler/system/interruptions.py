@@ -1,7 +1,8 @@
-"""Frames that run although nobody called them: finalizers and signal handlers, told by their shape.
+"""Recognises the frames of finalizers, signal handlers and callbacks that Python calls between two instructions.
 
-Must not know: why it is asked. Python calls these between two steps of whatever runs, on whatever thread: they belong
-to the program, even on a thread of ours. Nothing marks them as such, but each is called in a way of its own.
+Owns: how such a frame looks. Must not know: what the answer is used for. Python runs these functions on whatever thread
+is running, also on ours, but they belong to the program. Python does not mark them. They are recognised by their name
+or by their arguments.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import weakref
 from types import CodeType, FrameType
 from typing import Any, Final
 
-# As in `inspect`, which takes milliseconds to load.
+# inspect.CO_VARARGS. The module `inspect` takes milliseconds to import.
 _CO_VARARGS: Final = 0x04
 _FINALIZER: Final = "__del__"
 _WEAKREF_FINALIZE: Final = weakref.finalize.__call__.__code__
@@ -20,7 +21,7 @@ _COLLECTION_PHASES: Final = ("start", "stop")
 
 
 def is_interruption(frame: FrameType) -> bool:
-    """True for a finalizer, the callback of a weak reference or of the garbage collector, and a signal handler."""
+    """True if the frame is of a finalizer, a signal handler, or a callback of a weak reference or of the collector."""
     code = frame.f_code
     if code.co_name == _FINALIZER or code is _WEAKREF_FINALIZE:
         return True
@@ -30,27 +31,30 @@ def is_interruption(frame: FrameType) -> bool:
     if _finalizer_of(type(arguments[0])) is code:
         return True
     last = arguments[-1]
-    # The callback of a weak reference is given that reference, which is dead by then. (Types are compared, here and
-    # below, because isinstance may run code of the program's, which may log.)
+    # The callback of a weak reference gets that reference as its last argument, and the reference is dead by then.
+    # (Types are compared, here and below, because isinstance may run the program's code, which may log.)
     if issubclass(type(last), weakref.ref) and last() is None:
         return True
     if len(arguments) == 1:
         return False
     before = arguments[-2]
-    # A signal handler is given the frame that it interrupts, which is therefore the one below it. (A trace function is
-    # given that frame too, but as its first argument.)
+    # A signal handler gets a signal number and the frame that it interrupts. That frame is also the one below it in the
+    # stack. (A trace function gets that frame too, but as its first argument.)
     if last is frame.f_back and type(before) is int:
         return True
     return type(last) is dict and type(before) is str and before in _COLLECTION_PHASES
 
 
 def looks_like_one(record: logging.LogRecord) -> bool:
-    """True if a record that comes later, without its frames, names one of these as the function that logged it."""
+    """True if the function that logged this record has the name of a finalizer or is a signal handler.
+
+    For a record that is handled after its frames are gone.
+    """
     if record.funcName == _FINALIZER:
         return True
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        # An object is called by a method of its type.
+        # The handler may also be an object with __call__.
         code = _code_of(handler) or _code_of(vars(type(handler)).get("__call__"))
         if code is not None and (code.co_name, code.co_filename) == (record.funcName, record.pathname):
             return True
@@ -58,7 +62,7 @@ def looks_like_one(record: logging.LogRecord) -> bool:
 
 
 def _arguments(frame: FrameType) -> list[Any]:
-    """Return the positional arguments of a function that runs, as they are now."""
+    """Return the positional arguments of a running function, with their present values."""
     code = frame.f_code
     has_more = bool(code.co_flags & _CO_VARARGS)
     if not (code.co_argcount or has_more):
@@ -73,7 +77,8 @@ def _arguments(frame: FrameType) -> list[Any]:
 
 
 def _finalizer_of(kind: type) -> CodeType | None:
-    # `__del__ = close` has another name. Not getattr, for which a metaclass may run code of the program's.
+    # After `__del__ = close` the function's own name is "close", so the class is searched. getattr is not used: it may
+    # run the program's code in a metaclass.
     for base in kind.__mro__:
         if (function := base.__dict__.get(_FINALIZER)) is not None:
             return _code_of(function)
@@ -81,6 +86,6 @@ def _finalizer_of(kind: type) -> CodeType | None:
 
 
 def _code_of(function: Any) -> CodeType | None:
-    # Of a bound method it is the function's.
+    # A bound method passes `__code__` on from its function.
     code = getattr(function, "__code__", None)
     return code if isinstance(code, CodeType) else None

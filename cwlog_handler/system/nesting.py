@@ -1,14 +1,15 @@
-"""Records that are logged while another one is: by a formatter, by a ``__str__``, by what stderr is redirected into.
+"""Nested records: those logged while another record is being handled, by a formatter, a ``__str__`` or sys.stderr.
 
-Owns: which records are such, and two rules that end a recursion of them at once. Must not know: formats, queues.
+Owns: which records are nested, and two rules that end their recursion at once. Must not know: formats, queues.
 
-The first rule: a RecursionError goes up, as in the standard library, until it reaches the record that was logged first.
-There it ends, so that the program never sees it. Further in there is hardly any stack left. To deal with it there, and
-to let the formatter of a record further out go on, would double the work at each of a hundred levels.
+Rule 1: a RecursionError goes up, as in the standard library, to the record that was logged first. It ends there, so
+that the program never sees it. Deeper in the stack there is hardly any room left. Handling the error there would let
+each outer formatter go on, and so double the work at each of about a hundred levels.
 
-The second rule: while stderr is told of one failure, it is not told of those of the records that are logged by that.
+Rule 2: while one failure is being printed on stderr, failures of records that are logged by this printing are not
+printed.
 
-The stack itself says what is nested. To note it down would cost each record its time.
+The stack itself shows what is nested. Keeping a note instead would cost time for each record.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import sys
 from types import CodeType, FrameType
 from typing import Final
 
-# Two rounds or three of a recursion, at some seven calls each.
+# Lines of a traceback that are kept: two or three rounds of a recursion, with about seven calls each.
 _MOST_LINES: Final = 20
-# As measured with a client that is made for the first request: 150 calls within each other.
+# Frames that a request needs. Measured: the first request, which also makes the client, nests 150 calls.
 _FRAMES_OF_A_REQUEST: Final = 160
 
 _handle: CodeType
@@ -29,13 +30,13 @@ _handle_error: CodeType
 
 
 def know(handler: type[logging.Handler]) -> None:
-    """Take note of the class of handlers that this is about."""
+    """Remember the methods of the handler's class: their frames mark a record in the stack. Called once, at import."""
     global _handle, _emit, _handle_error
     _handle, _emit, _handle_error = (method.__code__ for method in (handler.handle, handler.emit, handler.handleError))
 
 
 def is_nested() -> bool:
-    """True if what runs here is done for a record that was logged while another one was being formatted or filtered."""
+    """True if the record being handled was logged while another record was being handled on this thread."""
     frame: FrameType | None = sys._getframe(1)
     records, is_in_emit = 0, False
     while frame is not None:
@@ -43,7 +44,7 @@ def is_nested() -> bool:
         if code is _emit:
             records, is_in_emit = records + 1, True
         elif code is _handle:
-            # `emit` has counted this record, if it was `handle` that called it.
+            # If `handle` called `emit`, the record has already been counted there.
             records, is_in_emit = records + (not is_in_emit), False
         if records > 1:
             return True
@@ -52,15 +53,15 @@ def is_nested() -> bool:
 
 
 def let_recursion_go_up(error: BaseException | None) -> None:
-    """Raise the exception that is being handled again, if it is a RecursionError that does not end here."""
+    """Raise ``error`` again if it is a RecursionError that must end further up (rule 1); else do nothing."""
     if isinstance(error, RecursionError) and is_nested() and (_came_through_a_record(error) or is_stack_short()):
         raise error
 
 
 def _came_through_a_record(error: BaseException) -> bool:
-    """Tell a recursion of records from one of something else, as of JSON in data that is a thousand levels deep."""
+    """True if the recursion went through records; False for any other, such as in JSON a thousand levels deep."""
     trace = error.__traceback__
-    # The first line is of where it is handled.
+    # The first entry is skipped: it is the frame that handles the error.
     while trace is not None and (trace := trace.tb_next) is not None:
         if trace.tb_frame.f_code is _emit or trace.tb_frame.f_code is _handle:
             return True
@@ -68,9 +69,9 @@ def _came_through_a_record(error: BaseException) -> bool:
 
 
 def complain(handler: logging.Handler, record: logging.LogRecord) -> None:
-    """Have `handleError` called for the exception that is being handled, as every handler does.
+    """Call `handler.handleError` for the exception that is being handled, as every `logging.Handler` does.
 
-    It may be the program's own, and raise: then it is meant to reach the program.
+    A subclass may override `handleError`. What it raises goes up to the program.
     """
     error = sys.exc_info()[1]
     let_recursion_go_up(error)
@@ -81,12 +82,12 @@ def complain(handler: logging.Handler, record: logging.LogRecord) -> None:
     try:
         handler.handleError(record)
     except RecursionError as another:
-        # What it prints of the record logs, too.
+        # Printing the record has itself logged records, and recursed.
         let_recursion_go_up(another)
 
 
 def _shorten(error: BaseException) -> None:
-    """Let a traceback end after the first lines: a hundred levels of the same are as many kilobytes of stderr."""
+    """Cut a traceback after its first lines: a hundred equal levels would print a hundred kilobytes on stderr."""
     trace = error.__traceback__
     for _ in range(_MOST_LINES):
         trace = trace and trace.tb_next
@@ -95,12 +96,12 @@ def _shorten(error: BaseException) -> None:
 
 
 def is_told_of_another() -> bool:
-    """True in a `handleError` for what was logged by another `handleError` further out."""
+    """True if the caller, a `handleError`, handles a record that another `handleError` further out has logged."""
     return _is_below(sys._getframe(2), _handle_error)
 
 
 def is_stack_short() -> bool:
-    """True if the program has recursed so far that a request made here would only meet a RecursionError."""
+    """True if the stack is so deep that a request made here would end in a RecursionError."""
     try:
         _recurse(_FRAMES_OF_A_REQUEST)
     except RecursionError:

@@ -1,19 +1,21 @@
-"""Which records are our own: all that is logged because of a call of ours, whoever's logger it is.
+"""Which records are our own: those that are logged because the handler makes a call, with whichever logger.
 
-Owns: which thread is in a call of ours, and when it was. Must not know: what is called.
+Owns: which threads are in a call of ours, and when they were. Must not know: what is called.
 
-While a thread makes a call of ours it runs nothing else. So what it logs is our own (botocore at DEBUG, tracing tools,
-hooks and audit hooks of the program's), and taking it would make each request cause another. But Python calls
-finalizers and signal handlers in between: theirs is the program's, and is taken. How they are told apart:
+While a thread makes a call of ours, it runs nothing else. What it logs meanwhile is our own record: botocore's at
+DEBUG, and those of tracing tools, hooks and audit hooks. They are not sent, because each request would cause another
+one. But Python also runs finalizers and signal handlers on this thread. Their records are the program's, and are sent.
+The two are told apart in this way:
 
-- A record that is being logged right now is looked for in the stack: it is the program's if a frame between it and the
+- The record is being logged right now: its stack is searched. It is the program's if a frame between the record and our
   call is an interruption (see `interruptions`), or if a garbage collection is going on.
-- A record that somebody kept and hands on later, maybe on another thread (QueueListener, MemoryHandler), is our own if
-  its thread was in a call of ours when it was made, unless a garbage collection went on at that time there, or its
-  function is a ``__del__`` or a signal handler.
+- The record was kept and is handed on later, maybe by another thread (QueueListener, MemoryHandler). It is our own if
+  its thread was in a call of ours when it was made. It is the program's nevertheless if that thread was in a garbage
+  collection at that time, or if the function that logged it is a ``__del__`` or a signal handler.
 
-What cannot be told: whose a record is that somebody made anew on another thread (loguru with ``enqueue=True``); and, of
-a record that was kept, that it was logged by what a signal handler called, or by a finalizer without a collection.
+Two cases cannot be told apart. One is a record that is made anew on another thread (loguru with ``enqueue=True``). The
+other is a kept record that was logged by a function which a signal handler called, or by a finalizer that ran without a
+garbage collection.
 """
 
 from __future__ import annotations
@@ -41,27 +43,28 @@ from .tracing import no_spans
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Of each thread so many times in a call are known, and collections. Threads whose only work are our calls need one.
+# For each thread this many calls and this many collections are remembered, as spans of time. A thread that makes only
+# our calls needs one span.
 _MOST_SPANS: Final = 1000
-# The system gives a number anew when a thread has ended, so there are few.
+# The system reuses the ident of a thread that has ended, so that there are seldom more.
 _MOST_THREADS: Final = 300
 
 _HANDLE: Final = logging.Logger.handle.__code__
 
 
 class _Times:
-    """Spans of time by the wall clock, as records have it, each from a beginning to an end; ascending."""
+    """Spans of time in ascending order, each from a beginning to an end: wall-clock seconds, like `record.created`."""
 
     __slots__ = ("_spans",)
 
     def __init__(self) -> None:
-        # One list, that a thread which asks never sees half changed.
+        # One list of pairs, so that another thread never reads a beginning without its end.
         self._spans: list[list[float]] = []
 
     def begin(self) -> None:
         now = _now()
         if self._spans and now < self._spans[-1][1]:
-            # The clock was set back, or an end was never said: what is known by it would hit the program's records.
+            # The clock was set back, or `end` was not called. The old spans would cover records of the program.
             self._spans = []
         if len(self._spans) >= _MOST_SPANS:
             del self._spans[: _MOST_SPANS // 2]
@@ -72,7 +75,7 @@ class _Times:
             self._spans[-1][1] = _now()
 
     def forget_open(self) -> None:
-        """Forget a span whose end was never said: nobody knows when it was."""
+        """Forget a span that never ended, because `end` was not called: its end is unknown."""
         if self.is_open:
             self._spans = self._spans[:-1]
 
@@ -81,29 +84,29 @@ class _Times:
         return bool(self._spans) and self._spans[-1][1] == inf
 
     def hold(self, instant: float) -> bool:
-        """True between a beginning and its end. Neither of them counts: where the clock stands, all are one."""
+        """True if ``instant`` is inside a span. Its ends are outside: with a frozen clock, all instants are equal."""
         spans = self._spans
         place = bisect_left(spans, [instant]) - 1
         return 0 <= place < len(spans) and instant < spans[place][1]
 
 
 class _Thread:
-    """What is known of a thread that makes, or made, calls of ours."""
+    """What we know about a thread that makes or has made calls of ours."""
 
     __slots__ = ("collections", "is_collecting", "is_in_call", "is_ours_alone", "spans", "taken")
 
     def __init__(self) -> None:
         self.is_in_call = False
         self.is_ours_alone = False
-        """True while it lives for our calls only: its life is one span."""
+        """True while the thread makes nothing but our calls: all that time is one span."""
         self.is_collecting = False
         self.spans = _Times()
         self.collections = _Times()
         self.taken: dict[tuple[int, int], logging.LogRecord] = {}
-        """What was handed on during the call, by record and handler; kept, as the numbers are given anew."""
+        """Records handed on during the call, by the ids of record and handler. Kept alive because ids are reused."""
 
     def break_off(self) -> None:
-        """Be in no call any more."""
+        """Note that the thread is in no call any more, although the call did not end in the usual way."""
         self.is_in_call = self.is_collecting = False
         self.taken.clear()
         if not self.is_ours_alone:
@@ -111,9 +114,9 @@ class _Thread:
 
 
 suspects: Final[dict[int | None, _Thread]] = {None: _Thread()}
-"""Threads whose records may be our own, by the ident that records have. To look here first saves most of the answer.
+"""Threads whose records may be our own, by `record.thread`. A record of any other thread needs no further check.
 
-None stands for the current thread, where ``logging.logThreads`` is off.
+The key None stands for the current thread: records have no ident if ``logging.logThreads`` is off.
 """
 
 
@@ -123,21 +126,22 @@ class _EveryThread:
 
 
 EVERY_THREAD: Final = _EveryThread()
-"""In the place of `suspects` where each caller makes its own call: all that is handed on meanwhile is looked at."""
+"""Used in place of `suspects` if each caller makes its own requests: then every record is checked."""
 
 
 def _now() -> float:
-    # As logging does it when a record is made: whatever a test has put in the place of the clock, both see it.
+    # Read as logging reads it for `record.created`: if a test has replaced time.time, both see the same time.
     return stdlib.from_program(lambda: float(time.time()), inf)
 
 
 def _current() -> int:
-    # As logging does it, and so not of `primitives`: where gevent patched late, records have the idents of greenlets.
+    # Read as logging reads it for `record.thread`. `primitives.get_ident` would differ if gevent patched later: records
+    # then have the idents of greenlets.
     return stdlib.from_program(threading.get_ident, 0)
 
 
 def own_call(function: Callable[P, R]) -> Callable[P, R]:
-    """Make of a function one that calls of ours are made in. It may call another one, and any thread may call it."""
+    """Decorate a function that makes calls of ours. It may call another such function; any thread may call it."""
 
     @wraps(function)
     def the_call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -151,7 +155,8 @@ def own_call(function: Callable[P, R]) -> Callable[P, R]:
             with no_spans():
                 return function(*args, **kwargs)
         finally:
-            # Last, and first above: while a span is open, what a signal handler logs here is looked for in the stack.
+            # `is_in_call` is set first above and cleared last here. So whenever a span is open, a signal handler's
+            # record is searched for in the stack, and is found to be the program's.
             thread.taken.clear()
             if not thread.is_ours_alone:
                 thread.spans.end()
@@ -160,13 +165,13 @@ def own_call(function: Callable[P, R]) -> Callable[P, R]:
     return the_call
 
 
-# Of every function that it makes: the mark of our calls in a stack.
+# The code object that all functions decorated by `own_call` share: it marks our calls in a stack.
 _THE_CALL: Final = own_call(_now).__code__
 
 
 @contextmanager
 def thread_of_calls() -> Iterator[None]:
-    """Say that the current thread does nothing but our calls for as long as the block runs."""
+    """Note that the current thread makes nothing but our calls while the block runs."""
     thread = _this_thread()
     thread.spans.begin()
     thread.is_ours_alone = True
@@ -178,21 +183,21 @@ def thread_of_calls() -> Iterator[None]:
 
 
 def start_thread(run: Callable[[], object]) -> None:
-    """Start a thread of ours. What an audit hook logs about it is our own, too: it would start another."""
+    """Start a thread of ours. What an audit hook logs about this is our own record: it must not start a thread, too."""
     ident = _current()
     is_known = ident in suspects
     try:
         own_call(start_native_thread)(run)
     finally:
         if not is_known:
-            # A thread of the program's, that logs on: each of its records would be looked at more closely.
+            # The current thread is the program's. If it stayed in `suspects`, each of its records would be checked.
             suspects.pop(ident, None)
 
 
 def is_our_own(record: logging.LogRecord) -> bool:
-    """True for what is logged because of a call of ours. Any thread, at any time after the record was made."""
+    """True if the record was logged because of a call of ours. Any thread may ask, also long after it was made."""
     if _is_from_another_process(record):
-        # A forked worker's threads may have the numbers of ours; its records come here through a queue.
+        # The record came through a queue from another process, where a thread may have the same ident as one of ours.
         return False
     current = _current()
     ident = current if record.thread is None else record.thread
@@ -201,13 +206,13 @@ def is_our_own(record: logging.LogRecord) -> bool:
         return _was_made_in_a_call(record, ident)
     logged, is_the_programs, call = _look_below(sys._getframe(1))
     if call is None and current == _native_ident():
-        # Ctrl-C has broken the call off before it could say that it was over.
+        # The thread counts as in a call, but its stack has none: Ctrl-C ended the call before it could note its end.
         here.break_off()
         return _was_made_in_a_call(record, ident)
     if logged is None:
         is_new = here.spans.hold(_made_at(record))
     else:
-        # Also one that somebody made of the one that is logged, as loguru does. What is older was kept until now.
+        # A new record is the one being logged, or a copy made of it, as loguru does. An older one was kept until now.
         is_new = record is logged or _made_at(record) >= _made_at(logged)
     if ident == current and is_new and call is not None:
         return not (is_the_programs or here.is_collecting)
@@ -217,15 +222,15 @@ def is_our_own(record: logging.LogRecord) -> bool:
 def _is_from_another_process(record: logging.LogRecord) -> bool:
     if record.process in (None, stdlib.getpid()):
         return False
-    # A test may have replaced it, and then records have its number.
+    # A test may have replaced os.getpid: then records have the number that this returns.
     return record.process != stdlib.from_program(os.getpid, record.process)
 
 
 def was_taken(record: logging.LogRecord, handler: logging.Handler) -> bool:
-    """True if the handler has taken this very record for the call that this thread makes, or since that began.
+    """True if the handler has already taken this record while this thread makes its present call.
 
-    Where a MemoryHandler fills up with what our call logs, while it hands on the record that we call for, it begins
-    anew, and hands on again what it has handed on already.
+    A MemoryHandler may hand on records to us, and we make a call for one of them. If what this call logs fills the
+    MemoryHandler again, it starts to hand on from the first record once more.
     """
     here = suspects.get(_current())
     if here is None or not here.is_in_call:
@@ -245,7 +250,7 @@ def _was_made_in_a_call(record: logging.LogRecord, ident: int) -> bool:
 
 
 def _look_below(frame: FrameType | None) -> tuple[logging.LogRecord | None, bool, FrameType | None]:
-    """Return which record is being logged, whether the program interrupted our call to do so, and our call's frame."""
+    """Search the stack: return the record being logged, whether an interruption logs it, and the frame of our call."""
     logged = None
     is_the_programs = False
     while frame is not None and frame.f_code is not _THE_CALL:
@@ -258,7 +263,7 @@ def _look_below(frame: FrameType | None) -> tuple[logging.LogRecord | None, bool
 
 def _is_being_taken(record: logging.LogRecord, handler: logging.Handler, frame: FrameType | None) -> bool:
     while frame is not None:
-        # A method of the handler's that is about this very record, whichever it is.
+        # Any method of this handler that has this record as an argument.
         names = frame.f_code.co_varnames
         if "record" in names and "self" in names:
             values = frame.f_locals
@@ -269,7 +274,7 @@ def _is_being_taken(record: logging.LogRecord, handler: logging.Handler, frame: 
 
 
 def _made_at(record: logging.LogRecord) -> float:
-    # A record made by hand may have anything, or nothing.
+    # A record made by hand may lack the attribute, or have a value that is no number.
     created = getattr(record, "created", None)
     return created if isinstance(created, (int, float)) else -inf
 
@@ -278,7 +283,7 @@ def _this_thread() -> _Thread:
     thread = _known(_current())
     greenlet = sys.modules.get("greenlet")
     if greenlet is not None and not thread.is_in_call:
-        # gevent or eventlet may patch while the call is being made: from then on records have this ident.
+        # gevent or eventlet may patch during this call. From then on records have the greenlet's id as their ident.
         suspects[id(greenlet.getcurrent())] = thread
     return thread
 
@@ -291,7 +296,7 @@ def _known(ident: int) -> _Thread:
                 if other is not None and not (old.is_in_call or old.spans.is_open):
                     suspects.pop(other, None)
         thread = suspects.setdefault(ident, _Thread())
-        # Once, whichever thread is first.
+        # `pop` succeeds once in a process: the first thread installs the callback.
         with suppress(IndexError):
             gc.callbacks.append(_to_install.pop())
     return thread
@@ -303,7 +308,8 @@ def _watch_collection(
     suspects: dict[int | None, _Thread] = suspects,
     current: Callable[[], int] = _current,
 ) -> None:
-    # Cheap, as it is called for every collection of the program's: some are known, few of them are in a call.
+    # Python calls this at the start and end of every garbage collection in the program, so it must be cheap: it returns
+    # at once unless the current thread is in a call of ours.
     try:
         thread = suspects.get(current())
         if thread is None or not thread.spans.is_open:
@@ -315,7 +321,7 @@ def _watch_collection(
             thread.is_collecting = False
             thread.collections.end()
     except Exception:
-        # At the interpreter's end the names above are gone; nobody is to read about it.
+        # At the interpreter's end module globals may be gone. Python would print an error of a callback on stderr.
         return
 
 
@@ -323,6 +329,6 @@ _to_install: Final = [_watch_collection]
 
 
 def forget_all() -> None:
-    """Start over in a forked child: its parent's threads are not there."""
+    """Forget all threads, in a forked child: the parent's other threads do not exist there."""
     suspects.clear()
     suspects[None] = _Thread()

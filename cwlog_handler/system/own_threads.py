@@ -1,6 +1,6 @@
-"""Which threads are ours at this moment: those that must not wait for what only they can do.
+"""Which threads deliver events at this moment. They must never wait for delivery: they would wait for themselves.
 
-Must not know: what the threads do, nor which records are ours (`own_calls`).
+Owns: the idents of these threads. Must not know: what the threads do, which records are ours (`own_calls`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _idents: set[int] = set()
 
 @contextmanager
 def own_thread() -> Iterator[None]:
-    """Count the current thread as ours for as long as the block runs; may be nested."""
+    """Count the current thread as ours while the block runs. Blocks may be nested."""
     ident = get_ident()
     if ident in _idents:
         yield
@@ -33,5 +33,5 @@ def is_own_thread() -> bool:
 
 
 def forget_all() -> None:
-    """Start over in a forked child: its parent's threads are not there."""
+    """Forget all threads, in a forked child: the parent's other threads do not exist there."""
     _idents.clear()

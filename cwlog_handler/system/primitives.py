@@ -1,9 +1,10 @@
-"""What threads are made of: of one kind for the life of the process, native or greenlets.
+"""Threads, locks, queues and sleep, all of one kind for the life of the process: native or greenlets.
 
-gevent or eventlet may replace all of this in the standard library, before this package is imported or after. Then
-native threads and greenlets would wait for each other with locks of either kind, some of them for ever. So the names
-are bound here, once: patched before, all of ours are greenlets; patched later, they stay the threads that they were.
-Which it is, gevent and eventlet are asked: tests replace the same names as they do.
+Owns: the choice of the kind. Must not know: what the threads do. gevent or eventlet may replace these parts of the
+standard library, before or after this package is imported. If we then used both kinds, native threads and greenlets
+would wait for each other's locks, some of them for ever. So each name is bound once, at import. If the library has
+patched before, all our threads are greenlets. If it patches later, our threads stay native. gevent and eventlet
+themselves are asked whether they have patched: a changed name is no proof, because tests replace the same names.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ __all__ = [
     "sleep",
 ]
 
-# How often a greenlet looks whether a native lock is free, which cannot wake it.
+# A native lock cannot wake a greenlet. The greenlet checks the lock at this interval, in seconds.
 _POLL: Final = 0.01
 
 
 def _has_patched(module: str) -> Callable[[float], None] | None:
-    """Return the sleep of the library that has replaced this module of the standard library; None if none has."""
+    """Return the sleep function of gevent or eventlet if it has patched this standard module; else None."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched(module):
         return _sleep_of("gevent")
-    # It knows this module by the name that it had in Python 2.
+    # eventlet uses Python 2's names: `thread` for `_thread`.
     eventlet = sys.modules.get("eventlet.patcher")
     if eventlet is not None and eventlet.is_monkey_patched(module.strip("_")):
         return _sleep_of("eventlet")
@@ -53,39 +54,39 @@ def _sleep_of(library: str) -> Callable[[float], None] | None:
 _sleep_of_greenlets: Final = _has_patched("_thread")
 
 if _sleep_of_greenlets is None:
-    # Where `queue` has them from: nobody replaces them there.
+    # `_queue` is where `queue` imports them from; nobody patches `_queue`.
     from _queue import Empty, SimpleQueue
 else:
     from queue import Empty, SimpleQueue
 
 sleep: Final = _sleep_of_greenlets or stdlib.sleep
-"""Sleep, for threads of ours and whoever does their work."""
+"""Sleep in seconds, on threads of ours and on a caller's thread that does their work."""
 
 
 def _late_sleep() -> Callable[[float], None] | None:
-    """Return how a greenlet sleeps while ours are native threads; None if it need not care."""
+    """Return the greenlets' sleep if the program uses greenlets but our threads are native; else None."""
     return None if _sleep_of_greenlets is not None else _has_patched("time") or _has_patched("_thread")
 
 
 def are_greenlets() -> bool:
-    """True where threads of ours are greenlets."""
+    """True if our threads are greenlets."""
     return _sleep_of_greenlets is not None
 
 
 def are_greenlets_late() -> bool:
-    """True where the program's threads are greenlets by now, and ours are native."""
+    """True if the program's threads are greenlets by now, and ours are native."""
     return _late_sleep() is not None
 
 
 def pause(seconds: float) -> None:
-    """Sleep on a thread of the program's, or in a greenlet, and let the others go on."""
+    """Sleep on one of the program's threads or greenlets, in seconds; other greenlets go on meanwhile."""
     (_late_sleep() or sleep)(seconds)
 
 
 def acquire(lock: LockType, timeout: float) -> bool:
-    """Acquire a lock of ours within so many seconds; False if that was not enough.
+    """Acquire a lock of ours; False if that takes longer than ``timeout`` seconds.
 
-    A greenlet that waits for a native thread lets the others go on meanwhile.
+    While a greenlet waits for a native thread, other greenlets go on.
     """
     timeout = min(max(0.0, timeout), TIMEOUT_MAX)
     late_sleep = _late_sleep()
@@ -93,7 +94,7 @@ def acquire(lock: LockType, timeout: float) -> bool:
         try:
             return lock.acquire(timeout=timeout)
         except RuntimeError:
-            # Python 3.15 refuses to wait while modules are torn down: no thread is there that could release it.
+            # Python 3.15 raises this while the interpreter shuts down: no thread exists that could release the lock.
             return False
     give_up = stdlib.monotonic() + timeout
     while not lock.acquire(blocking=False):
@@ -105,5 +106,5 @@ def acquire(lock: LockType, timeout: float) -> bool:
 
 
 def give_way() -> None:
-    """Let others run that wait for the GIL: they would get it only after the 5 ms of Python's switch interval."""
+    """Yield the GIL to waiting threads; otherwise they wait for Python's switch interval, 5 ms by default."""
     sleep(0)

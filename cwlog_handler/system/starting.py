@@ -1,14 +1,14 @@
-"""How a thread of ours is started: no signal of the process is delivered to it, and it can be seen to end.
+"""Starts our threads: the system delivers no signal of the process to them, and others can wait until they have ended.
 
-Must not know: what it does. Why it must be seen to end: see `subinterpreters`.
+Owns: blocked signals, and which of our threads are alive. Must not know: what a thread does.
+`process.subinterpreters` needs the wait: it explains why.
 """
 
 from __future__ import annotations
 
-# What `signal` wraps in Python, between whose lines Ctrl-C could come.
+# The C module below `signal`. The functions of `signal` itself are Python code: Ctrl-C could come between its lines.
 import _signal  # type: ignore[import-not-found]
 import _thread
-import os
 import signal
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator
@@ -18,28 +18,26 @@ from weakref import ref
 
 from .primitives import are_greenlets, sleep
 
-# How often to look whether threads have ended.
+# `wait_for_all` checks at this interval, in seconds.
 _BRIEFLY: Final = 0.001
 
 _of_this_thread: Final = _thread._local()
 
 
 class _Mark:
-    """Lives as long as a thread does, for which nothing else can be asked on every version of Python."""
+    """An object that lives exactly as long as its thread. Not every version of Python can tell when a thread ends."""
 
     __slots__ = ("__weakref__",)
 
 
 _alive: Final[set[ref[_Mark]]] = set()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_alive.clear)
 
 
 def _signals_to_block() -> set[Any]:
-    """Return the signals that threads of ours leave to the program's; none where there is no such thing, as on Windows.
+    """Return the signals that our threads block, so that the program's threads get them; none on Windows.
 
-    Not those that say what the thread itself has done wrong: blocked, they kill the process without a word of
-    faulthandler's. And a greenlet's thread is the program's.
+    Signals about a fault of the thread itself, such as SIGSEGV, are not blocked: blocked, they would kill the process
+    before faulthandler can print anything. None are blocked if ours are greenlets, which run on the program's thread.
     """
     if are_greenlets() or not hasattr(_signal, "pthread_sigmask"):
         return set()
@@ -53,9 +51,9 @@ _BLOCKED: Final = _signals_to_block()
 
 @contextmanager
 def signals_let_through() -> Iterator[None]:
-    """Block, on a thread of ours, no more than the main thread does: for a child process, which inherits it.
+    """On a thread of ours, block only what the main thread blocks: a child process started inside inherits that.
 
-    A signal that the program blocks from here on may still be delivered to this thread as long as the block runs.
+    While the block runs, a signal of the process may be delivered to this thread if the program blocks it only later.
     """
     before = _signal.pthread_sigmask(signal.SIG_BLOCK, ()) if _BLOCKED else set()
     if not _BLOCKED or not before >= _BLOCKED:
@@ -69,7 +67,7 @@ def signals_let_through() -> Iterator[None]:
 
 
 def _blocked_by_main_thread() -> set[int]:
-    # Only Linux tells; elsewhere most programs block none.
+    # Only Linux shows another thread's blocked signals. Elsewhere none are assumed, as in most programs.
     with suppress(Exception), open("/proc/self/status", encoding="ascii", errors="replace") as status:
         mask = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk:"))
         return {int(number) for number in _BLOCKED if mask >> (number - 1) & 1}
@@ -77,19 +75,20 @@ def _blocked_by_main_thread() -> set[int]:
 
 
 def start_thread(function: Callable[..., object], arguments: tuple[object, ...] = ()) -> None:
-    """Start a daemon thread to which no signal of the process is delivered.
+    """Start a daemon thread to which no signal of the process is delivered. Raises RuntimeError if that fails.
 
-    A signal that all threads of the program block, for a critical section or for sigwait, would be delivered to ours
-    otherwise, and end the process there. A thread inherits what its starter blocks; if it blocked them itself, a signal
-    could come before. Raises RuntimeError if no thread can be started.
+    The program may block a signal in all its threads, for a critical section or for sigwait. If ours did not block it,
+    the signal would be delivered to ours and could end the process. The signals are blocked here, in the starting
+    thread, because the new thread inherits that. If it blocked them itself, a signal could come before.
 
-    Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal handler may
-    hold, and waits for the new thread.
+    threading.Thread is not used. Its start() takes a lock of the threading module and waits for the new thread. A
+    signal handler that logs would hang there if the code it interrupted holds that lock.
     """
     if not _BLOCKED:
         _start(function, arguments)
         return
-    # Asked first: a signal handler that raises in the next call leaves the signals blocked.
+    # The mask is read by a call of its own: if a signal handler raised inside the call that also blocks, the signals
+    # would stay blocked and the old mask would be unknown.
     before = _signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         _signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
@@ -100,13 +99,14 @@ def start_thread(function: Callable[..., object], arguments: tuple[object, ...] 
 
 def _start(function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     mark = _Mark()
-    # Python clears what is local to a thread as the last thing of all, in C: no code of Python runs on it afterwards.
+    # The mark is stored in thread-local data. Python clears that last of all, in C: after the mark has gone, no Python
+    # code runs on the thread any more.
     is_alive = ref(mark, _alive.discard)
     _alive.add(is_alive)
     try:
         start_new_thread(_run, (mark, function, arguments))
     except BaseException:
-        # The error may be kept, and the mark with it.
+        # Removed here because somebody may keep the exception: its traceback would keep the mark alive.
         _alive.discard(is_alive)
         raise
 
@@ -117,7 +117,12 @@ def _run(mark: _Mark, run: Callable[..., object], arguments: tuple[Any, ...]) ->
     run(*arguments)
 
 
+def forget_all() -> None:
+    """Start over in a forked child: its parent's threads are not there."""
+    _alive.clear()
+
+
 def wait_for_all() -> None:
-    """Wait until each thread that was started here has ended, to the last of what Python does for it."""
+    """Wait, without a limit, until every thread started here has ended and Python has cleaned up after it."""
     while _alive:
         sleep(_BRIEFLY)

@@ -1,7 +1,7 @@
-"""No spans of our own calls, where the program is traced: each batch of records would be a trace, or part of one.
+"""Keeps our own requests out of the program's traces; otherwise each batch of records would appear as a span.
 
-Owns: what OpenTelemetry and X-Ray understand as "not this". Neither is a dependency: only where the program has loaded
-them are they spoken to, and whatever goes wrong with that is no reason not to deliver.
+Owns: how OpenTelemetry and X-Ray are told not to trace. Must not know: requests. Neither library is a dependency: each
+is used only if the program has loaded it. An error in one of them does not prevent delivery.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
-# OpenTelemetry's keys for "no instrumentation", as plain text for its older versions.
+# OpenTelemetry's keys for "no instrumentation". Older versions use them as plain text, newer ones as these attributes.
 _PLAIN_KEYS: Final = ("suppress_instrumentation", "suppress_http_instrumentation")
 _KEYS: Final = ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
 
 
 @contextmanager
 def no_spans() -> Iterator[None]:
-    """Have the tracing tools that the program uses leave out what this thread does inside."""
+    """Prevent the program's tracing tools from recording what this thread does inside the block."""
     with ExitStack() as stack:
         opentelemetry = sys.modules.get("opentelemetry.context")
         if opentelemetry is not None:
@@ -47,10 +47,10 @@ def _no_opentelemetry(module: Any) -> Iterator[None]:
 
 @contextmanager
 def _no_xray(recorder: Any) -> Iterator[None]:
-    """Put a segment that is not sampled in the place of the thread's own, or of the error that there is none."""
+    """Give this thread a segment that is not sampled while the block runs; without one, X-Ray would report an error."""
     entities = sys.modules["aws_xray_sdk.core.models.dummy_entities"]
-    # Private, as there is no other way to give back the subsegments that are open. Where tasks have segments of their
-    # own, another thread's would be changed.
+    # A private attribute: the public ones cannot restore the subsegments that are open. It must be thread-local. With
+    # X-Ray's AsyncContext, where each task has its own segment, this could change another thread's segment.
     local = recorder.context._local
     if type(local) is not threading.local:
         yield

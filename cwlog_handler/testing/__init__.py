@@ -4,12 +4,12 @@
 
     fake = FakeCloudWatchLogs()
     client = fake.client()                 # a real boto3 client, no network
-    fake.fail(throttle(), times=2)         # misbehave on order
+    fake.fail(throttle(), times=2)         # the next two puts are throttled
     ...
     assert fake.messages("my-group") == ["hello"]
 
-Owns the names that tests import. Must not know the handler: the fake has its own numbers, so that it
-can prove the handler's wrong.
+Owns: the names that tests import. Must not know: the handler. The fake has its own copy of the service's limits, so
+that it notices if the handler's are wrong.
 """
 
 from .answers import Answer, Refusal

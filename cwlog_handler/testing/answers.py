@@ -1,6 +1,6 @@
-"""What goes back over the wire: one answer, a success or a refusal, dressed as the service dresses it.
+"""One HTTP answer, a success or a refusal, in the same form as the real service's.
 
-Owns status, headers and body of an answer. Must not know which rule or which fault asked for it, nor how it travels.
+Owns: status, headers and body of an answer. Must not know: which rule or fault asked for it, how it is transmitted.
 """
 
 import json
@@ -16,8 +16,8 @@ ACCEPTED: Final = "accepted"
 class Answer:
     """One HTTP answer: ``status``, ``headers`` and ``body``.
 
-    ``code`` is "accepted" or the error code, for the ledger; it does not travel by itself. A body shorter than the
-    Content-Length header promises is an answer cut off on its way.
+    ``code`` is "accepted" or the error code. It is for the ledger only, and is not sent. If the body is shorter than
+    its Content-Length header says, the answer was cut off on its way.
     """
 
     status: int
@@ -27,15 +27,15 @@ class Answer:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the header promises more than the body holds."""
+        """Whether the body is shorter than its Content-Length header says."""
         return len(self.body) < int(self.headers["Content-Length"])
 
 
 class Refusal(Exception):
-    """The service says no, with an error ``code``, a ``message`` and an HTTP ``status``.
+    """The service refuses a request, with an error ``code``, a ``message`` and an HTTP ``status``.
 
-    ``members`` are extra members of the body, between ``__type`` and the message; ``message_key`` is the message's own
-    name there, which some of AWS's services spell with a capital.
+    ``members`` are more members of the JSON body, between ``__type`` and the message. ``message_key`` is the key of the
+    message: some AWS services write "Message" instead of "message".
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Refusal(Exception):
         self.message_key = message_key
 
     def answer(self) -> Answer:
-        """The refusal as it goes over the wire: ``__type`` first, the message last."""
+        """The refusal as an HTTP answer; in its body ``__type`` comes first and the message last."""
         body = {"__type": self.code, **self.members}
         if self.message is not None:
             body[self.message_key] = self.message
@@ -63,12 +63,12 @@ class Refusal(Exception):
 
 
 def success(output: Mapping[str, Any] | None) -> Answer:
-    """HTTP 200. Operations without an output shape (``None``) answer with an empty body, as the service does."""
+    """HTTP 200 with ``output`` as JSON. None, for an operation without output, gives an empty body, as in AWS."""
     return _service_answer(200, b"" if output is None else _compact(output), ACCEPTED)
 
 
 def foreign(body: bytes, content_type: str, code: str) -> Answer:
-    """HTTP 200 from something that is not the service: no request id."""
+    """HTTP 200 from something that is not the service, such as a proxy: it has no request id."""
     return Answer(200, {"Content-Type": content_type, "Content-Length": str(len(body))}, body, code)
 
 

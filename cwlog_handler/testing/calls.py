@@ -1,6 +1,6 @@
-"""What came in over the wire: the operation and its parameters, or why they cannot be read.
+"""Decodes a request: the operation and its parameters, or why they cannot be read.
 
-Owns decoding and the types of members. Must not know any rule about values, nor what is stored.
+Owns: decoding, and the types of members. Must not know: any rule about values, what is stored.
 """
 
 import json
@@ -15,10 +15,10 @@ from .answers import Refusal
 EVENT_OVERHEAD_BYTES: Final = 26  # PutLogEvents: "plus 26 bytes for each log event"
 MAX_LONG: Final = 2**63 - 1  # the model's "long"
 
-# A lone surrogate can only arrive as an escape: bytes that are not UTF-8 are refused before.
+# A lone surrogate can arrive only as a JSON escape, because bytes that are not UTF-8 are refused earlier.
 _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
-# Member types after botocore's model logs/2014-03-28.
+# The types of the members, from botocore's model logs/2014-03-28.
 _TYPES: Final[Mapping[str, Any]] = {
     "logGroupName": str,
     "logStreamName": str,
@@ -47,9 +47,9 @@ _TYPES: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the service understands it: ``operation``, its ``params``, ``wire_bytes``, the length of its body.
+    """One request as the service understands it: ``operation``, its ``params``, and its body's length, ``wire_bytes``.
 
-    ``problem`` is set when the body cannot be read. ``log_format`` is the header x-amzn-logs-format, if there is one.
+    ``problem`` is set if the body cannot be read. ``log_format`` is the header x-amzn-logs-format, if there is one.
     """
 
     operation: str
@@ -60,7 +60,7 @@ class Call:
 
     @classmethod
     def parse(cls, headers: Mapping[str, str], body: bytes) -> "Call":
-        """Read a request: the header x-amz-target names the operation, ``Logs_20140328.PutLogEvents``. Never raises."""
+        """Decode a request. Its header x-amz-target is the operation: ``Logs_20140328.PutLogEvents``. Never raises."""
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         log_format = headers.get("x-amzn-logs-format")
         try:
@@ -97,7 +97,7 @@ class Call:
 def _decode(body: bytes) -> dict[str, Any]:
     try:
         params = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # a ValueError is bad UTF-8 or bad JSON, the other too deep nesting
+    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8 or no JSON; RecursionError: nested too deeply
         raise _unreadable(f"The request body is not JSON in UTF-8: {error}") from error
     if not isinstance(params, dict):
         raise _unreadable("The request body is not a JSON object.")

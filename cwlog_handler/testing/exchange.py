@@ -1,7 +1,7 @@
-"""One request through the fake: written down, hit by a fault or not, answered.
+"""Takes a request through the fake: it is recorded, possibly hit by a fault, and answered.
 
-Owns the lock, the ledger and the order in which things happen to a request. Must not know rules, nor how a wire works:
-it tells the wire what is to happen on it.
+Owns: the lock, the ledger, and the order in which things happen to a request. Must not know: rules, how a wire works.
+It only says what has to happen on the wire.
 """
 
 import threading
@@ -24,22 +24,22 @@ class Wire(Protocol):
     """What can happen between client and service. Each method raises what ends the exchange on this kind of wire."""
 
     def hold(self, ticket: int, seconds: float) -> None:
-        """Keep the client waiting; raises if the client has given up meanwhile."""
+        """Keep the client waiting for ``seconds`` or until a release; raises if the client gives up meanwhile."""
 
     def reset(self) -> NoReturn:
         """Cut the connection."""
 
     def refuse(self) -> NoReturn:
-        """Behave as if nobody listened."""
+        """Behave as if no server listened on the port."""
 
 
 class Exchange:
-    """Takes requests from any number of threads and wires, one store behind them all.
+    """Takes requests from any number of threads and wires; all of them share one store.
 
-    ``changed`` is the one lock; it is notified after each request and each change from outside.
+    ``changed`` is the fake's only lock. It is notified after each request and after each change that a test makes.
     """
 
-    # Bound at import: a test that freezes time must not stop the rate limit's clock.
+    # Bound at import, so that a test that freezes time does not stop the clock of the rate limit.
     monotonic = staticmethod(time.monotonic)
 
     def __init__(self, service: Service, store: Store) -> None:
@@ -51,7 +51,7 @@ class Exchange:
         self._service = service
 
     def answer(self, headers: Mapping[str, str], body: bytes, wire: Wire) -> Answer:
-        """Handle one request; the names of its headers are in lower case. Raises what the wire raises."""
+        """Answer one request. The names in ``headers`` are in lower case. Raises what the wire raises."""
         call = Call.parse(headers, body)
         with self.changed:
             now = self.monotonic()
@@ -86,7 +86,7 @@ class Exchange:
             wire.refuse()
         if fault.answer is not None:
             answer = fault.answer(call)
-        assert answer is not None  # Fault sees to it
+        assert answer is not None  # Fault.__post_init__ has checked it
         if fault.ending is Ending.TRUNCATED:
             return replace(answer, body=answer.body[: len(answer.body) // 2])
         return answer

@@ -1,7 +1,6 @@
-"""FakeCloudWatchLogs: the one object that tests hold.
+"""FakeCloudWatchLogs: the object that tests use.
 
-Owns the public surface: settings, ways in, orders for faults, and looking at what happened. Must not know rules or
-wires.
+Owns: the public methods for settings, clients, faults, and looking at what happened. Must not know: rules, wires.
 """
 
 import time
@@ -24,13 +23,14 @@ from .server import Server
 from .service import Service
 from .store import LogGroup, Store, StoredEvent, Stream
 
-_LOOK_AGAIN_INTERVAL = 0.05  # seconds; predicates may look at more than the fake, whose changes notify at once
+# In seconds. Changes in the fake wake `wait_for` at once, but a predicate may also look at something else.
+_LOOK_AGAIN_INTERVAL = 0.05
 
 
 class FakeCloudWatchLogs:
-    """A strict stand-in for Amazon CloudWatch Logs that keeps everything in memory and misbehaves on order.
+    """A strict fake of Amazon CloudWatch Logs: it keeps everything in memory, and fails in the way that a test orders.
 
-    Every method may be called from any thread. Nothing is stored from a request that was refused.
+    Any thread may call every method. Nothing of a refused request is stored.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class FakeCloudWatchLogs:
         account_retention_days: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Start empty: no log groups.
+        """Make a fake without any log group.
 
-        ``sequence_tokens``: demand them as the service did until 2023; otherwise they are ignored and not given.
-        ``requests_per_second``: puts per stream in any window of one second; None is no limit.
-        ``max_event_bytes``: of one event, its 26 bytes included; 262_144 is the service before April 2025.
-        ``account_retention_days``: the account's own policy, which overrides the retention of each group;
-        PutRetentionPolicy succeeds all the same, without effect.
-        ``clock``: the service's epoch seconds, which decide what is too old or too new. The default is real time even
-        where freezegun freezes ``time.time`` later (time-machine freezes both); ``lambda: time.time()`` follows.
+        ``sequence_tokens``: require them, as the service did until 2023; otherwise they are ignored and not returned.
+        ``requests_per_second``: how many puts a stream accepts in any window of one second; None means no limit.
+        ``max_event_bytes``: the largest event, its 26 bytes included; 262_144 is the limit before April 2025.
+        ``account_retention_days``: the retention that the account's policy sets. It overrides that of each group:
+        PutRetentionPolicy succeeds, but has no effect.
+        ``clock``: returns the service's time in seconds since the epoch, which decides what is too old or too new. With
+        the default, freezegun does not freeze the fake (time-machine does); ``lambda: time.time()`` follows both.
         """
         self._store = Store(clock)
         intake = Intake(
@@ -66,28 +66,32 @@ class FakeCloudWatchLogs:
     # Ways in
 
     def client(self, config: Config | None = None) -> Any:
-        """A real boto3 "logs" client that ends in this fake: no socket, dummy keys, nothing read from the user's files.
+        """Return a real boto3 "logs" client whose requests go to this fake.
 
-        Calls are made once, without retries, unless ``config`` says otherwise.
+        It opens no socket, has dummy keys, and reads nothing of the user's environment and files. It does not retry
+        unless ``config`` says so.
         """
         return in_process_client(self._exchange, config)
 
     def start(self, port: int = 0) -> str:
-        """Serve over HTTP on 127.0.0.1 and return the URL to use as ``endpoint_url``; port 0 picks a free one."""
+        """Serve over HTTP on 127.0.0.1 and return the URL for ``endpoint_url``. Port 0 means any free port.
+
+        Raises RuntimeError if it is being served already.
+        """
         if self._server is not None:
             raise RuntimeError(f"The fake is being served already, at {self._server.url}: stop it first.")
         self._server = Server(self._exchange, port)
         return self._server.url
 
     def stop(self) -> None:
-        """Stop serving: all connections are closed and no thread is left. Nothing is forgotten; harmless if stopped."""
+        """Stop serving: close all connections and end all threads. The data stays. May be called more than once."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[str]:
-        """Serve over HTTP inside a ``with`` block; yields the URL."""
+        """Serve over HTTP inside a ``with`` block, which gets the URL."""
         url = self.start(port)
         try:
             yield url
@@ -107,11 +111,12 @@ class FakeCloudWatchLogs:
         stream: str | None = None,
         when: Callable[[Call], object] | None = None,
     ) -> None:
-        """Let a fault hit the next ``times`` requests, or all within ``seconds`` from now, or all until cleared.
+        """Let a fault hit the next ``times`` requests, or all requests of the next ``seconds``, or all until cleared.
 
-        Only requests of that operation, group and stream are meant; None means any. ``when`` looks at the request too:
-        ``lambda call: any("bad" in text for _, text in call.batch)`` makes some events bad. Orders queue up: a request
-        is hit by the oldest one that applies, so two orders of two faults give first the one, then the other.
+        Only requests of this operation, group and stream are hit; None means any. ``when(call)`` may choose further:
+        ``lambda call: any("bad" in text for _, text in call.batch)`` hits requests with a bad event. Several orders may
+        stand: the oldest one that applies hits the request. So two orders with ``times`` are carried out one after the
+        other.
         """
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, or None for no limit: {times!r}")
@@ -120,12 +125,12 @@ class FakeCloudWatchLogs:
             self._exchange.orders.add(Order(fault, times, until, operation, group, stream, when))
 
     def clear_faults(self) -> None:
-        """Behave from now on; requests that are held stay held until ``release()``."""
+        """Cancel all orders for faults. Requests that are held now stay held until ``release()``."""
         with self._changed:
             self._exchange.orders.clear()
 
     def release(self) -> None:
-        """Let go of all requests that are held now. Orders stay: what comes later is held as ordered."""
+        """Let all requests go on that are held now. Orders stay: later requests are held as ordered."""
         self._exchange.gate.release()
 
     # Looking at what happened
@@ -143,12 +148,12 @@ class FakeCloudWatchLogs:
             return {name: group.snapshot() for name, group in self._store.groups.items()}
 
     def streams(self, group: str) -> list[str]:
-        """The names of a group's streams, in the order they were made; empty if the group is not there."""
+        """The names of a group's streams in the order of their creation; empty if the group does not exist."""
         with self._changed:
             return list(self._streams(group))
 
     def events(self, group: str, stream: str) -> list[StoredEvent]:
-        """A stream's events by timestamp, then in order of ingestion; empty if the stream is not there."""
+        """A stream's events by timestamp, then in order of ingestion; empty if the stream does not exist."""
         with self._changed:
             found = self._streams(group).get(stream)
             return list(found.events) if found is not None else []
@@ -161,7 +166,7 @@ class FakeCloudWatchLogs:
             return [event.message for event in events]
 
     def busiest_second(self, group: str, stream: str) -> int:
-        """The most puts that arrived for a stream in any window of one second, throttled and failed ones included."""
+        """The highest number of puts that arrived for a stream in any window of one second, refused ones included."""
         return busiest_second(
             request.started
             for request in self.requests
@@ -169,9 +174,10 @@ class FakeCloudWatchLogs:
         )
 
     def wait_for(self, predicate: Callable[[], object], timeout: float = 30.0) -> bool:
-        """Wait until the predicate is true: asked again after each request and change, and now and then besides.
+        """Wait until the predicate is true; return False if it is not within ``timeout`` seconds.
 
-        It is asked on the calling thread, without any lock held. Returns False if ``timeout`` seconds ran out first.
+        It is called again after each request and each change, and at least every 0.05 s. It runs on the calling thread,
+        and no lock is held.
         """
         deadline = self._exchange.monotonic() + timeout
         while not predicate():
@@ -193,9 +199,9 @@ class FakeCloudWatchLogs:
         kms_key_id: str | None = None,
         log_group_class: str = "STANDARD",
     ) -> None:
-        """Make a log group with streams as if they had always been there; what exists already is left alone.
+        """Create a log group with streams directly, without a request. What exists already stays as it is.
 
-        Names and values are not checked. The rest is for a new group only.
+        Names and values are not checked. The keyword arguments apply only to a new group.
         """
         with self._changed:
             if group not in self._store.groups:
@@ -208,9 +214,9 @@ class FakeCloudWatchLogs:
             self._changed.notify_all()
 
     def put_elsewhere(self, group: str, stream: str, message: str, timestamp: int | None = None) -> None:
-        """Somebody else writes an event to an existing stream, which makes everybody's sequence token stale.
+        """Write an event to an existing stream as another client would: all known sequence tokens become stale.
 
-        ``timestamp`` is in epoch milliseconds, now by default.
+        ``timestamp`` is in milliseconds since the epoch; the default is now.
         """
         with self._changed:
             at = self._store.now_ms() if timestamp is None else timestamp
@@ -218,13 +224,13 @@ class FakeCloudWatchLogs:
             self._changed.notify_all()
 
     def delete_log_group(self, group: str) -> None:
-        """Somebody deletes a log group with all that is in it; KeyError if it is not there."""
+        """Delete a log group with everything in it, as another client would; KeyError if it does not exist."""
         with self._changed:
             del self._store.groups[group]
             self._changed.notify_all()
 
     def delete_log_stream(self, group: str, stream: str) -> None:
-        """Somebody deletes a log stream with all that is in it; KeyError if it is not there."""
+        """Delete a log stream with everything in it, as another client would; KeyError if it does not exist."""
         with self._changed:
             del self._store.groups[group].streams[stream]
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""Misbehaviour to order: what a fault is, and a constructor for each kind.
+"""Faults that a test can order: what a fault is, and a function for each kind.
 
-Owns the kinds of faults and the bodies that only faults answer with. Must not know when a fault strikes (orders) nor
-how it looks on a wire (transports).
+Owns: the kinds of faults, and the bodies of answers that only faults give. Must not know: when a fault happens
+(`orders`), how it looks on a wire (`inprocess`, `server`).
 """
 
 import math
@@ -16,7 +16,7 @@ from .store import ACCOUNT, REGION
 
 
 class Ending(Enum):
-    """How the exchange ends; the value of each says it in words."""
+    """How a request ends on the wire; each value describes it in words."""
 
     ANSWER = "the answer arrives whole"
     TRUNCATED = "the answer breaks off half-way, and so does the connection"
@@ -26,12 +26,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request instead of the usual: hold, process, hold, answer; each step can be left out.
+    """What happens to a request that is hit. The steps are: hold, process, hold, answer; each can be left out.
 
-    ``name`` stands in the request's ``answer``. ``commits``: the service processes the request, by its rules.
-    ``hold_before`` and ``hold_after`` are the seconds that the request is held before and after that, or until
-    ``FakeCloudWatchLogs.release()``. ``answer`` makes an answer in place of the service's own, and ``ending`` says how
-    much of it arrives. Faults are values:
+    ``name`` becomes the ``answer`` of the request in the ledger. ``commits``: the service processes the request by its
+    rules. ``hold_before`` and ``hold_after`` are how many seconds the request is held before and after this step;
+    ``FakeCloudWatchLogs.release()`` ends a hold earlier. ``answer`` makes an answer in place of the service's.
+    ``ending`` says how much of the answer arrives. A fault is an immutable value:
     ``dataclasses.replace(throttle(), hold_before=1.0)`` is a slow refusal.
     """
 
@@ -49,12 +49,12 @@ class Fault:
 
 
 def error(code: str, message: str, status: int = 400, *, after_commit: bool = False) -> Fault:
-    """Any error, word for word. ``after_commit``: the request is processed all the same."""
+    """Any error with this code and message. ``after_commit``: the request is processed nevertheless."""
     return _refusal(lambda _: Refusal(code, message, status=status), code, commits=after_commit)
 
 
 def throttle() -> Fault:
-    """ThrottlingException, as from the account's quota."""
+    """ThrottlingException, as if a quota of the account were used up."""
     return error("ThrottlingException", "Rate exceeded")
 
 
@@ -65,7 +65,7 @@ def server_error(
     *,
     after_commit: bool = False,
 ) -> Fault:
-    """The service is in trouble. ``after_commit``: the events are stored, and the client is told otherwise."""
+    """An error of the service itself, HTTP 5xx. ``after_commit``: the events are stored, but an error is returned."""
     return error(code, message, status, after_commit=after_commit)
 
 
@@ -78,7 +78,7 @@ def operation_aborted() -> Fault:
 
 
 def access_denied() -> Fault:
-    """AccessDeniedException for the operation and resource of the request; ``Message`` has a capital M, as in life."""
+    """AccessDeniedException for the request's operation and resource; the key is ``Message``, as in the service."""
     return _refusal(_access_denied, "AccessDeniedException")
 
 
@@ -88,12 +88,12 @@ def unrecognized_client() -> Fault:
 
 
 def expired_token() -> Fault:
-    """ExpiredTokenException: temporary credentials have run out."""
+    """ExpiredTokenException: the temporary credentials have expired."""
     return error("ExpiredTokenException", "The security token included in the request is expired")
 
 
 def clock_skew() -> Fault:
-    """InvalidSignatureException: the client's clock is more than five minutes slow."""
+    """InvalidSignatureException: the client's clock is more than five minutes behind."""
     return error(
         "InvalidSignatureException",
         "Signature expired: 20151120T200815Z is now earlier than 20151120T201846Z (20151120T202346Z - 5 min.)",
@@ -101,9 +101,10 @@ def clock_skew() -> Fault:
 
 
 def connection_refused() -> Fault:
-    """Nobody listens. In-process the client raises EndpointConnectionError.
+    """No server listens. With the client of ``FakeCloudWatchLogs.client`` this raises EndpointConnectionError.
 
-    Over HTTP an open port cannot refuse one request, so the connection is reset; stop the server for a true refusal.
+    Over HTTP an open port cannot refuse a single request, so the connection is reset. For a true refusal stop the
+    server.
     """
     return Fault("connection_refused", ending=Ending.REFUSED)
 
@@ -114,14 +115,14 @@ def reset_before_commit() -> Fault:
 
 
 def reset_after_commit() -> Fault:
-    """The request is processed, then the connection is cut: what was stored stays, the answer is lost."""
+    """The request is processed, then the connection is cut: the events are stored, but the answer is lost."""
     return Fault("reset_after_commit", commits=True, ending=Ending.RESET)
 
 
 def stall(seconds: float | None = None, *, after_commit: bool = False) -> Fault:
-    """The request is held for some seconds, or until ``release()`` if None, and then answered as usual.
+    """The request is held for ``seconds``, or until ``release()`` if None, and then answered as usual.
 
-    A client that gives up before the end has had its request processed only if ``after_commit``.
+    If the client gives up before that, the request is processed only with ``after_commit``.
     """
     hold = math.inf if seconds is None else seconds
     if after_commit:
@@ -130,22 +131,22 @@ def stall(seconds: float | None = None, *, after_commit: bool = False) -> Fault:
 
 
 def slow(seconds: float) -> Fault:
-    """The request is processed at once, and the answer takes its time."""
+    """The request is processed at once, but the answer comes ``seconds`` later."""
     return Fault("slow", commits=True, hold_after=seconds)
 
 
 def truncated_answer() -> Fault:
-    """The request is processed; half of the answer's body arrives, which today's botocore takes for a success."""
+    """The request is processed; only half of the answer's body arrives. Today's botocore takes that for a success."""
     return Fault("truncated_answer", commits=True, ending=Ending.TRUNCATED)
 
 
 def captive_portal() -> Fault:
-    """HTTP 200 with a page of HTML from something on the way: nothing reached the service."""
+    """HTTP 200 with an HTML page from a portal on the way: the request did not reach the service."""
     return Fault("captive_portal", answer=lambda _: foreign(_PORTAL_PAGE, "text/html", "captive_portal"))
 
 
 def empty_200() -> Fault:
-    """HTTP 200 with nothing in it, from something on the way: nothing reached the service."""
+    """HTTP 200 with an empty body from a proxy on the way: the request did not reach the service."""
     return Fault("empty_200", answer=lambda _: foreign(b"", "text/plain", "empty_200"))
 
 

@@ -1,6 +1,6 @@
 """The place where held requests wait.
 
-Owns the waiting and its end. Must not know why a request is held, nor what happens to it afterwards.
+Owns: the waiting and its end. Must not know: why a request is held, what happens to it afterwards.
 """
 
 import math
@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 
 class Gate:
-    """Holds requests for some time, until released, or until their wait has become pointless. Thread-safe."""
+    """Holds requests until their time is over, until they are released, or until waiting is pointless. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._releases = 0
 
     def ticket(self) -> int:
-        """What to wait with: a release after this call ends the wait, even if it comes before the wait begins."""
+        """Return a ticket for `wait`: a release after this call ends the wait, even if the wait has not begun yet."""
         with self._condition:
             return self._releases
 
     def wait(self, ticket: int, seconds: float, pointless: Callable[[], bool] = lambda: False) -> bool:
-        """Wait, for ever if ``seconds`` is infinite; returns whether a release ended it.
+        """Wait for ``seconds``, which may be infinite, or until a release; return whether a release ended the wait.
 
-        ``pointless`` is asked at the start and at each wake-up.
+        The wait also ends if ``pointless()`` is true: it is called at the start, at each release and each `wake_up`.
         """
         timeout = None if math.isinf(seconds) else seconds
         with self._condition:
@@ -31,12 +31,12 @@ class Gate:
             return self._releases != ticket
 
     def release(self) -> None:
-        """Let all requests go that are held now."""
+        """Let all requests go on that are held now."""
         with self._condition:
             self._releases += 1
             self._condition.notify_all()
 
     def wake_up(self) -> None:
-        """Make every waiting request ask again whether its wait is pointless."""
+        """Make every waiting request check again whether its wait is pointless."""
         with self._condition:
             self._condition.notify_all()

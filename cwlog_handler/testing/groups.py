@@ -1,6 +1,6 @@
-"""Log groups and log streams: making, describing, tagging and deleting them, and how long events are kept.
+"""Operations on log groups and streams: creating, describing, tagging, deleting, and setting the retention.
 
-Owns the rules of these operations. Must not know events' rules, transports, faults or the ledger.
+Owns: the rules of these operations. Must not know: rules about events, transports, faults, the ledger.
 """
 
 import fnmatch
@@ -55,18 +55,18 @@ def create_log_stream(store: Store, params: Params) -> None:
 
 
 def delete_log_group(store: Store, params: Params) -> None:
-    """DeleteLogGroup: the group goes with all its streams and events."""
+    """DeleteLogGroup: deletes the group with all its streams and events."""
     del store.groups[store.group(_group_of(params)).name]
 
 
 def delete_log_stream(store: Store, params: Params) -> None:
-    """DeleteLogStream: the stream goes with all its events."""
+    """DeleteLogStream: deletes the stream with all its events."""
     group_name, stream_name = _stream_of(params)
     del store.group(group_name).streams[store.stream(group_name, stream_name).name]
 
 
 def put_retention_policy(store: Store, params: Params) -> None:
-    """PutRetentionPolicy: only the listed numbers of days exist."""
+    """PutRetentionPolicy: only the numbers of days in RETENTION_DAYS are accepted."""
     constraints = Constraints()
     constraints.group_name(params.get("logGroupName"))
     if constraints.present(params.get("retentionInDays"), "retentionInDays"):
@@ -95,7 +95,7 @@ def tag_resource(store: Store, params: Params) -> None:
 
 
 def describe_log_groups(store: Store, params: Params) -> dict[str, Any]:
-    """DescribeLogGroups: by prefix or pattern, in the order of the names, up to 50 a page."""
+    """DescribeLogGroups: filtered by prefix or pattern, sorted by name, up to 50 groups a page."""
     prefix, pattern = params.get("logGroupNamePrefix", ""), params.get("logGroupNamePattern")
     if prefix and pattern:
         raise invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
@@ -106,7 +106,7 @@ def describe_log_groups(store: Store, params: Params) -> dict[str, Any]:
 
 
 def describe_log_streams(store: Store, params: Params) -> dict[str, Any]:
-    """DescribeLogStreams: by prefix, in the order of the names or of the last event, up to 50 a page."""
+    """DescribeLogStreams: filtered by prefix, sorted by name or by the last event's time, up to 50 streams a page."""
     group = store.group(group_identified_by(params))
     prefix, order = params.get("logStreamNamePrefix", ""), params.get("orderBy", "LogStreamName")
     constraints = Constraints()

@@ -1,6 +1,6 @@
-"""The way in without a network: a real boto3 client whose requests are answered before they would be sent.
+"""The way in without a network: a real boto3 client whose requests are answered just before they would be sent.
 
-Owns the client and what botocore raises when a connection fails. Must not know rules, faults or what is stored.
+Owns: the client, and what botocore raises when a connection fails. Must not know: rules, faults, what is stored.
 """
 
 import functools
@@ -21,7 +21,7 @@ from .exchange import Exchange
 from .gate import Gate
 from .store import REGION
 
-# What a session would take from the user's environment and files, set to nothing: no profile, no keys, no detours.
+# Overrides everything that a session would read from the user's environment and files.
 _NOTHING_FROM_THE_USER: Final = {
     "profile": None,
     "config_file": os.devnull,
@@ -31,7 +31,7 @@ _NOTHING_FROM_THE_USER: Final = {
 
 
 def in_process_client(exchange: Exchange, config: Config | None) -> Any:
-    """A boto3 "logs" client that opens no socket; ``config`` is laid over one attempt per call."""
+    """Return a boto3 "logs" client that opens no socket. It makes one attempt per call unless ``config`` says more."""
     core = _session()
     core.register_component("data_loader", _loader())
     session = boto3.session.Session(
@@ -40,18 +40,18 @@ def in_process_client(exchange: Exchange, config: Config | None) -> Any:
     one_attempt = Config(retries={"total_max_attempts": 1, "mode": "standard"})
     client = session.client(
         "logs",
-        endpoint_url=f"https://logs.{REGION}.amazonaws.com",  # said here, so that AWS_ENDPOINT_URL has no say
+        endpoint_url=f"https://logs.{REGION}.amazonaws.com",  # given here, so that AWS_ENDPOINT_URL has no effect
         verify=False,
         config=one_attempt.merge(config) if config is not None else one_attempt,
     )
-    # First, so that another stand-in that listens to all clients in the process does not answer instead.
+    # Registered first: another fake in this process, such as moto, may hook into all clients and would answer instead.
     client.meta.events.register_first("before-send.cloudwatch-logs", _Interceptor(exchange, _read_timeout(client)))
     return client
 
 
 def _session() -> botocore.session.Session:
     core = botocore.session.Session()
-    settings = core.get_component("config_store")  # the session's own setter takes None for "not set"
+    settings = core.get_component("config_store")  # used directly: for the session's own setter None means "not set"
     for name, value in _NOTHING_FROM_THE_USER.items():
         settings.set_config_variable(name, value)
     return core
@@ -59,7 +59,7 @@ def _session() -> botocore.session.Session:
 
 @functools.cache
 def _loader() -> Any:
-    """Return what reads the services' models, and keeps them: to read them anew would take most of a client's 50 ms."""
+    """Return the loader of the services' models, which caches them: loading takes most of the 50 ms of a client."""
     return _session().get_component("data_loader")
 
 
@@ -84,7 +84,7 @@ class _InProcessWire:
         self._patience = math.inf if read_timeout is None else read_timeout
 
     def hold(self, ticket: int, seconds: float) -> None:
-        """Wait in the client's own thread; raises ReadTimeoutError when its read timeout is over."""
+        """Wait on the client's own thread; raises ReadTimeoutError when the client's read time-out is over."""
         released = self._gate.wait(ticket, min(seconds, self._patience))
         if not released and seconds >= self._patience:
             raise ReadTimeoutError(endpoint_url=self._request.url, error=TimeoutError("Read timed out."))
@@ -118,7 +118,7 @@ def _text(header: str | bytes) -> str:
 
 
 def _bytes(body: Any) -> bytes:
-    """Return what botocore would send of a body of any of the kinds that it takes."""
+    """Return a request's body as bytes. botocore accepts bytes, text and files."""
     if hasattr(body, "read"):
         body = body.read()
     return body.encode() if isinstance(body, str) else bytes(body or b"")

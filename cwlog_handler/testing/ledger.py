@@ -1,6 +1,6 @@
-"""Which requests were made, and how each was answered.
+"""Records which requests were made, and how each was answered.
 
-Owns the list of requests. Must not know rules or faults. Not thread-safe: whoever owns it holds a lock.
+Owns: the list of requests. Must not know: rules, faults. Not thread-safe: its owner holds a lock.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,17 @@ UNANSWERED: Final = "unanswered"
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as it came in and as it was answered: ``operation``, ``group`` and ``stream``.
+    """One request: what was asked, and how it was answered.
 
-    ``number`` counts all requests from 1, ``started`` is the arrival in monotonic seconds. ``answer`` is "accepted", an
-    error code, or the name of the fault that was ordered; ``ordered`` says that it was a fault. ``events`` and
-    ``size_bytes`` (UTF-8 bytes + 26 each) count a put's batch, ``batch`` is that batch as sent, (timestamp in ms,
-    message), and ``sequence_token`` the token that it came with; ``wire_bytes`` is the length of the request's body and
-    ``stored`` how many of its events were stored. ``parameters`` are the members of the request, as retention, tags,
-    class and key, without the events. ``log_format`` is the header x-amzn-logs-format, such as "json/emf"; None without
-    it.
+    ``number`` counts all requests from 1. ``started`` is its arrival in monotonic seconds. ``parameters`` are its
+    members without the events: retention, tags, class, key and so on. ``wire_bytes`` is the length of its body.
+    ``log_format`` is its header x-amzn-logs-format, such as "json/emf", or None.
+
+    For a put, ``batch`` has the events as they were sent: (timestamp in ms, message). ``events`` is their number and
+    ``size_bytes`` their size as the service counts it: UTF-8 bytes plus 26 for each event. ``sequence_token`` is the
+    token in the request. ``stored`` is how many of the events were stored.
+
+    ``answer`` is "accepted", an error code, the name of a fault, or "unanswered". ``ordered`` is true for a fault.
     """
 
     number: int
@@ -49,7 +51,7 @@ class Ledger:
         self.requests: list[Request] = []
 
     def open(self, call: Call, now: float) -> int:
-        """Write down a request that has arrived; returns its number."""
+        """Add a request that has arrived at ``now`` (monotonic seconds); return its number."""
         number = len(self.requests) + 1
         parameters = {name: value for name, value in call.params.items() if name != "logEvents"}
         self.requests.append(
@@ -71,5 +73,5 @@ class Ledger:
         return number
 
     def amend(self, number: int, **changes: Any) -> None:
-        """Write down what became of a request."""
+        """Change fields of a recorded request: its answer, or how many events were stored."""
         self.requests[number - 1] = replace(self.requests[number - 1], **changes)

@@ -1,6 +1,6 @@
-"""Which request is hit by which fault.
+"""Decides which request is hit by which fault.
 
-Owns the standing orders. Must not know what a fault does, nor read a clock. Not thread-safe: its owner holds a lock.
+Owns: the standing orders. Must not know: what a fault does, clocks. Not thread-safe: its owner holds a lock.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,11 @@ from .faults import Fault
 
 @dataclass
 class Order:
-    """A fault for the requests that match: None matches all. ``until`` is in monotonic seconds, None is for ever."""
+    """A fault for all requests that match; in each field None matches every request.
+
+    ``times`` is how many more requests it hits; None means no limit. ``until`` is its end in monotonic seconds; None
+    means that it has no end.
+    """
 
     fault: Fault
     times: int | None
@@ -23,7 +27,7 @@ class Order:
     when: Callable[[Call], object] | None = None
 
     def applies_to(self, call: Call) -> bool:
-        """Whether the request is one of those meant."""
+        """Whether the order is for this request."""
         return (
             self.operation in (None, call.operation)
             and self.group in (None, call.group)
@@ -32,18 +36,18 @@ class Order:
         )
 
     def is_over(self, now: float) -> bool:
-        """Whether the order has been carried out as often, or stood as long, as was asked."""
+        """Whether the order has hit as many requests, or has lasted as long, as was asked for."""
         return self.times == 0 or (self.until is not None and now >= self.until)
 
 
 class Orders:
-    """Standing orders, the oldest first: each request is hit by the first one that applies, by one at most."""
+    """Standing orders, the oldest first. A request is hit by the first order that applies, and by no other."""
 
     def __init__(self) -> None:
         self._standing: list[Order] = []
 
     def add(self, order: Order) -> None:
-        """Queue an order behind those that stand."""
+        """Add an order behind the others."""
         self._standing.append(order)
 
     def clear(self) -> None:
@@ -51,7 +55,7 @@ class Orders:
         self._standing.clear()
 
     def fault_for(self, call: Call, now: float) -> Fault | None:
-        """The fault that hits this request; it counts as carried out."""
+        """Return the fault that hits this request, or None. The order then counts as carried out once more."""
         self._standing = [order for order in self._standing if not order.is_over(now)]
         for order in self._standing:
             if order.applies_to(call):

@@ -1,6 +1,6 @@
-"""Answers that come in pages: where a page begins and ends, and the token that leads to the next one.
+"""Answers in pages: where a page begins and ends, and the token that leads to the next one.
 
-Owns tokens and page limits. Must not know what the paged things mean.
+Owns: page tokens and page limits. Must not know: what the items are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Key = tuple[int, int]  # an event's place: timestamp, then order of ingestion
 
 
 def limit_of(params: Mapping[str, Any], maximum: int) -> int:
-    """The page limit asked for, or the maximum; refused outside of 1 to the maximum."""
+    """The page limit of the request, or ``maximum`` if it has none; refuses limits below 1 or above ``maximum``."""
     limit = int(params.get("limit", maximum))
     constraints = Constraints()
     constraints.within(limit, "limit", 1, maximum)
@@ -25,9 +25,9 @@ def limit_of(params: Mapping[str, Any], maximum: int) -> int:
 def page_of(
     found: Sequence[Item], params: Mapping[str, Any], maximum: int, size_of: Callable[[Item], int] = lambda _: 0
 ) -> tuple[Sequence[Item], dict[str, str]]:
-    """The page that the request's ``nextToken`` stands for, with ``nextToken`` for the following one if there is more.
+    """The page that the request's ``nextToken`` asks for, and the ``nextToken`` of the following page if there is one.
 
-    ``size_of`` gives an item's bytes, of which a page holds 1 MB; items without a size count for the limit only.
+    ``size_of`` returns an item's size in bytes; a page has at most 1 MiB. Without it, only the number of items counts.
     """
     token = params.get("nextToken", "0")
     if not token.isdecimal():
@@ -41,9 +41,9 @@ def page_of(
 def events_page(
     events: Sequence[StoredEvent], params: Mapping[str, Any]
 ) -> tuple[Sequence[StoredEvent], dict[str, str]]:
-    """GetLogEvents: a page of ordered events, and the tokens forward and backward from it.
+    """GetLogEvents: a page of ordered events, and the tokens of the next page forward and backward.
 
-    A token leads past the page that it came with; at the end it leads to itself, which is how readers know the end.
+    At the end of the stream the same token is returned again: this is how a reader notices the end.
     """
     limit, token = limit_of(params, MAX_PAGE_EVENTS), params.get("nextToken")
     forward = bool(params.get("startFromHead", False))
@@ -54,7 +54,7 @@ def events_page(
     page = _head(events, limit, _size_of) if forward else _head(events[::-1], limit, _size_of)[::-1]
     if page:
         first, last = page[0].key, page[-1].key
-    elif token is None or forward:  # what lies before the edge includes the event at the edge itself
+    elif token is None or forward:  # the backward token must lead to the event at the edge, too
         first, last = (edge[0], edge[1] + 1), edge
     else:
         first, last = edge, (edge[0], edge[1] - 1)

@@ -1,6 +1,6 @@
-"""PutLogEvents: which batch is taken, which part of it, and in what words it is refused.
+"""PutLogEvents: which batch is accepted, which events of it are stored, and with which message it is refused.
 
-Owns the rules of a put, in the order they are checked. Must not know transports, faults, rates or the ledger.
+Owns: the rules of a put, in the order in which they are checked. Must not know: transports, faults, rates, the ledger.
 """
 
 from bisect import bisect_left, bisect_right
@@ -26,7 +26,7 @@ Batch = Sequence[tuple[int, str]]
 
 
 class Intake:
-    """Takes batches into the store. Not thread-safe: whoever owns the store holds a lock."""
+    """Puts batches into the store. Not thread-safe: the owner of the store holds a lock."""
 
     def __init__(
         self, store: Store, *, sequence_tokens: bool, max_event_bytes: int, account_retention_days: int | None
@@ -37,7 +37,7 @@ class Intake:
         self._account_retention_days = account_retention_days
 
     def put(self, call: Call, request: int) -> dict[str, Any]:
-        """Store what is valid of the batch and return the answer's members; raises Refusal and then stores nothing."""
+        """Store the valid events of the batch; return the answer's members. If it raises Refusal, nothing is stored."""
         batch = _well_formed(call)
         self._check_sizes(call)
         _check_order(batch)
@@ -45,7 +45,7 @@ class Intake:
         messages = tuple(message for _, message in batch)
         if self._sequence_tokens:
             _check_token(stream, call.params.get("sequenceToken"), messages)
-        # PutAccountPolicy, API reference: an account's retention policy goes before that of a log group.
+        # PutAccountPolicy, API reference: an account's retention policy overrides that of a log group.
         retention_days = self._account_retention_days or self._store.group(call.group).retention_days
         valid, rejected = self._sift(batch, retention_days)
         if valid and valid[-1][0] - valid[0][0] > MAX_SPAN_MS:
@@ -67,7 +67,7 @@ class Intake:
                 raise invalid(f"Log event too large: {size} bytes exceeds limit of {self._max_event_bytes}")
 
     def _sift(self, batch: Batch, retention_days: int | None) -> tuple[Batch, dict[str, int]]:
-        """The valid part of a chronological batch, and ``rejectedLogEventsInfo`` about the rest."""
+        """Return the valid part of a chronological batch, and ``rejectedLogEventsInfo`` for the rest."""
         timestamps = [timestamp for timestamp, _ in batch]
         now_ms = self._store.now_ms()
         too_old_end = bisect_left(timestamps, now_ms - MAX_AGE_MS)
@@ -95,7 +95,7 @@ def _well_formed(call: Call) -> Batch:
         if not message or timestamp is None or timestamp < 0:
             _check_event(constraints, f"logEvents.{number}.member", timestamp, message)
     constraints.enforce()
-    return [(timestamp or 0, message or "") for timestamp, message in call.batch]  # neither is None any more
+    return [(timestamp or 0, message or "") for timestamp, message in call.batch]  # `or` is for the types: none is None
 
 
 def _check_event(constraints: Constraints, where: str, timestamp: int | None, message: str | None) -> None:
@@ -115,7 +115,7 @@ def _check_token(stream: Stream, token: str | None, messages: tuple[str, ...]) -
     if token == expected:
         return
     members = {} if expected is None else {"expectedSequenceToken": expected}
-    # A repeated batch is known by its messages alone: the real service was seen to accept other timestamps.
+    # A repeated batch is recognised by its messages alone: the real service ignored different timestamps when tested.
     if token is not None and token == stream.accepted_token and messages == stream.accepted_messages:
         raise Refusal(
             "DataAlreadyAcceptedException",

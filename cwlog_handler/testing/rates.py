@@ -1,6 +1,6 @@
 """How many puts a stream gets in a second: the limit, and the count afterwards.
 
-Owns the sliding window of one second. Reads no clock: it is handed monotonic seconds. Must not know what a put holds.
+Owns: the sliding window of one second. Must not know: clocks (it gets monotonic seconds), what a put contains.
 """
 
 from collections import deque
@@ -11,9 +11,9 @@ WINDOW: Final = 1.0  # seconds; older quota: "5 requests per second per log stre
 
 
 class RateLimit:
-    """Admits a number of puts per stream in any window of one second; None admits all.
+    """Admits at most ``requests_per_second`` puts for a stream in any window of one second; None admits all.
 
-    A put that was turned away does not count, so a stream recovers as soon as its client slows down.
+    A refused put does not count, so a stream recovers as soon as its client slows down.
     """
 
     def __init__(self, requests_per_second: int | None) -> None:
@@ -23,7 +23,7 @@ class RateLimit:
         self._admitted: dict[tuple[str, str], deque[float]] = {}
 
     def admits(self, group: str, stream: str, now: float) -> bool:
-        """Whether a put at ``now`` is within the limit; if so, it counts."""
+        """Whether a put at ``now`` (monotonic seconds) is within the limit. If so, it counts from then on."""
         if self._limit is None:
             return True
         admitted = self._admitted.setdefault((group, stream), deque(maxlen=self._limit))
@@ -34,7 +34,7 @@ class RateLimit:
 
 
 def busiest_second(arrivals: Iterable[float]) -> int:
-    """The most arrivals, in monotonic seconds, within any window of one second."""
+    """The highest number of arrivals in any window of one second; ``arrivals`` are monotonic seconds."""
     window: deque[float] = deque()
     most = 0
     for arrival in sorted(arrivals):

@@ -1,6 +1,6 @@
-"""GetLogEvents and FilterLogEvents: what a reader is shown.
+"""GetLogEvents and FilterLogEvents: which events a reader gets.
 
-Owns which events are asked for. Must not know how they came in, transports, faults or the ledger.
+Owns: the selection of events. Must not know: how events were stored, transports, faults, the ledger.
 """
 
 import re
@@ -34,7 +34,7 @@ def get_log_events(store: Store, params: Params) -> dict[str, Any]:
 def filter_log_events(store: Store, params: Params) -> dict[str, Any]:
     """FilterLogEvents: events of a group's streams in order; both ends of the time range are included.
 
-    Of filter patterns only plain terms are understood: every term must occur in the message.
+    Filter patterns may have only plain terms: every term must occur in the message. Others are refused.
     """
     group = store.group(group_identified_by(params))
     names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix", "")

@@ -1,7 +1,7 @@
-"""The service's own numbers and the form of its validation errors.
+"""The service's limits, and the form of its validation errors.
 
-Owns every limit with its source, and how a broken one is worded. Takes nothing from the package under test: a mistake
-there must not hide here. Must not know what is stored.
+Owns: every limit with its source, and the message for a broken one. Must not know: the handler, what is stored. The
+handler's own limits are not used here: a mistake in them would go unnoticed.
 """
 
 import re
@@ -45,13 +45,13 @@ RETENTION_DAYS: Final = (
 
 
 class Constraints:
-    """Collects broken constraints of one request, so that a single answer names them all, as the service does."""
+    """Collects the broken constraints of one request, so that one answer names them all, as the service does."""
 
     def __init__(self) -> None:
         self._violations: list[str] = []
 
     def present(self, value: Any, where: str) -> bool:
-        """A required member must be there. Returns whether it is, so that further checks can be left out."""
+        """A required member must be present. Returns whether it is, so that further checks can be left out."""
         if value is None:
             self._violations.append(f"Value null at '{where}' failed to satisfy constraint: Member must not be null")
         return value is not None
@@ -82,11 +82,11 @@ class Constraints:
             self._broken(value, where, f"Member must satisfy enum value set: [{listed}]")
 
     def group_name(self, value: str | None, where: str = "logGroupName") -> None:
-        """A log group's name must be there, 1 to 512 characters, and match the service's pattern."""
+        """A log group's name must be present, have 1 to 512 characters, and match the service's pattern."""
         self._name(value, where, GROUP_NAME_PATTERN)
 
     def stream_name(self, value: str | None, where: str = "logStreamName") -> None:
-        """A log stream's name must be there, 1 to 512 characters, without colon or asterisk."""
+        """A log stream's name must be present, have 1 to 512 characters, and contain no colon or asterisk."""
         self._name(value, where, STREAM_NAME_PATTERN)
 
     def enforce(self) -> None:
@@ -112,5 +112,5 @@ def invalid(message: str) -> Refusal:
 
 def _shown(value: Any) -> str:
     if isinstance(value, list | dict) and value:
-        return f"[{len(value)} members]"  # the service prints them all; ten thousand events help nobody
+        return f"[{len(value)} members]"  # the service prints all members, which may be ten thousand events
     return str(value)

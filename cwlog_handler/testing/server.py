@@ -1,6 +1,6 @@
-"""The way in over HTTP: a server on the loopback interface, and what a failing connection looks like there.
+"""The way in over HTTP: a server on the loopback interface, and how a failing connection looks there.
 
-Owns sockets and the threads that serve them. Must not know rules, faults or what is stored.
+Owns: sockets, and the threads that serve them. Must not know: rules, faults, what is stored.
 """
 
 import os
@@ -16,15 +16,15 @@ from .answers import Answer
 from .exchange import Exchange
 
 LOOPBACK: Final = "127.0.0.1"
-_STOP_CHECK_INTERVAL: Final = 0.02  # seconds that a stop may take to be noticed; idle cost is not measurable
-_HANG_LIMIT: Final = 10.0  # seconds; threads end at once when their socket is shut down, longer is a bug
+_STOP_CHECK_INTERVAL: Final = 0.02  # seconds until `stop` is noticed; the cost while idle is not measurable
+_HANG_LIMIT: Final = 10.0  # seconds; a thread ends at once when its socket is shut down, so a longer wait is a bug
 
-# l_onoff = 1, l_linger = 0: closing sends RST. The C struct has two ints, on Windows two shorts.
+# With l_onoff = 1 and l_linger = 0, closing a socket sends RST. The C struct has two ints, on Windows two shorts.
 _RESET_ON_CLOSE: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Server:
-    """Serves from construction until ``stop``; one thread accepts, one more serves each connection."""
+    """Serves from construction until ``stop``. One thread accepts connections; each connection has its own thread."""
 
     def __init__(self, exchange: Exchange, port: int) -> None:
         self._exchange = exchange
@@ -36,11 +36,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What to give a client as ``endpoint_url``."""
+        """The URL for a client's ``endpoint_url``."""
         return f"http://{LOOPBACK}:{self._listener.server_address[1]}"
 
     def stop(self) -> None:
-        """Close every connection, also those that are held or idle, and return when all threads have ended."""
+        """Close every connection, even if it is held or idle, and return when all threads have ended."""
         self._listener.shutdown()
         self._thread.join()
         self._listener.server_close()
@@ -50,13 +50,13 @@ class Server:
 
 
 class _ClientGone(Exception):
-    """There is nobody left to answer."""
+    """The client has closed the connection, so no answer is sent."""
 
 
 class _Listener(socketserver.TCPServer):
-    """One thread per connection; unlike the standard mix-in it can hang up on its clients."""
+    """Serves each connection on its own thread. Unlike socketserver's ThreadingMixIn it can close all connections."""
 
-    allow_reuse_address = os.name != "nt"  # there it would let two servers share a port
+    allow_reuse_address = os.name != "nt"  # on Windows it would let two servers share a port
     request_queue_size = 128
 
     def __init__(self, exchange: Exchange, port: int) -> None:
@@ -68,7 +68,7 @@ class _Listener(socketserver.TCPServer):
         super().__init__((LOOPBACK, port), _Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a new connection in a thread of its own."""
+        """Serve a new connection on its own thread."""
         thread = threading.Thread(target=self._serve, args=(request, client_address), name="fake-cloudwatch-client")
         thread.daemon = True
         with self._lock:
@@ -77,7 +77,7 @@ class _Listener(socketserver.TCPServer):
         self._threads = [*(earlier for earlier in self._threads if earlier.is_alive()), thread]
 
     def hang_up(self) -> None:
-        """Shut all connections down, which wakes whoever reads from them."""
+        """Shut down all connections, which wakes the threads that read from them."""
         with self._lock:
             for connection in self._connections:
                 _shut_down(connection)
@@ -89,14 +89,14 @@ class _Listener(socketserver.TCPServer):
             thread.join(_HANG_LIMIT)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is its own business; anything else is a bug worth a traceback."""
+        """Ignore an OSError, because a client may hang up; print the traceback of anything else: it is a bug."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
             self.finish_request(request, client_address)
-        except Exception:  # as in the standard mix-in: one connection's trouble is not the server's
+        except Exception:  # as in ThreadingMixIn: an error in one connection must not end the server
             self.handle_error(request, client_address)
         finally:
             with self._lock:
@@ -105,7 +105,7 @@ class _Listener(socketserver.TCPServer):
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """One keep-alive connection. Also the wire on which a fault takes place."""
+    """One keep-alive connection. It is also the `Wire` on which a fault happens."""
 
     protocol_version = "HTTP/1.1"
     server_version = "FakeCloudWatchLogs"
@@ -113,10 +113,10 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Listener
 
     def do_POST(self) -> None:
-        """Read one request, answer it."""
+        """Read one request and answer it."""
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
-        if len(body) < length:  # the client has gone before it had said all
+        if len(body) < length:  # the client has closed the connection before it had sent everything
             self.close_connection = True
             return
         try:
@@ -128,7 +128,7 @@ class _Connection(BaseHTTPRequestHandler):
         self._send(answer)
 
     def hold(self, ticket: int, seconds: float) -> None:
-        """Keep the client waiting, at most until the server stops; raises if the connection has ended meanwhile."""
+        """Keep the client waiting, at most until the server stops; raises if the client hangs up meanwhile."""
         self.server.exchange.gate.wait(ticket, seconds, lambda: self.server.is_stopping)
         if not self._client_is_there():
             raise _ClientGone
@@ -136,20 +136,20 @@ class _Connection(BaseHTTPRequestHandler):
     def reset(self) -> NoReturn:
         """Send RST."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.rfile.close()  # the socket is closed in earnest only when no file refers to it any more
+        self.rfile.close()  # the socket is really closed only when no file refers to it any more
         self.connection.close()
         raise _ClientGone
 
     def refuse(self) -> NoReturn:
-        """An accepted connection can no longer be refused: reset it."""
+        """Reset the connection: it has been accepted, and can no longer be refused."""
         self.reset()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header: the time of the service's clock."""
+        """Return the Date header, by the fake service's clock."""
         return super().date_time_string(self.server.exchange.store.now_ms() / 1000 if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
-        """Keep quiet: the ledger has it all."""
+        """Print nothing: the ledger records all requests."""
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -161,7 +161,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def _client_is_there(self) -> bool:
-        """Whether the peer has not closed; it sends nothing while it waits, so anything to read is the end."""
+        """Whether the client is still connected. It sends nothing while it waits: readable means that it has gone."""
         try:
             self.connection.settimeout(0)
             try:

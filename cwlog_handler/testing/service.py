@@ -1,6 +1,6 @@
-"""The service itself, without any wire: a readable request goes in, an answer comes out.
+"""The service itself, without any transport: it gets a decoded request and returns an answer.
 
-Owns the table of operations. Must not know transports, faults or the ledger. Not thread-safe: its owner holds a lock.
+Owns: the table of operations. Must not know: transports, faults, the ledger. Not thread-safe: its owner holds a lock.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[Store, Mapping[str, Any]], dict[str, A
 
 
 class Service:
-    """Answers requests out of a store, by the rules and nothing but the rules."""
+    """Answers requests from a store by the service's rules, without faults."""
 
     def __init__(self, store: Store, intake: Intake, rate: RateLimit) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class Service:
         self._rate = rate
 
     def answer(self, call: Call, request: int, now: float) -> Answer:
-        """The answer to one request; ``request`` is its number, ``now`` monotonic seconds. Never raises a Refusal."""
+        """Return the answer to a request. ``request`` is its number; ``now`` is in monotonic seconds. Never raises."""
         try:
             return success(self._output(call, request, now))
         except Refusal as refusal:

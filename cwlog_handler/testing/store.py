@@ -1,6 +1,6 @@
-"""What the service keeps: log groups, their streams and the events in them.
+"""What the service stores: log groups, their streams and the events in them.
 
-Owns the data and its order. Must not know requests, limits or faults. Not thread-safe: whoever owns it holds a lock.
+Owns: the data and its order. Must not know: requests, limits, faults. Not thread-safe: its owner holds a lock.
 """
 
 import bisect
@@ -19,10 +19,10 @@ REGION: Final = "us-east-1"
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """One stored event: its ``message``, and when it was. ``timestamp`` and ``ingestion_time`` are epoch milliseconds.
+    """One stored event. ``timestamp`` and ``ingestion_time`` are in milliseconds since the epoch.
 
-    ``request`` is the number of the request that brought it, 0 if it came from elsewhere; ``position`` counts stored
-    events in the order of their ingestion, from 1.
+    ``request`` is the number of the request that brought it, or 0 if ``put_elsewhere`` did. ``position`` numbers all
+    stored events in the order of their ingestion, from 1.
     """
 
     timestamp: int
@@ -33,21 +33,20 @@ class StoredEvent:
 
     @property
     def key(self) -> tuple[int, int]:
-        """Its place among the events: by timestamp, then in order of ingestion."""
+        """Sorts events by timestamp, then in order of ingestion."""
         return (self.timestamp, self.position)
 
     @property
     def size_bytes(self) -> int:
-        """Its size as the service counts it: UTF-8 bytes + 26."""
+        """The event's size as the service counts it: UTF-8 bytes plus 26."""
         return len(self.message.encode()) + EVENT_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True)
 class LogGroup:
-    """A log group as it is now: a snapshot for tests to look at.
+    """A snapshot of a log group, for tests to look at.
 
-    ``name``, ``tags``, ``kms_key_id`` and ``log_group_class`` are as it was made with, ``streams`` the names of its
-    streams. ``retention_days`` None: events never expire.
+    ``streams`` has the names of its streams. ``retention_days`` None means that events never expire.
     """
 
     name: str
@@ -60,19 +59,19 @@ class LogGroup:
 
 @dataclass
 class Stream:
-    """One log stream: its events in order, and the token the older API expects next (None before the first put)."""
+    """One log stream: its events in order, and the token that the older API expects next, None before the first put."""
 
     name: str
     created_ms: int
     events: list[StoredEvent] = field(default_factory=list)
     expected_token: str | None = None
-    accepted_token: str | None = None  # the one expected before that: what the last accepted put came with
-    accepted_messages: tuple[str, ...] = ()  # and the messages in that put
+    accepted_token: str | None = None  # the token of the last accepted put
+    accepted_messages: tuple[str, ...] = ()  # the messages of the last accepted put
 
 
 @dataclass
 class Group:
-    """One log group and its streams by name."""
+    """One log group, and its streams by name."""
 
     name: str
     created_ms: int
@@ -88,19 +87,19 @@ class Group:
         return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{self.name}"
 
     def snapshot(self) -> LogGroup:
-        """The group as an unchanging value."""
+        """The group as an immutable value."""
         return LogGroup(
             self.name, self.retention_days, dict(self.tags), self.kms_key_id, self.log_group_class, tuple(self.streams)
         )
 
 
 class Store:
-    """All log groups by name. ``clock`` gives the service's idea of epoch seconds."""
+    """All log groups by name. ``clock`` returns the service's time in seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.groups: dict[str, Group] = {}
         self._clock = clock
-        self.ingested = 0  # events stored so far, deleted ones included
+        self.ingested = 0  # the number of events stored so far, deleted ones included
         self._random = random.Random()
 
     def now_ms(self) -> int:
@@ -108,28 +107,28 @@ class Store:
         return int(self._clock() * 1000)
 
     def group(self, name: str) -> Group:
-        """The log group, or the service's refusal."""
+        """Return the log group; raises Refusal if it does not exist."""
         try:
             return self.groups[name]
         except KeyError:
             raise _not_found("log group") from None
 
     def stream(self, group_name: str, stream_name: str) -> Stream:
-        """The log stream, or the service's refusal: the group is looked up first."""
+        """Return the log stream; raises Refusal if its group or the stream does not exist."""
         try:
             return self.group(group_name).streams[stream_name]
         except KeyError:
             raise _not_found("log stream") from None
 
     def add_group(self, name: str) -> Group:
-        """Make a log group, or refuse because it is there."""
+        """Create a log group; raises Refusal if it exists."""
         if name in self.groups:
             raise _already_exists("log group")
         group = self.groups[name] = Group(name, self.now_ms())
         return group
 
     def add_stream(self, group_name: str, stream_name: str) -> Stream:
-        """Make a log stream, or refuse because it is there or its group is not."""
+        """Create a log stream; raises Refusal if it exists or its group does not."""
         group = self.group(group_name)
         if stream_name in group.streams:
             raise _already_exists("log stream")
@@ -137,20 +136,20 @@ class Store:
         return stream
 
     def append(self, stream: Stream, valid: Iterable[tuple[int, str]], sent: tuple[str, ...], request: int) -> None:
-        """Store the valid events, (timestamp in ms, message), of a batch with the messages ``sent``.
+        """Store the ``valid`` events of a batch, (timestamp in ms, message); ``sent`` has all messages of the batch.
 
-        The stream then expects a new sequence token.
+        After this the stream expects a new sequence token.
         """
         now_ms = self.now_ms()
         for timestamp, message in valid:
             self.ingested += 1
             event = StoredEvent(timestamp, message, now_ms, request, self.ingested)
-            bisect.insort(stream.events, event, key=attrgetter("timestamp"))  # behind its equals
+            bisect.insort(stream.events, event, key=attrgetter("timestamp"))  # behind events of the same timestamp
         stream.accepted_token, stream.accepted_messages = stream.expected_token, sent
         stream.expected_token = self._new_token()
 
     def _new_token(self) -> str:
-        return str(self._random.randrange(10**55, 10**56))  # 56 digits, as real ones; random, so that none is guessed
+        return str(self._random.randrange(10**55, 10**56))  # 56 digits, like real ones; random, so no test can guess it
 
 
 def _not_found(what: str) -> Refusal:

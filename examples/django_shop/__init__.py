@@ -1,1 +1,1 @@
-"""A Django project that logs to CloudWatch Logs: what matters is LOGGING in settings.py."""
+"""A Django project that logs to CloudWatch Logs. The part that matters is LOGGING in settings.py."""

@@ -1,6 +1,6 @@
-"""Django's settings: LOGGING is a dictConfig, which Django hands to logging when it starts.
+"""Django's settings: LOGGING is a configuration for dictConfig, which Django applies when it starts.
 
-The root logger takes the project's own records and Django's, such as ``django.request``.
+The root logger gets the project's own records and Django's, such as those of ``django.request``.
 """
 
 SECRET_KEY = "only for this example"
@@ -19,7 +19,7 @@ LOGGING = {
             "log_stream_name": "django/{machine_name}/{process_id}",
             "formatter": "line",
         },
-        # What goes wrong is to be seen where the program was started as well.
+        # Warnings and errors also appear on the terminal where the program was started.
         "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
     },
     "root": {"level": "INFO", "handlers": ["cloudwatch", "console"]},

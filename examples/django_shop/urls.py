@@ -1,4 +1,4 @@
-"""The project's one page."""
+"""The only page of the project."""
 
 import logging
 

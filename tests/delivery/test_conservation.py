@@ -4,8 +4,6 @@ The oracle: every record whose `put` returned is delivered once, or counted by r
 the order hold; once the faults stop, all that is left is delivered.
 """
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from cwlog_handler.core import outcomes
 
 from ..conftest import balanced
-from ..simulation import an_endpoint, simulated
+from ..simulation import VirtualTime, an_endpoint, simulated
 
 FAULTS = [
     outcomes.Throttled("ThrottlingException"),
@@ -65,16 +63,11 @@ STEPS = st.lists(
 @settings(max_examples=200)
 @given(STEPS, st.sampled_from([None, 5, 20]), st.randoms(use_true_random=False))
 def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, steps, max_count, random):  # noqa: C901
-    now = 1000.0
-
-    def sleep_until(instant):
-        nonlocal now
-        now = max(now, instant)
-
-    service = Service(lambda: now)
+    virtual = VirtualTime()
+    service = Service(virtual.monotonic)
     rounds = simulated(
         service,
-        lambda: now,
+        virtual.clock(),
         max_bytes=10**6,
         max_count=max_count,
         overflow=overflow,
@@ -83,9 +76,8 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
         event_bytes=60,
         requests_per_second=2,
         jitter=random.random,
-        sleep_until=sleep_until,
     )
-    created, texts = time.time(), {}
+    created, texts = virtual.time_of_day(), {}
     for action, value in steps:
         if action == "put":
             stream, length, level = value
@@ -93,7 +85,7 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
             texts[len(texts)] = text
             rounds.put(created, text, stream, level)
         elif action == "wait":
-            now += value
+            virtual.now += value
         else:
             service.faults.append(value)
         rounds.step()
@@ -104,7 +96,7 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
         if not rounds.stats().pending:
             break
         next_at = rounds.step()
-        now = max(now, next_at) if next_at is not None else now + 1.0
+        virtual.sleep_until(next_at if next_at is not None else virtual.now + 1.0)
     stats = rounds.stats()
     assert stats.pending == stats.pending_bytes == 0
     assert balanced(stats)

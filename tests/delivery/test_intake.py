@@ -12,7 +12,7 @@ from cwlog_handler.core import outcomes
 from cwlog_handler.delivery.rounds import HELPING
 
 from ..conftest import logged
-from ..simulation import Service, simulated
+from ..simulation import Service, VirtualTime, simulated
 
 DEBUG, INFO, ERROR = 10, 20, 40
 DOWN = outcomes.Unavailable("down", ambiguous=False)
@@ -22,8 +22,8 @@ class Program:
     """Simulated rounds, and records that come a millisecond apart; none of them is urgent."""
 
     def __init__(self, **options):
-        self.service, self.now, self.created = Service(), 1000.0, float(int(time.time())) - 3600
-        self.rounds = simulated(self.service, lambda: self.now, flush_level=100, **options)
+        self.service, self.time, self.created = Service(), VirtualTime(), float(int(time.time())) - 3600
+        self.rounds = simulated(self.service, self.time.clock(), flush_level=100, **options)
 
     def log(self, *texts, level=INFO, stream="s"):
         for text in texts:
@@ -32,13 +32,13 @@ class Program:
 
     def work(self, seconds=0.0):
         """Do rounds until nothing is to be done within so many seconds."""
-        end = self.now + seconds
+        end = self.time.now + seconds
         while True:
             at = self.rounds.step()
             if at is None or at > end:
                 break
-            self.now = max(self.now, at)
-        self.now = end
+            self.time.sleep_until(at)
+        self.time.sleep_until(end)
         self.rounds.step()
 
 

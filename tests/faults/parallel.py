@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cwlog_handler.aws.client import READ_TIMEOUT
+from cwlog_handler.aws.making import READ_TIMEOUT
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.retry import NO_DEADLINE, Deadline
 from cwlog_handler.delivery.senders import Senders
 
-from ..simulation import an_endpoint, simulated
-from .virtual import HALF_A_DAY
+from ..simulation import VirtualTime, an_endpoint, simulated
 
 # More rounds than any test needs; only something that never ends is stopped by it.
 ENDLESS = 100_000
@@ -49,21 +47,28 @@ class ParallelWorld:
     """Rounds whose time passes only in `wait`; ``weather`` says what becomes of a request that starts at an instant."""
 
     def __init__(self, weather: Callable[[float], Weather], jitter: Callable[[], float], is_inline=False, **options):
-        self.now = 1000.0
+        self._time = VirtualTime()
         self.requests: list[Request] = []
         self.connects: list[float] = []
         self.most_at_a_time = 0
         self.stored: dict[str, list[str]] = {}
         self._weather = weather
         self._endpoint = an_endpoint()
-        self._epoch = time.time() - HALF_A_DAY - self.now
         self._changed = threading.Condition()
         self._running = self._ended = 0
         self._parked: list[tuple[float, threading.Event]] = []
         self._is_inline = is_inline
         if not is_inline:
             options["senders"] = _Parking(self)
-        self._rounds = simulated(self, lambda: self.now, jitter=jitter, sleep_until=self._park, **options)
+        self._rounds = simulated(self, self._time.clock(sleep_until=self._park), jitter=jitter, **options)
+
+    @property
+    def now(self):
+        return self._time.now
+
+    @now.setter
+    def now(self, instant):
+        self._time.now = instant
 
     @property
     def free_senders(self):
@@ -128,7 +133,7 @@ class ParallelWorld:
 
     def log(self, text, stream="s", level=logging.INFO):
         """Log a record."""
-        self._rounds.put(self._epoch + self.now, text, stream, level)
+        self._rounds.put(self._time.time_of_day(), text, stream, level)
 
     def wait(self, seconds):
         """Let time pass, and do what is due meanwhile."""

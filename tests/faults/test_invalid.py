@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from cwlog_handler.testing import Call, FakeCloudWatchLogs, Fault, Refusal, error, throttle
+from cwlog_handler.testing import Call, Fault, Refusal, error, throttle
 
 from ..conftest import balanced
-from .virtual import World
+from .virtual import VirtualFake, World
 
 ENTITY = "1 validation error detected: Value at 'entity.keyAttributes' failed to satisfy constraint: Unknown key 'Team'"
 # Of the request as a whole, in the words of the service, of an endpoint that is not quite one, and of a proxy.
@@ -22,8 +22,8 @@ REFUSALS = {
 
 @pytest.fixture
 def unlimited():
-    """The fake without its limit of requests a second, whose clock is real."""
-    fake = FakeCloudWatchLogs(requests_per_second=None)
+    """The fake without its limit of requests a second, on the clock of its world."""
+    fake = VirtualFake()
     fake.create("g", "s")
     return fake
 

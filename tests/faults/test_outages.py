@@ -14,7 +14,7 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs, Fault, faults
 
 from ..conftest import balanced
-from .virtual import World, assert_full_rate_after, busiest_second, through_a_spell
+from .virtual import VirtualFake, World, assert_full_rate_after, busiest_second, through_a_spell
 
 # The rule: after the n-th failure in a row, a random part of min(10, 0.5 * 2**n) seconds. With a die that always shows
 # its most, these are the seconds at which requests start in half a minute, if each is answered at once.
@@ -47,8 +47,8 @@ WEATHER = {
 
 @pytest.fixture
 def unlimited():
-    """The fake with a stream, and without its limit of requests a second, whose clock is real."""
-    fake = FakeCloudWatchLogs(requests_per_second=None)
+    """The fake with a stream, and without its limit of requests a second, on the clock of its world."""
+    fake = VirtualFake()
     fake.create("g", "s")
     return fake
 

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from cwlog_handler.testing import FakeCloudWatchLogs, Refusal, faults
+from cwlog_handler.testing import Refusal, faults
 
 from ..conftest import balanced
 from .door import Door
-from .virtual import World, assert_full_rate_after, busiest_second, through_a_spell
+from .virtual import VirtualFake, World, assert_full_rate_after, busiest_second, through_a_spell
 
 # The slow lane: after the n-th failure in a row, a random part of min(60, 0.5 * 2**n) seconds. With a die that always
 # shows its most, these are the seconds at which requests start in half a minute.
@@ -25,8 +25,8 @@ REFUSALS = {
 
 @pytest.fixture
 def unlimited():
-    """The fake without its limit of requests a second, whose clock is real."""
-    return FakeCloudWatchLogs(requests_per_second=None)
+    """The fake without its limit of requests a second, on the clock of its world."""
+    return VirtualFake()
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from cwlog_handler.testing import FakeCloudWatchLogs, faults
+from cwlog_handler.testing import faults
 from tests.programs import python, started
 
-from .virtual import World, busiest_second
+from .virtual import VirtualFake, World, busiest_second
 
 NAMES = [f"s{number:02d}" for number in range(100)]
 OTHERS = NAMES[:42] + NAMES[43:]
@@ -53,7 +53,7 @@ def test_what_a_hundred_streams_wait_is_the_same_whether_one_of_them_is_refused_
     """Each request of the others starts as if the refused stream had had one request of its own in the line."""
 
     def starts(is_refused):
-        fake = FakeCloudWatchLogs(requests_per_second=None)
+        fake = VirtualFake()
         fake.create("g", *NAMES)
         if is_refused:
             fake.fail(faults.access_denied(), stream=BAD)
@@ -124,7 +124,7 @@ def test_a_stream_that_was_forgotten_keeps_within_its_rate(rate):
 
 def test_a_stream_with_records_in_back_off_is_not_forgotten(capsys):
     """However many names come and go, and for however long."""
-    fake = FakeCloudWatchLogs(requests_per_second=None)
+    fake = VirtualFake()
     fake.create("g", "refused", "fine")
     fake.fail(faults.access_denied(), stream="refused")
     world = World(fake)
@@ -140,7 +140,7 @@ def test_a_stream_with_records_in_back_off_is_not_forgotten(capsys):
 @pytest.mark.parametrize("pause", [1.0, 4000.0], ids=["known", "forgotten"])
 def test_a_stream_that_was_forgotten_finds_its_sequence_token_again(pause):
     """The token goes with the stream; the service tells it again, and nothing is doubled."""
-    fake = FakeCloudWatchLogs(sequence_tokens=True, requests_per_second=None)
+    fake = VirtualFake(sequence_tokens=True)
     world = World(fake)
     texts = []
     for number in range(5):

@@ -6,19 +6,19 @@ Half a minute of outage takes some milliseconds.
 from __future__ import annotations
 
 import logging
-import time
 from typing import NamedTuple
 
 from botocore.config import Config
 
 from cwlog_handler.aws.client import Client
+from cwlog_handler.aws.creation import Group
+from cwlog_handler.aws.making import Access
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.events import timestamp_ms
+from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..simulation import Service, an_endpoint, simulated
+from ..simulation import Service, VirtualTime, an_endpoint, simulated
 
-# Records are stamped half a day before now, so that hours may pass here without any coming from the future.
-HALF_A_DAY = 12 * 3600.0
 # More rounds than any test needs; only something that never ends is stopped by it.
 ENDLESS = 200_000
 
@@ -33,36 +33,50 @@ class Call(NamedTuple):
     outcome: outcomes.Outcome
 
 
+class VirtualFake(FakeCloudWatchLogs):
+    """A strict fake whose time of day is that of the world which talks to it.
+
+    Its limit of requests a second goes by the real clock, so there is none.
+    """
+
+    def __init__(self, **options):
+        self.time = VirtualTime()
+        super().__init__(clock=self.time.time_of_day, requests_per_second=None, **options)
+
+
 class World:
     """Rounds whose time passes only in `log`, `run` and `drain`. ``latency`` is what each request takes, seconds.
 
-    They log to a strict fake, or to a `Service` of their own.
+    They log to a `VirtualFake`, whose time passes along with theirs, or to a `Service` of their own.
     """
 
     def __init__(self, fake=None, *, batch_events=10, requests_per_second=5.0, jitter=lambda: 0.5, **options):
-        self.now = 1000.0
+        self._time = VirtualTime() if fake is None else fake.time
         self.latency = 0.02
         self.calls: list[Call] = []
-        self._epoch = time.time() - HALF_A_DAY - self.now
         self._endpoint = an_endpoint()
         self.service = Service()
         self._client = self.service if fake is None else a_client(fake)
         self._rounds = simulated(
             self,
-            lambda: self.now,
+            self._time.clock(),
             batch_events=batch_events,
             requests_per_second=requests_per_second,
             jitter=jitter,
-            sleep_until=self._sleep_until,
             **options,
         )
 
     @property
+    def now(self):
+        return self._time.now
+
+    @now.setter
+    def now(self, instant):
+        self._time.now = instant
+
+    @property
     def stats(self):
         return self._rounds.stats()
-
-    def _sleep_until(self, instant):
-        self.now = max(self.now, instant)
 
     # -- what the rounds see of the client -------------------------------------------------------------------------
 
@@ -83,7 +97,7 @@ class World:
     def log(self, text, level=logging.INFO, stream="s"):
         """Log a record, a millisecond after the one before; return its timestamp as the service will have it."""
         self.now += 0.001
-        created = self._epoch + self.now
+        created = self._time.time_of_day()
         self._rounds.put(created, text, stream, level)
         return timestamp_ms(created)
 
@@ -110,24 +124,9 @@ class World:
 
 
 def a_client(fake) -> Client:
-    """The handler's own client, over a boto3 client that ends in the fake and waits for an answer for a moment only.
-
-    The fake's clock is real, so its limit of requests a second is to be switched off.
-    """
-    return Client(
-        log_group_name="g",
-        region_name=None,
-        endpoint_url=None,
-        boto3_profile_name=None,
-        boto3_client=fake.client(Config(read_timeout=0.01)),
-        create_log_group=True,
-        create_log_stream=True,
-        log_group_retention_days=None,
-        log_group_tags=None,
-        log_group_kms_key_id=None,
-        log_group_class=None,
-        say=lambda cause, text: None,
-    )
+    """The handler's own client, over a boto3 client that ends in the fake and waits for an answer for a moment only."""
+    access = Access(boto3_client=fake.client(Config(read_timeout=0.01)))
+    return Client(access, Group("g"), say=lambda cause, text: None)
 
 
 def busiest_second(starts):

@@ -3,7 +3,6 @@
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.system import own_calls
 from cwlog_handler.testing import faults
 
 
@@ -67,36 +66,3 @@ def test_ctrl_c_during_a_call_on_the_callers_thread_is_raised_and_wedges_nothing
         logger.info("one")
     logger.info("two")
     assert client.stored == ["one", "two"]
-
-
-def test_where_no_thread_can_be_started_the_caller_delivers(fake, logger, attach, monkeypatch):
-    """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
-
-    def start_new_thread(*_):
-        raise RuntimeError("can't start new thread")
-
-    handler = attach()
-    with monkeypatch.context() as patched:
-        patched.setattr(own_calls, "start_native_thread", start_new_thread)
-        logger.info("one")
-        assert fake.messages("g", "s") == ["one"]
-    logger.info("two")
-    assert handler.flush()
-    assert fake.messages("g", "s") == ["one", "two"]
-
-
-def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(fake, logger, attach, monkeypatch):
-    """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
-
-    def start_new_thread(*_):
-        raise RuntimeError("can't start new thread")
-
-    fake.fail(faults.throttle())
-    handler = attach(close_timeout=0.3)
-    with monkeypatch.context() as patched:
-        patched.setattr(own_calls, "start_native_thread", start_new_thread)
-        logger.info("one")
-    assert not handler.flush(0)
-    fake.clear_faults()
-    logger.info("two")
-    assert fake.wait_for(lambda: fake.messages("g", "s") == ["one", "two"], timeout=30)

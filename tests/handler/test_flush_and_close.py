@@ -79,7 +79,7 @@ def test_the_thread_ends_after_close_and_a_later_record_starts_it_again(fake, lo
     handler = attach()
     logger.info("before")
     handler.close()
-    assert fake.wait_for(lambda: not handler._flusher._has_thread)
+    assert fake.wait_for(lambda: not handler._flusher.driver.has_thread)
     logger.info("after")
     # Not flush(), which would wake the thread in any case.
     assert fake.wait_for(lambda: len(fake.messages("g", "s")) == 2)

@@ -4,14 +4,6 @@ import logging
 import logging.config
 
 
-def test_a_forked_child_forgets_the_parents_client_too(attach, monkeypatch):
-    """F27: else both processes read from the same sockets."""
-    flusher, calls = attach()._flusher, []
-    monkeypatch.setattr(flusher._client, "start_over", lambda: calls.append("client"))
-    flusher.start_over()
-    assert calls == ["client"]
-
-
 def test_a_child_that_was_forked_without_pythons_hooks_starts_over_too(fake, logger, attach, monkeypatch):
     """F27: uWSGI forks in C; the first record tells by its process id."""
     handler = attach(send_interval=3600)

@@ -56,8 +56,8 @@ def test_a_second_signal_is_obeyed_at_once(fake, start):
 def test_process_1_of_a_container_does_not_die_of_it_and_goes_on_as_it_was(fake, run):
     """The kernel drops the signal there; the program may be stopped in some other way, and logs until then."""
     source = """
-    import cwlog_handler.process.runtimes as hosts
-    hosts.kill = lambda *_: None
+    import cwlog_handler.process.signals as signals
+    signals.kill = lambda *_: None
     log.info("before")
     signal.raise_signal(signal.SIGTERM)
     log.info("after")

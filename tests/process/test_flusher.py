@@ -8,7 +8,11 @@ from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.core.shedding import Bounds
 from cwlog_handler.delivery.rounds import Rounds
-from cwlog_handler.process.flusher import Flusher, monotonic
+from cwlog_handler.delivery.senders import Senders
+from cwlog_handler.process.driver import State
+from cwlog_handler.process.flusher import Flusher
+from cwlog_handler.system.clock import SYSTEM_CLOCK
+from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
 
@@ -16,11 +20,11 @@ class Client:
     """Refuses streams that are ``denied``, takes all others; notes the order of the calls."""
 
     def __init__(self):
-        self.calls, self.denied = [], {"denied"}
+        self.calls, self.denied, self.forks = [], {"denied"}, 0
         self.changed = threading.Condition()
 
     def start_over(self):
-        pass
+        self.forks += 1
 
     def connect(self, patience=None):
         return outcomes.Connected(f"endpoint-{id(self)}")
@@ -36,7 +40,8 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, clock=monotonic, use_thread=True):
+def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_thread=start_thread):
+    clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
     make_rounds = partial(
         Rounds,
         client,
@@ -52,16 +57,17 @@ def a_flusher(client, clock=monotonic, use_thread=True):
         clock=clock,
         jitter=lambda: 1.0,
         own_stream_name=lambda: "s",
-        sleep_until=lambda instant: None,
+        senders=Senders(inline=not use_thread, start_thread=start_thread),
     )
     return Flusher(
         client,
-        Notices(clock),
+        Notices(monotonic),
         make_rounds,
         log_group_name="g",
         send_interval=0.05,
         close_timeout=0.1,
         use_thread=use_thread,
+        start_thread=start_thread,
         clock=clock,
     )
 
@@ -105,7 +111,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
             now[0] += 60.0
             return outcomes.Accepted(None)
 
-    flusher = a_flusher(Slow(), clock=lambda: now[0], use_thread=False)
+    flusher = a_flusher(Slow(), monotonic=lambda: now[0], use_thread=False)
     flusher.put(time.time(), "m", "s", 20)
     assert flusher.stats().delivered == 1
     flusher.finish(now[0])
@@ -115,7 +121,7 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
 def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has(capsys):
     """F25: flush() as a program's last statement, and its exit, took twice what both may take together."""
     now = [1000.0]
-    flusher = a_flusher(Client(), clock=lambda: now[0])
+    flusher = a_flusher(Client(), monotonic=lambda: now[0])
     flusher.put(time.time(), "m", "denied", 20)
     assert not flusher.flush(0.1)
     assert flusher.deadline_from_now() == 1000.1  # its caller chose another time
@@ -136,3 +142,52 @@ def test_a_flush_that_has_worked_leaves_the_end_its_time():
     assert flusher.flush(60)
     assert flusher.flush(None)
     assert not flusher.has_just_flushed_in_vain
+
+
+class Threads:
+    """Starts threads of ours, once there are any."""
+
+    are_there = False
+
+    def start(self, run):
+        if not self.are_there:
+            raise RuntimeError("can't start new thread")
+        start_thread(run)
+
+
+def test_where_no_thread_can_be_started_the_caller_delivers():
+    """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
+    client, threads = Client(), Threads()
+    flusher = a_flusher(client, start_thread=threads.start)
+    flusher.put(time.time(), "one", "fine", 20)
+    assert client.calls == ["fine"]
+    assert flusher.driver.state is State.NO_MORE_THREADS
+    threads.are_there = True
+    flusher.put(time.time(), "two", "fine", 20)
+    assert flusher.driver.state is State.THREAD
+    assert flusher.flush(60)
+    assert client.calls == ["fine", "fine"]
+
+
+def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(capsys):
+    """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
+    client, threads = Client(), Threads()
+    flusher = a_flusher(client, start_thread=threads.start)
+    flusher.put(time.time(), "one", "denied", 20)
+    assert not flusher.flush(0)
+    client.denied.clear()
+    threads.are_there = True
+    tries = len(client.calls)
+    flusher.put(time.time(), "two", "fine", 20)
+    client.wait_for_calls(tries + 2)
+    assert sorted(client.calls[tries:]) == ["denied", "fine"]
+    assert flusher.flush(60)
+
+
+def test_a_forked_child_forgets_the_parents_client_too():
+    """F27: else both processes read from the same sockets."""
+    client = Client()
+    flusher = a_flusher(client)
+    assert client.forks == 0
+    flusher.start_over()
+    assert client.forks == 1

@@ -2,29 +2,26 @@
 
 import threading
 from math import inf
-from weakref import WeakSet
 
 import pytest
 
 from cwlog_handler.delivery.buckets import shared_bucket
-from cwlog_handler.process import lifecycle
+from cwlog_handler.process import forks, lifecycle
 from cwlog_handler.system.own_threads import is_own_thread, own_thread
 
 
-def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent(monkeypatch):
+def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent():
     """F27: a thread's number may be given again; a bucket's lock may be held for ever."""
-    monkeypatch.setattr(lifecycle, "_watched", WeakSet())
     bucket = shared_bucket("https://x", "g", "forked", 5)
     with own_thread():
-        lifecycle.start_over()
+        forks.start_over()
         assert not is_own_thread()
     assert shared_bucket("https://x", "g", "forked", 5) is not bucket
 
 
-def test_two_forks_at_once_leave_no_lock_behind(monkeypatch):
+def test_two_forks_at_once_leave_no_lock_behind():
     """F27: the one that waits in vain must not make the other forget to release: no client could be made any more."""
-    monkeypatch.setattr(lifecycle, "_WAITS", 0.01)
-    no_fork = lifecycle._NoFork()
+    no_fork = forks.NoFork(patience=0.01)
 
     def fork():
         no_fork.before_fork()
@@ -38,10 +35,9 @@ def test_two_forks_at_once_leave_no_lock_behind(monkeypatch):
     assert no_fork._lock.acquire(blocking=False)
 
 
-def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end(monkeypatch):
+def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end():
     """F27: credentials may take minutes to come, and a handler elsewhere has its own client to make."""
-    monkeypatch.setattr(lifecycle, "_WAITS", 0.01)
-    no_fork = lifecycle._NoFork()
+    no_fork = forks.NoFork(patience=0.01)
     with no_fork.held():
         with no_fork.held():
             entered = True
@@ -55,11 +51,11 @@ def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end(monkeypat
 
 
 class Finishing:
-    """A flusher that notes its deadline, and is interrupted."""
+    """A flusher that notes its deadline; the first of all that finish is interrupted."""
 
-    def __init__(self, finished, error=None):
+    def __init__(self, finished, errors):
         self._finished = finished
-        self._error = error
+        self._errors = errors
 
     def deadline_from_now(self):
         return 5.0
@@ -69,22 +65,23 @@ class Finishing:
 
     def finish(self, deadline):
         self._finished.append(deadline)
-        if self._error is not None:
-            raise self._error
+        if self._errors:
+            raise self._errors.pop()
 
 
-def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what_they_have_left(monkeypatch):
+def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what_they_have_left():
     """F25: a second handler would end without a word, and its thread would go on while modules are torn down."""
     finished = []
-    flushers = [Finishing(finished, KeyboardInterrupt()), Finishing(finished), Finishing(finished)]
-    monkeypatch.setattr(lifecycle, "_watched", flushers)
-    monkeypatch.setattr(lifecycle, "_has_finished", False)
+    flushers, interrupted = lifecycle.Flushers(), [KeyboardInterrupt()]
+    watched = [Finishing(finished, interrupted) for _ in range(3)]
+    for flusher in watched:
+        flushers.watch(flusher)
     with pytest.raises(KeyboardInterrupt):
-        lifecycle.finish_all()
+        flushers.finish_all()
     assert finished == [5.0, -inf, -inf]
 
 
-def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeypatch):
+def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for():
     """F25, F50: several handlers wait side by side at exit, each with tries of its own."""
     calls = []
 
@@ -99,8 +96,8 @@ def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for(monkeyp
         def finish(self, deadline):
             calls.append("finish")
 
-    flushers = [Watched(), Watched()]
-    monkeypatch.setattr(lifecycle, "_watched", WeakSet(flushers))
-    monkeypatch.setattr(lifecycle, "_has_finished", False)
-    lifecycle.finish_all()
+    flushers, watched = lifecycle.Flushers(), [Watched(), Watched()]
+    for flusher in watched:
+        flushers.watch(flusher)
+    flushers.finish_all()
     assert calls == ["deadline", "deadline", "begin", "begin", "finish", "finish"]

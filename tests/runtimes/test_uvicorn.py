@@ -74,7 +74,7 @@ def site(fake, tmp_path):
     """Start the application and wait until it serves; all its loggers reach the handler, and the terminal."""
 
     @contextmanager
-    def site(*arguments, **options):
+    def site(*arguments, is_configured_by_app=False, **options):
         handler = {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "formatter": "named"}
         config = {
             "version": 1,
@@ -86,10 +86,13 @@ def site(fake, tmp_path):
             },
             "root": {"handlers": ["cloudwatch", "terminal"], "level": "INFO"},
         }
-        (tmp_path / "app.py").write_text(textwrap.dedent(APP))
+        configure = f"import logging.config\nlogging.config.dictConfig({config!r})\n" if is_configured_by_app else ""
+        (tmp_path / "app.py").write_text(configure + textwrap.dedent(APP))
         (tmp_path / "log.json").write_text(json.dumps(config))
+        if not is_configured_by_app:
+            arguments = ("--log-config", "log.json", *arguments)
         port = free_port()
-        argv = [script("uvicorn"), "app:app", "--log-config", "log.json", "--port", str(port), *arguments]
+        argv = [script("uvicorn"), "app:app", "--port", str(port), *arguments]
         with fake.serve() as url, started(argv, url=url, cwd=tmp_path) as program:
             program.wait_for("Uvicorn running on")
             # With several workers it is said before the first of them listens.
@@ -173,3 +176,15 @@ def test_sigterm_is_a_graceful_stop_too(fake, site, workers):
         messages = fake.messages("g", served_by)
         assert from_the_app(messages) == ["app: starting", "app: loop 0", "app: stopping"], asked.program.output
         assert messages[-1] == f"uvicorn.error: Finished server process [{served_by}]"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2"), ("--reload",)], ids=" ".join)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_graceful_stop_delivers_all_of_an_application_that_configures_logging_itself(fake, site, arguments, number):
+    """F25: it is imported while uvicorn handles the signal, so the handler is not asked whether it may."""
+    with site(*arguments, is_configured_by_app=True, send_interval=600) as asked:
+        served_by = str(asked.get("/loop/0")["pid"])
+        asked.program.signal(number)
+        asked.program.wait()
+        messages = from_the_app(fake.messages("g", served_by)) if fake.groups else []
+        assert messages == ["app: starting", "app: loop 0", "app: stopping"], asked.program.output

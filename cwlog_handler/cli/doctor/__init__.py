@@ -1,4 +1,4 @@
-"""``doctor``: does this set-up deliver, and if not, why not? Each check with cause and way out, and the least policy.
+"""``doctor``: checks step by step whether a set-up delivers; shows cause and way out, and the least IAM policy.
 
 Owns: the command, its arguments, its exit status. Must not know: what is checked.
 """
@@ -22,7 +22,7 @@ from .unusable import Unusable
 
 _Say: TypeAlias = Callable[[str], None]
 
-# For each answer: the service takes some 10 ms, a far region some 300.
+# Seconds to wait for each answer. The service takes about 10 ms, a far region about 300 ms.
 _PATIENCE: Final = 5.0
 _HELP: Final = "check a set-up step by step, by sending one event"
 _EPILOG: Final = """\
@@ -31,7 +31,7 @@ never shown. Exit status: 0 all needed checks passed, 1 something has to be put 
 
 
 def add_to(commands: Any) -> None:
-    """Add the command to the parser's."""
+    """Add this command to the command line's parser."""
     parser = commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}.", epilog=_EPILOG)
     parser.set_defaults(run=run, parser=parser)
     parser.add_argument(
@@ -53,7 +53,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine what the arguments name, print what was found, return the exit status."""
+    """Check what the arguments name, print the findings, return the exit status: 0 all is well, 1 it is not."""
     options = handler_arguments.options_of(arguments)
     if options if arguments.config else "log_group_name" not in options:
         arguments.parser.error("give --log-group-name and other options of the handler, or --config FILE; not both")
@@ -82,7 +82,7 @@ def _reports(config: Path | None, options: dict[str, Any], patience: float, say:
 
 
 def _report(name: str | None, case: Case, say: _Say) -> dict[str, Any]:
-    """Examine one handler, saying each finding as it comes; return all of it as plain data."""
+    """Check one handler and pass each finding to ``say`` at once; return the whole report as plain data."""
     if name is not None:
         say(f"Handler {name!r}")
     lines, findings, policy = Lines(sys.stdout.encoding), [], None
@@ -103,10 +103,10 @@ def _is_unicode() -> bool:
 
 
 def _print(text: str) -> None:
-    # What the service or a file says may have characters that the terminal has not.
+    # Texts of the service or of a file may have characters that the terminal cannot show.
     encoding = sys.stdout.encoding or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
 
 
 def _keep_quiet(text: str) -> None:
-    """Say nothing."""
+    """Print nothing, in place of `_print`: with --json only the document is printed."""

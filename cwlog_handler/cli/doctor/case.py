@@ -1,6 +1,6 @@
-"""One handler under examination: its options, and what the checks have found out for those that follow.
+"""One handler under examination: its options, and what earlier checks have found out for later ones.
 
-Must not know: in which order checks are made, how they are shown.
+Owns: the values that checks share. Must not know: the order of the checks, how findings are shown.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ PUT: Final = "logs:PutLogEvents"
 
 @dataclass
 class Case:
-    """What is known. ``options`` are as they were given; ``known`` are all of them, once they have been found right.
+    """What is known about the handler. ``options`` are the options as the user gave them.
 
-    ``patience`` is how many seconds each step may wait for an answer.
+    ``known`` has all options, defaults included, after the check of the options has passed. ``patience`` is how many
+    seconds each step may wait for an answer.
     """
 
     options: Mapping[str, Any]
     patience: float
     loggers: tuple[str, ...] | None = None
-    """The loggers that have the handler, in a configuration file; None: there is no file to look in."""
+    """The loggers in the configuration file that use the handler; None if there is no file."""
     tags: list[Tag] = field(default_factory=list)
-    """What stands in the file behind tags that only the program's own loader understands."""
+    """YAML tags of the file that only the program's own loader understands, each with the text behind it."""
     of_its_class: tuple[str, ...] = ()
-    """Keywords in the file that only the class derived from ours takes: what becomes of them cannot be known."""
+    """Keywords in the file that only a subclass of our handler takes: doctor does not know what they do."""
     known: dict[str, Any] = field(default_factory=dict)
     region: str | None = None
     account: str | None = None
     credentials_problem: Finding | None = None
     client: Any = None
-    """The boto3 client, once it could be made."""
+    """The boto3 client; None until it has been made."""
     clock_ahead: float | None = None
-    """By how many seconds our clock is ahead of the service's."""
+    """How many seconds our clock is ahead of the service's; negative if it is behind, None if unknown."""
     calls: list[tuple[str, str | None]] = field(default_factory=list)
-    """The calls that the handler's own code made: operation, and error code if it failed."""
+    """The calls that the handler's own code has made: the operation, and its error code or None for success."""
     put_outcome: Outcome | None = None
     notes: list[str] = field(default_factory=list)
-    """What was left undone although the event was delivered."""
+    """Warnings of the handler's code about what was not done although the event was delivered."""
     marker: str = ""
     """The text of the event that was sent."""
     stream: str = ""
@@ -60,16 +61,19 @@ class Case:
 
     @property
     def call(self) -> Call:
-        """What all of this is about, as advice names it."""
+        """The call that the checks are about, in the form that `advice` takes."""
         return Call(PUT, self.group)
 
     @cached_property
     def session(self) -> Any:
-        """botocore's view of environment and configuration files; raises ProfileNotFound with its first question."""
+        """A botocore session, for its view of environment and configuration files.
+
+        Its methods raise ProfileNotFound if the profile does not exist.
+        """
         return botocore.session.Session(profile=self.known["boto3_profile_name"])
 
     @property
     def place(self) -> dict[str, Any]:
-        """What is known of the account and region, as an ARN has it."""
+        """Partition, region and account for an ARN; None for what is not known."""
         partition = getattr(getattr(self.client, "meta", None), "partition", None)
         return {"partition": partition or "aws", "region": self.region, "account": self.account}

@@ -1,6 +1,6 @@
-"""The handlers in a configuration of logging, as ``logging.config.dictConfig`` would take it.
+"""Finds our handlers in a configuration for ``logging.config.dictConfig``, without configuring anything.
 
-Owns: finding our handlers, and who uses them. Must not know: checks, how a file is read. Nothing is configured.
+Owns: finding our handlers, and the loggers that use them. Must not know: checks, how a file is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...handler import CloudWatchLogsHandler
 from . import files
 from .unusable import Unusable, said_by
 
-# What dictConfig itself takes of a handler's entry, before the rest becomes its keyword arguments.
+# Keys of a handler's entry that dictConfig uses itself. All others become keyword arguments of the handler.
 _OF_DICTCONFIG: Final = frozenset({"class", "()", "formatter", "filters", "."})
 
 _OURS: Final = "cwlog_handler.CloudWatchLogsHandler"
@@ -30,21 +30,21 @@ class _NotImported(Unusable):
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """One handler of the file: its name, its options, and the loggers (and handlers) that have it."""
+    """One handler of the file: its name, its options, and the loggers (and other handlers) that use it."""
 
     name: str
     options: Mapping[str, Any]
     users: tuple[str, ...]
     tags: list[files.Tag] = field(default_factory=list)
-    """The tags in the whole file that only the program's own loader understands."""
+    """The YAML tags of the whole file that only the program's own loader understands."""
     of_its_class: tuple[str, ...] = ()
-    """Keywords that only its class takes, which is derived from ours: left out of ``options``."""
+    """Keywords that only its class, a subclass of our handler, takes. They are left out of ``options``."""
 
 
 def handlers_in(path: Path) -> list[Configured]:
-    """Return every CloudWatchLogsHandler that the file configures, subclasses too; raises Unusable.
+    """Return every CloudWatchLogsHandler that the file configures, subclasses included; raises Unusable.
 
-    Classes and ``ext://`` values are imported, as dictConfig would.
+    Classes and ``ext://`` values are imported, as dictConfig does it.
     """
     contents = files.read(path)
     tables = list(_configurations(contents.documents))
@@ -64,9 +64,9 @@ def handlers_in(path: Path) -> list[Configured]:
 
 
 def _configurations(documents: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what has handlers, with its place: the whole of a document, or a part of it such as ``[logging]``.
+    """Yield each table that has handlers, with its place: a whole document, or a part of it such as ``[logging]``.
 
-    A part without a version is only taken where none has one: it may be about other handlers than logging's.
+    If some tables have a version, only those are taken: the others may be about other handlers than logging's.
     """
     found = [
         (where, table)
@@ -104,7 +104,7 @@ def _handlers_of(table: dict[str, Any], path: Path, tags: list[files.Tag], prefi
                 known = {option: value for option, value in options.items() if option not in own}
                 found.append(Configured(f"{prefix}{name}", known, _users(config, str(name)), tags, own))
         except _NotImported as problem:
-            # Another handler's, perhaps, whose package is only there where the program runs.
+            # It may be another handler's class, whose package is installed only where the program runs.
             not_imported.append(problem)
     _check_loggers(config, path)
     if not found and not_imported and not _is_for_watchtower(entries):
@@ -131,7 +131,7 @@ def _is_for_watchtower(entries: Mapping[str, Any]) -> bool:
 
 
 def _taken_by(kind: type) -> frozenset[str]:
-    """Return the keywords that a class derived from ours names, and ours does not."""
+    """Return the keywords that a subclass of our handler takes and our handler does not."""
     ours = inspect.signature(CloudWatchLogsHandler).parameters
     return frozenset(inspect.signature(kind).parameters) - frozenset(ours)
 
@@ -142,11 +142,11 @@ def _check_version(config: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_references(config: Mapping[str, Any], entry: Any, place: str) -> None:
-    """See that formatter and filters are there: dictConfig would stumble over it."""
+    """Raise Unusable if the handler's formatter or a filter is not defined: dictConfig would fail."""
     filters = entry.get("filters") or ()
     for kind, names in (("formatter", [entry.get("formatter")]), ("filter", filters)):
         for name in names:
-            # A filter may be an object, too.
+            # A filter may also be an object instead of a name.
             if isinstance(name, str) and name not in (config.get(f"{kind}s") or {}):
                 raise Unusable(f"{place}: there is no {kind} {name!r}", f"add it to '{kind}s', or correct the name")
 
@@ -177,7 +177,7 @@ def _class_of(configurator: Any, entry: Any, place: str) -> Any:
 
 def _options(entry: Any, place: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    # Looked up one by one: only so are ext:// and cfg:// values resolved.
+    # Values are looked up one by one, because only `entry[name]` resolves ext:// and cfg:// values.
     for name in entry:
         if name not in _OF_DICTCONFIG:
             try:

@@ -1,4 +1,4 @@
-"""Checks that send one event as the handler does, see what had to be made for it, and read it back.
+"""Checks that send one event as the handler does, report what had to be created for it, and read the event back.
 
 Owns: the order of calls for one event. Must not know: what an error means (`errors` does), how the service is reached.
 """
@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from ...aws import errors
 from ...aws.client import Client
+from ...aws.creation import Group
+from ...aws.making import Access
 from ...core.batches import Batch
 from ...core.events import Event
 from ...core.outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
@@ -22,12 +24,13 @@ from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped
 
-# The stream, its group, and the put again; a token of the older service; twice throttled.
+# The worst usual case takes six puts: one creates what is missing, one finds it not yet visible, one gets a sequence
+# token (older service), two are throttled, and the last one succeeds.
 _TRIES: Final = 6
-# In the real service, events can be read some seconds after they were acknowledged.
+# In seconds. In the real service, an event can be read only some seconds after it was acknowledged.
 _READABLE_WITHIN: Final = 10.0
 _READ_PAUSE: Final = 0.5
-# Nobody is told a longer wait than that by a quota that is used up for a moment.
+# Seconds between two tries. A quota that is used up for a moment is free again after this time.
 _PAUSE: Final = 1.0
 _EVENTS_A_PAGE: Final = 100
 
@@ -40,17 +43,17 @@ _QUOTA: Final = (
 
 
 def creation(case: Case) -> Finding:
-    """Send an event, and tell what had to be made for it."""
+    """Send an event; the finding says whether log group and stream had to be created for it."""
     case.stream = _stream_name(str(case.known["log_stream_name"]))
     case.marker = f"cwlog_handler doctor: a test event, {uuid.uuid4().hex}"
     case.sent_ms = int(time.time() * 1000)
-    # Each try may take a few calls, and each of these the time to connect and the time to answer.
+    # Three calls in addition create the group and the stream. Each call may take the time to connect and to answer.
     longest = 2 * case.patience * (_TRIES + 3)
     try:
         outcome = case.put_outcome = within(longest, lambda: _put(case))
     except TimeoutError as error:
         outcome = case.put_outcome = Unavailable(str(error), ambiguous=True)
-    # First: where the group could be made and the stream could not, nothing is delivered.
+    # Checked first, because the group may have been created and the stream not: then nothing is delivered.
     if isinstance(outcome, Refused) and outcome.code == errors.RESOURCE_NOT_FOUND:
         return failed_with(outcome, "")
     if _failed_to_create(case):
@@ -67,9 +70,9 @@ def creation(case: Case) -> Finding:
 
 
 def put(case: Case) -> Finding:
-    """What became of the event."""
+    """Report the outcome of the put that `creation` has made."""
     outcome = case.put_outcome
-    assert outcome is not None  # creation saw to it
+    assert outcome is not None  # `creation` runs before and sets it
     match outcome:
         case Accepted(too_old=0, expired=0, too_new=0) | AlreadyAccepted():
             return passed(f"one event delivered to log stream {case.stream!r}")
@@ -94,7 +97,7 @@ def _failed_to_create(case: Case) -> bool:
 
 
 def _stream_name(template: str) -> str:
-    """Render the template with what this process has: no stream of the program's gets the event, if it has fields."""
+    """Render the template with doctor's own values: if it has fields, the event goes to no stream of the program."""
     return StreamName(template).render(
         {
             "machine_name": platform.node(),
@@ -110,18 +113,16 @@ def _stream_name(template: str) -> str:
 
 def _put(case: Case) -> Outcome:
     known = case.known
-    client = Client(
-        boto3_profile_name=None,
-        boto3_client=case.client,
-        say=lambda _, text: case.notes.append(text),
-        **{
-            name: known[name]
-            for name in (
-                "log_group_name", "region_name", "endpoint_url", "create_log_group", "create_log_stream",
-                "log_group_retention_days", "log_group_tags", "log_group_kms_key_id", "log_group_class",
-            )
-        },
-    )  # fmt: skip
+    group = Group(
+        known["log_group_name"],
+        creates_group=known["create_log_group"],
+        creates_stream=known["create_log_stream"],
+        retention_days=known["log_group_retention_days"],
+        tags=known["log_group_tags"],
+        kms_key_id=known["log_group_kms_key_id"],
+        group_class=known["log_group_class"],
+    )
+    client = Client(Access(boto3_client=case.client), group, say=lambda _, text: case.notes.append(text))
     stop_watching = _watch(case)
     try:
         return _put_until_settled(case, client)
@@ -141,7 +142,7 @@ def _put_until_settled(case: Case, client: Client) -> Outcome:
             case StaleToken(expected):
                 token = expected
             case Created() | Throttled():
-                # What has been made may take a moment to be seen.
+                # A new stream or group may take a moment until it is visible.
                 time.sleep(min(_PAUSE, case.patience))
             case _:
                 break
@@ -149,7 +150,7 @@ def _put_until_settled(case: Case, client: Client) -> Outcome:
 
 
 def _watch(case: Case) -> Callable[[], None]:
-    """Write down the calls that are made from now on; return what ends it."""
+    """Record in ``case.calls`` the calls that the client makes from now on; return the function that ends this."""
 
     def begin(model: Any, **_: Any) -> None:
         case.calls.append((model.name, "no answer"))
@@ -170,7 +171,7 @@ def _watch(case: Case) -> Callable[[], None]:
 
 
 def reading(case: Case) -> Finding:
-    """Read the event back, where that is permitted: the handler does not need it."""
+    """Read the event back; if this is not permitted, the check is skipped, because the handler never reads."""
     give_up = time.monotonic() + _READABLE_WITHIN
     started = time.monotonic()
     while True:

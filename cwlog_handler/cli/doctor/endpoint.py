@@ -1,4 +1,4 @@
-"""Checks of the way to the service, from its URL to an HTTP answer, and of the clocks at both ends.
+"""Checks of the way to the service, from its URL to an HTTP answer, and of the difference between the two clocks.
 
 Owns: name look-up, connection, one request without a signature. Must not know: credentials, permissions, log groups.
 """
@@ -20,14 +20,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from ...aws import client, errors
+from ...aws import errors, making
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped
 
-# Making a client reads some MB of service models.
+# Seconds to wait for a boto3 client: making one reads some MB of service models.
 _MAKING_PATIENCE: Final = 15.0
-# Signature version 4: "Signature expired" and "Signature not yet current" begin here.
+# Signature version 4: beyond this many seconds the service answers "Signature expired" or "not yet current".
 _SIGNATURE_TOLERANCE: Final = 300.0
 _WORTH_A_WORD: Final = 30.0
 
@@ -44,9 +44,9 @@ _OTHER_NAME: Final = (
     "correct endpoint_url: the certificate there is for another name; or set AWS_CA_BUNDLE where a proxy of yours has "
     "its own certificates"
 )
-# As OpenSSL and urllib3 say it.
+# Messages of OpenSSL and urllib3 for a certificate of another host name.
 _NOT_ITS_NAME: Final = re.compile(r"mismatch|doesn't match|subjectAltName", re.IGNORECASE)
-# As OpenSSL says it when the other end answers with something else than TLS.
+# Messages of OpenSSL if the other end does not speak TLS.
 _NOT_TLS: Final = re.compile(r"wrong.version.number|record.layer.failure|http.request|EOF", re.IGNORECASE)
 _NO_TLS: Final = (
     "there is no TLS at the other end: correct endpoint_url (http:// or another port?) or the proxy settings"
@@ -58,19 +58,21 @@ _SOMEBODY_ELSE: Final = (
 
 
 def endpoint(case: Case) -> Finding:
-    """The URL that boto3 comes to, and who says so."""
+    """Report the URL that boto3 uses, and the setting that it comes from."""
     known = case.known
     try:
         case.client = known["boto3_client"] or within(
             _MAKING_PATIENCE,
-            lambda: client.make(case.region, known["endpoint_url"], known["boto3_profile_name"], case.patience),
+            lambda: making.make(
+                making.Access(case.region, known["endpoint_url"], known["boto3_profile_name"]), case.patience
+            ),
         )
         url = _url(case)
-        # What is no port raises ValueError only when it is asked for.
+        # A port that is not a number raises ValueError only when it is read.
         _address(url)
     except Exception as error:
         finding = failed_with(errors.connect_outcome_of(error, case.call), "correct endpoint_url")
-        # boto3 looks for credentials as it makes a client: once is enough to say it.
+        # boto3 also looks for credentials when it makes a client. Their problem has already been reported.
         return impossible("not tried: needs credentials") if finding == case.credentials_problem else finding
     if not url.hostname:
         return failed(f"{url.geturl()!r} is no URL", "correct endpoint_url")
@@ -92,14 +94,14 @@ def _source(case: Case) -> str:
 
 
 def _configured(session: Any) -> list[str]:
-    """The endpoints in the configuration file: of the profile, and of the service in the section that it names."""
+    """Return the endpoints in the configuration file: the profile's, and the service's in the section it names."""
     profile = session.get_scoped_config()
     services = session.full_config.get("services", {}).get(profile.get("services"), {})
     return [of.get("endpoint_url", "") for of in (profile, services.get("cloudwatch_logs", {}))]
 
 
 def name(case: Case) -> Finding:
-    """DNS."""
+    """Look up the host's name in the DNS: the service's, or that of the proxy on the way."""
     at = _next_hop(case)
     host, port = _address(at)
     try:
@@ -111,11 +113,11 @@ def name(case: Case) -> Finding:
 
 
 def connection(case: Case) -> Finding:
-    """TCP."""
+    """Open a TCP connection to the service, or to the proxy on the way."""
     host, port = _address(_next_hop(case))
     started = time.monotonic()
     try:
-        # Several addresses are tried in turn: one bound for all of them.
+        # create_connection tries several addresses, each with the full time-out. `within` limits them together.
         within(case.patience, lambda: socket.create_connection((host, port), case.patience).close())
     except OSError as error:
         return failed(f"{host} port {port}: {error}", _FIREWALL)
@@ -123,7 +125,7 @@ def connection(case: Case) -> Finding:
 
 
 def answer(case: Case) -> Finding:
-    """TLS where there is one, and HTTP: who answers to a request without a signature, which the service refuses."""
+    """Check TLS and HTTP with a request without signature: the service refuses it, but its answer shows who answers."""
     url = _url(case)
     started, began = time.time(), time.monotonic()
     try:
@@ -151,7 +153,7 @@ def _way_out(error: Exception, scheme: str) -> str:
 
 def _ask(case: Case, url: str) -> Any:
     verify = case.session.get_config_variable("ca_bundle") or True
-    # As a call that is not signed: the service says so, and moto and its like answer as well.
+    # An unsigned call of DescribeLogGroups: the service refuses it, stand-ins such as moto answer it.
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.DescribeLogGroups"}
     session = URLLib3Session(verify=verify, proxies=_proxies(url), timeout=(case.patience, case.patience))
     try:
@@ -167,12 +169,12 @@ def _ahead(headers: Mapping[str, str], ours: float) -> float | None:
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=timezone.utc)
-    # The header has whole seconds, rounded down.
+    # The header has whole seconds, rounded down: half a second is the mean error.
     return ours - (date.timestamp() + 0.5)
 
 
 def clock(case: Case) -> Finding:
-    """Our clock against the service's."""
+    """Compare our clock with the date in the service's answer."""
     ahead = case.clock_ahead
     if ahead is None:
         return skipped("the answer has no date to compare with")
@@ -194,7 +196,7 @@ def _proxies(url: str) -> dict[str, str]:
 
 
 def _next_hop(case: Case) -> SplitResult:
-    """The service, or the proxy on the way to it."""
+    """Return the URL that we connect to: the proxy on the way if there is one, else the service."""
     url = _url(case)
     proxy = _proxies(url.geturl()).get(url.scheme)
     if proxy is None:
@@ -211,5 +213,5 @@ def _address(url: SplitResult) -> tuple[str, int]:
 
 
 def _host_and_port(url: SplitResult) -> str:
-    # Not netloc, which may have a password.
+    # `netloc` is not shown because it may contain a password.
     return str(url.hostname) + (f":{url.port}" if url.port else "")

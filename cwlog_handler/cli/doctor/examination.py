@@ -1,6 +1,6 @@
-"""The checks in their order, and which needs which: what cannot be done because another failed is said to be so.
+"""The order of the checks, and which check needs which others. A check whose needs have failed is not made.
 
-Must not know: what a check does, how findings are shown.
+Owns: the list of steps. Must not know: what a check does, how findings are shown.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _STEPS: Final = (
 
 
 def examine(case: Case) -> Iterator[tuple[str, Finding]]:
-    """Make all checks, and yield each one's name and finding as soon as it is there. Never raises for a check."""
-    # Those that failed, or were left out because another failed.
+    """Make all checks, and yield the name and finding of each as soon as it is done. A check that raises has failed."""
+    # The checks that failed, or were not made because another one failed.
     lacking: set[str] = set()
     for step in _STEPS:
         if (step.name == "loggers" and case.loggers is None) or (step.name == "tags" and not case.tags):
@@ -60,6 +60,6 @@ def _made(step: _Step, case: Case) -> Finding:
     try:
         return step.check(case)
     except Exception as error:
-        # A client or options of the user's own may do anything; the other checks have their say all the same.
+        # The user's client or options may raise anything. The other checks are still made.
         cause = f"the check itself failed: {type(error).__name__}: {errors.text_of(error)}"
         return failed(cause, "report it, with this line")

@@ -1,6 +1,6 @@
-"""What stands in a configuration file, as plain data: JSON, YAML, TOML, INI, or a dict of a Python module.
+"""Reads a configuration file into plain data: JSON, YAML, TOML, INI, or a dict in a Python module.
 
-Owns: reading. Must not know: handlers, what dictConfig wants.
+Owns: file formats. Must not know: handlers, what dictConfig expects.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ _FROM_PYTHON: Final = (
     "give it as JSON: from a configuration in Python, write it with json.dump; or name the dict, as in "
     "--config shop.settings:LOGGING"
 )
-# Nobody calls a file that: "package.module:NAME".
+# "package.module:NAME": hardly any file has such a name.
 _OBJECT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _INI_SUFFIXES: Final = frozenset({".ini", ".cfg", ".conf"})
 _YAMLS_OWN_TAGS: Final = "tag:yaml.org,2002:"
 
 
 class Tagged(str):
-    """Text that stands behind a tag in YAML, such as ``!ENV``; ``tag`` is the tag, as it is written."""
+    """The text behind a YAML tag such as ``!ENV``. ``tag`` is the tag with this text, as written in the file."""
 
     tag: str
 
 
 class Tag(NamedTuple):
-    """A tag that YAML itself does not know, with what stands behind it."""
+    """A tag that YAML itself does not define: its line number, and its text with what stands behind it."""
 
     line: int
     text: str
 
 
 class Contents(NamedTuple):
-    """The documents of a file, of which only YAML has more than one, and the tags in it."""
+    """The documents of a file (only YAML can have more than one), and its unknown tags."""
 
     documents: list[Any]
     tags: list[Tag]
 
 
 def read(path: Path) -> Contents:
-    """Return what is in the file; raises Unusable."""
+    """Return the contents of a file, or of a dict named as "package.module:NAME"; raises Unusable."""
     if _OBJECT.fullmatch(str(path)) and not path.exists():
         return Contents([_imported(str(path))], [])
     try:
@@ -69,12 +69,12 @@ def read(path: Path) -> Contents:
     except Unusable:
         raise
     except Exception as error:
-        # yaml's errors have no class in common with the others'.
+        # The errors of yaml, tomllib and json have no base class in common but Exception.
         raise Unusable(f"{path}: {' '.join(str(error).split())}", way_out) from None
 
 
 def _kind(suffix: str, text: str) -> str:
-    """Return the suffix that stands for the format; where the suffix does not tell, its first line does."""
+    """Return the suffix that names the format. If the file's suffix is not clear, its first line decides."""
     first = next((line for line in map(str.strip, text.splitlines()) if line and line[0] not in "#;"), "")
     if suffix in _INI_SUFFIXES and not first.startswith("{"):
         return ".ini"
@@ -103,7 +103,7 @@ def _yaml(text: str) -> Contents:
     tags: list[Tag] = []
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]
-        """As safe_load, and every tag that it does not know means the text behind it."""
+        """Loads as safe_load does; a tag that it does not know stands for the text behind it."""
 
     def text_behind(loader: Any, tag: str, node: Any) -> Any:
         written = tag.replace(_YAMLS_OWN_TAGS, "!!")
@@ -119,5 +119,5 @@ def _yaml(text: str) -> Contents:
 
     Loader.add_multi_constructor("", text_behind)
     documents = list(yaml.load_all(text, Loader))
-    # YAML makes the values of a mapping later than the mapping.
+    # Sorted by line, because YAML constructs the values of a mapping later than the mapping.
     return Contents(documents, sorted(tags))

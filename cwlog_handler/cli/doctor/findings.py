@@ -1,6 +1,6 @@
-"""What a check came to, and how it is shown: as lines for people, or as values for JSON.
+"""The result of a check, and how it is shown: as lines for people, or as values for JSON.
 
-Must not know: what is checked, and how.
+Owns: the three possible results, their marks and their layout. Must not know: what is checked, and how.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NAME_WIDTH: Final = 12
 
 
 class Mark(Enum):
-    """The three things that a check can come to."""
+    """The three possible results of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -24,9 +24,9 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check came to: ``text`` is what was found, or the cause; ``way_out`` what to do about a failure.
+    """The result of one check. ``text`` is what was found, or the cause of a failure; ``way_out`` is what to do then.
 
-    ``blocks``: what needs this check cannot be done, although it has not failed itself.
+    ``blocks``: the check has not failed, but checks that need it cannot be made.
     """
 
     mark: Mark
@@ -35,33 +35,33 @@ class Finding:
     blocks: bool = False
 
     def as_json(self, check: str) -> dict[str, str]:
-        """Return it as plain data."""
+        """Return the finding as plain data; ``check`` is the name of its check."""
         told = {"check": check, "result": self.mark.value, "text": self.text}
         return {**told, "way_out": self.way_out} if self.way_out else told
 
 
 def passed(text: str) -> Finding:
-    """All is well."""
+    """Return the finding that all is well."""
     return Finding(Mark.PASSED, text)
 
 
 def failed(cause: str, way_out: str) -> Finding:
-    """Something has to be put right."""
+    """Return the finding that the user has to correct something."""
     return Finding(Mark.FAILED, cause, way_out)
 
 
 def skipped(why: str) -> Finding:
-    """Not needed, or not done to no harm: no failure."""
+    """Return the finding that a check was not needed, or not possible without harm. This is no failure."""
     return Finding(Mark.SKIPPED, why)
 
 
 def impossible(why: str) -> Finding:
-    """Not done because of something that has failed: no failure of its own."""
+    """Return the finding that a check was not made because another one has failed. Checks that need it are blocked."""
     return Finding(Mark.SKIPPED, why, blocks=True)
 
 
 def failed_with(outcome: Outcome, way_out: str) -> Finding:
-    """Something has to be put right, as the handler says it; ``way_out`` where the handler would just try again."""
+    """Return a failure in the handler's own words. ``way_out`` is used if the outcome has none of its own."""
     match outcome:
         case Refused(advice=advice, way_out=known) if known:
             return failed(advice.removesuffix(f": {known}."), known)
@@ -72,7 +72,7 @@ def failed_with(outcome: Outcome, way_out: str) -> Finding:
 
 
 class Lines:
-    """Findings as lines of text; plain ASCII marks where the ``encoding`` has no other."""
+    """Shows findings as lines of text, with ASCII marks if ``encoding`` lacks the better ones."""
 
     def __init__(self, encoding: str | None) -> None:
         self._marks = {Mark.PASSED: "✓", Mark.FAILED: "✗", Mark.SKIPPED: "–"}
@@ -84,7 +84,7 @@ class Lines:
             self._arrow = "->"
 
     def of(self, check: str, finding: Finding) -> str:
-        """Return the line of a check, and the way out on a second one."""
+        """Return the line of a check; the way out, if there is one, follows on a second line."""
         width = max(map(len, self._marks.values()))
         line = f"  {self._marks[finding.mark]:<{width}} {check:<{_NAME_WIDTH}} {finding.text}"
         if not finding.way_out:

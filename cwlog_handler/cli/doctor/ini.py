@@ -1,7 +1,7 @@
-"""A file for ``logging.config.fileConfig`` as the dict that dictConfig would take for it.
+"""Turns a file for ``logging.config.fileConfig`` into the equivalent dict for dictConfig.
 
-Owns: what fileConfig makes of sections, ``%`` and expressions. Must not know: what makes a handler's options right.
-fileConfig evaluates ``args`` and ``kwargs`` as Python code. Here only expressions are evaluated that can do no harm.
+Owns: how fileConfig reads sections, ``%`` and expressions. Must not know: what makes a handler's options right.
+fileConfig evaluates ``args`` and ``kwargs`` as Python code. This module evaluates only expressions that can do no harm.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _HARMLESS_CALLS: Final = frozenset({"os.getenv", "os.environ.get", "os.getpid", 
 
 
 def as_dict_config(text: str, path: Path) -> dict[str, Any]:
-    """Return the configuration; raises Unusable for what fileConfig would stumble over."""
-    # Many programs hand these two to fileConfig, as Pyramid's and Alembic's templates do.
+    """Return the configuration as a dict; raises Unusable where fileConfig would fail."""
+    # Many programs pass these two names to fileConfig as defaults, as Pyramid's and Alembic's templates do.
     places = {"here": path.parent, "__file__": path}
     parser = configparser.ConfigParser({name: str(where).replace("%", "%%") for name, where in places.items()})
     try:
@@ -48,7 +48,7 @@ def as_dict_config(text: str, path: Path) -> dict[str, Any]:
 
 
 class _File:
-    """The sections of a file, each value read as fileConfig reads it."""
+    """The sections of an INI file; each value is read as fileConfig reads it."""
 
     def __init__(self, parser: configparser.ConfigParser, path: Path) -> None:
         self._parser = parser
@@ -72,7 +72,7 @@ class _File:
         }
         if "class" not in given:
             raise Unusable(f"{self._path}: [{section}] has no class", "write the handler's class there")
-        # All are read, for fileConfig would stumble over any of them.
+        # Both are read, also for other handlers: fileConfig would fail for an invalid one.
         args, keywords = self._value(section, "args", "()"), self._value(section, "kwargs", "{}")
         if not _is_ours(given["class"]):
             return {**given, "class": _as_dict_config_has_it(given["class"])}
@@ -85,7 +85,7 @@ class _File:
         return entry if name == "root" else {**entry, "qualname": self._value(section, "qualname", name)}
 
     def check_unused(self, handlers: dict[str, Any]) -> None:
-        """Raise where the only handlers of ours are such as fileConfig passes over."""
+        """Raise Unusable if all our handlers are missing in the keys of [handlers], so that fileConfig ignores them."""
         if any(_is_ours(entry["class"]) for entry in handlers.values()):
             return
         for section in self._parser.sections():
@@ -140,12 +140,12 @@ def _is_ours(name: str) -> bool:
 
 
 def _as_dict_config_has_it(name: str) -> str:
-    # fileConfig finds logging's own without the module's name.
+    # fileConfig accepts logging's own classes without the module's name; dictConfig does not.
     return f"logging.{name}" if hasattr(logging, name.partition(".")[0]) else name
 
 
 def _evaluated(text: str, place: str) -> Any:
-    """Evaluate an expression as fileConfig does, in the names of `logging`, unless it might do something."""
+    """Evaluate an expression with the names of `logging`, as fileConfig does; raises Unusable if it could do harm."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:

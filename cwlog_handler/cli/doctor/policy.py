@@ -1,4 +1,7 @@
-"""The least IAM policy that a handler's options ask for. Must not know: how anything is checked."""
+"""The smallest IAM policy that a handler's options need.
+
+Owns: which permission belongs to which option. Must not know: how anything is checked.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 
 
 def least_policy(options: Mapping[str, Any], *, partition: str, region: str | None, account: str | None) -> Any:
-    """Return the policy as a JSON document; what is not known of the ARN is ``*``."""
+    """Return the policy document as plain data; unknown parts of the ARN become ``*``."""
     actions = ["logs:PutLogEvents"]
-    # The group is made for the sake of a stream: without that option it never is.
+    # The handler creates a group only to create a stream in it. Without create_log_stream it never creates one.
     makes_group = options["create_log_stream"] and options["create_log_group"]
     if options["create_log_stream"]:
         actions.append("logs:CreateLogStream")

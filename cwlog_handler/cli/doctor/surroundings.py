@@ -1,4 +1,7 @@
-"""Checks that make no request to CloudWatch Logs: versions, options, region, credentials and where they come from."""
+"""Checks that make no request to CloudWatch Logs: versions, options, loggers, region, credentials.
+
+Owns: where these settings come from. Must not know: the way to the service, what is sent.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ from .files import Tagged
 from .findings import Finding, failed, failed_with, passed, skipped
 
 _OLDEST_BOTO3: Final = (1, 34)
-# Container credentials take 9 s to fail, an instance without a role some 2 s.
+# Seconds to wait for credentials. Looking for a container's takes 9 s to fail, for an instance's role about 2 s.
 _CREDENTIALS_PATIENCE: Final = 15.0
-# Longer than any secret's part that identifies a key and shorter than what would help to guess one.
+# Characters shown of a key's id: enough to recognise the key, too few to help in guessing it.
 _SHOWN_OF_KEY: Final = 4
 _SHOWN_TAGS: Final = 5
 _SHORTEST_KEY: Final = 16
@@ -43,7 +46,7 @@ _METHODS: Final = {
 
 
 def versions(_case: Case) -> Finding:
-    """Python, boto3 and this package."""
+    """Report the versions of Python, boto3 and this package; boto3 must not be too old."""
     text = (
         f"{platform.python_version()}, boto3 {boto3.__version__}, botocore {botocore.__version__}, "
         f"cwlog-handler {__version__}"
@@ -54,14 +57,14 @@ def versions(_case: Case) -> Finding:
 
 
 def tags(case: Case) -> Finding:
-    """What stands behind tags in a YAML file."""
+    """List the tags of a YAML file that only the program's own loader understands."""
     shown = "; ".join(f"line {line}: {text}" for line, text in case.tags[:_SHOWN_TAGS])
     more = f"; and {len(case.tags) - _SHOWN_TAGS} more" if len(case.tags) > _SHOWN_TAGS else ""
     return skipped(f"read as text, for only the program's own loader knows what they stand for: {shown}{more}")
 
 
 def options(case: Case) -> Finding:
-    """What the handler's constructor says to the options. It makes no request."""
+    """Check the options by making a handler with them. Its constructor makes no request."""
     parameters = inspect.signature(CloudWatchLogsHandler).parameters
     if found := keywords.mistakes(case.options, parameters):
         named = ", ".join(repr(mistake.name) for mistake in found)
@@ -76,7 +79,7 @@ def options(case: Case) -> Finding:
         )
         return failed(f"{', '.join(behind)}: the value is not in the file", way_out)
     try:
-        # Our own SIGTERM is none of the handler's business.
+        # Without this, the handler would set a SIGTERM handler in doctor's own process.
         handler = CloudWatchLogsHandler(**{**case.options, "flush_on_sigterm": False})
     except (TypeError, ValueError) as error:
         return failed(str(error), "correct it")
@@ -89,7 +92,7 @@ def options(case: Case) -> Finding:
 
 
 def _tag_in(value: Any) -> str | None:
-    """Return the tag in a value of a YAML file, or in the values of a mapping or list."""
+    """Return the first unknown YAML tag in a value, also inside a mapping or list; None if there is none."""
     if isinstance(value, Tagged):
         return value.tag
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
@@ -97,14 +100,14 @@ def _tag_in(value: Any) -> str | None:
 
 
 def loggers(case: Case) -> Finding:
-    """Whether any logger in the configuration file has the handler."""
+    """Check that at least one logger in the configuration file uses the handler."""
     if not case.loggers:
         return failed("no logger of the configuration has this handler", "add its name to 'handlers' of 'root'")
     return passed(", ".join(case.loggers))
 
 
 def region(case: Case) -> Finding:
-    """The region, and who says so."""
+    """Report the region, and the setting that it comes from."""
     if case.known["boto3_client"] is not None:
         case.region = case.known["boto3_client"].meta.region_name
         return passed(f"{case.region}, of the boto3_client that is passed in")
@@ -129,7 +132,7 @@ def _region_source(case: Case) -> str:
 
 
 def credentials(case: Case) -> Finding:
-    """The credentials' source. Of themselves nothing is shown but the last characters of the key's id."""
+    """Report where the credentials come from. Only the last 4 characters of the access key id are shown."""
     if case.known["boto3_client"] is not None:
         return passed("those of the boto3_client that is passed in")
     try:

@@ -1,10 +1,13 @@
-"""What is raised where a file cannot be used; told as a finding of its own. Must not know: files."""
+"""The error for a configuration file that cannot be used; doctor shows it as a finding.
+
+Owns: the error. Must not know: files.
+"""
 
 from __future__ import annotations
 
 
 class Unusable(Exception):
-    """The file cannot be used; the message is the cause, ``way_out`` what to do."""
+    """The configuration file cannot be used. The message is the cause; ``way_out`` is what to do."""
 
     def __init__(self, cause: str, way_out: str) -> None:
         super().__init__(cause)
@@ -12,5 +15,5 @@ class Unusable(Exception):
 
 
 def said_by(error: Exception) -> str:
-    """Return what an exception says; the modules of a program may raise any when they are imported."""
+    """Return the type and message of an exception as one line. The program's modules may raise any when imported."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

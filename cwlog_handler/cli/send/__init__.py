@@ -1,6 +1,6 @@
 """``send``: lines from standard input to CloudWatch Logs, through the handler itself.
 
-Owns: the command, its arguments, the summary, its exit status. Must not know: how lines travel.
+Owns: the command, its arguments, the summary, its exit status. Must not know: how lines are read and sent.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from .lines import Lines
 from .shipment import Shipment
 from .timestamps import Timestamps
 
-# What the handler would make of this program's name is of no use to anybody.
+# Used in place of the handler's default, which would contain the path of this package's __main__.py.
 _LOG_STREAM_NAME: Final = "{machine_name}/send/{process_id}"
-# Of no consequence: `Shipment` waits before the handler would have to.
+# In seconds. It never applies: `Shipment` waits for room before the handler would have to.
 _FOR_EVER: Final = 365 * 24 * 3600.0
-# Nobody writes a traceback with a longer pause in it, and whoever waits for it on a screen has patience for so much.
+# Seconds without a new line after which joined lines are sent. A program writes a traceback without such a pause, and a
+# reader who waits for it on the screen can wait this long.
 _JOIN_PATIENCE: Final = 5.0
-# An outage or a throttled account for minutes is no reason to give a back-fill up.
+# Seconds without any delivery after which the command gives up: a few minutes of outage or throttling must not end it.
 _PATIENCE: Final = 300.0
-# Those that a file of lines can meet with.
+# Explanations of the reasons that can occur for lines of a file.
 _REASONS: Final = {
     "too_old": "more than 14 days ago, or than --log-group-retention-days",
     "expired": "before what the log group's retention keeps",
@@ -48,7 +49,7 @@ delivered, 1 not all, or none had a timestamp of the format, 2 wrong usage."""
 
 
 def add_to(commands: Any) -> None:
-    """Add the command to the parser's."""
+    """Add this command to the command line's parser."""
     parser = commands.add_parser("send", help=_HELP, description=f"{_HELP.capitalize()}.", epilog=_EPILOG)
     parser.set_defaults(run=run, parser=parser)
     add = parser.add_argument
@@ -75,7 +76,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send standard input, say what became of it on stderr, return the exit status."""
+    """Send standard input, print on stderr what happened to it, return the exit status."""
     parser = arguments.parser
     if not hasattr(arguments, "log_group_name"):
         parser.error("the following arguments are required: --log-group-name")
@@ -112,13 +113,13 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     options = {"log_stream_name": _LOG_STREAM_NAME, **handler_arguments.options_of(arguments)}
     if hasattr(arguments, "requests_per_second"):
         options["requests_per_second"] = arguments.requests_per_second
-    # All waiting is done here, and told: nothing is to be waited for when the interpreter ends.
+    # The command does all the waiting, and shows it. So the handler must not wait again when the interpreter ends.
     ours = {"overflow": "block", "block_timeout": _FOR_EVER, "close_timeout": 0, "flush_on_sigterm": False}
     return options | ours
 
 
 def _size_of(source: int) -> int | None:
-    """Return how many bytes there are to read, for a file; None for a pipe or a terminal."""
+    """Return how many bytes of a file are left to read; None for a pipe or a terminal."""
     status = os.fstat(source)
     if not stat.S_ISREG(status.st_mode):
         return None
@@ -126,7 +127,7 @@ def _size_of(source: int) -> int | None:
 
 
 def _sum_up(shipment: Shipment, seconds: float, is_interrupted: bool) -> int:
-    """Say on stderr what became of the lines, and return the exit status."""
+    """Print on stderr what happened to the lines, and return the exit status."""
     stats = shipment.stats
     rate = stats.delivered / max(seconds, 1e-3)
     say(

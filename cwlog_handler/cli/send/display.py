@@ -1,6 +1,6 @@
-"""The progress on stderr: drawn by rich where it is installed and stderr is a terminal, else a plain line now and then.
+"""Shows the progress on stderr: a bar, if rich is installed and stderr is a terminal; else a line every 10 seconds.
 
-Owns: how progress looks, and the thread that shows it. Must not know: what moves it.
+Owns: how progress looks, and the thread that shows it. Must not know: how lines are sent.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from typing import Final
 
 from .shipment import Shipment
 
-# A bar should move; a line in a file or a journal should be worth its place.
+# In seconds. A bar is drawn often so that it moves. Lines go to a file or a journal, where too many would be a burden.
 _BAR_INTERVAL: Final = 0.25
 _LINE_INTERVAL: Final = 10.0
-# The rate is that of the last seconds: requests go out a few times a second.
+# The rate is measured over this many seconds: requests go out only a few times a second.
 _RATE_OVER: Final = 5.0
 
 
 @contextmanager
 def displayed(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
-    """Show the progress of a shipment while the block runs; ``total_bytes`` of its input, where that is known."""
+    """Show the progress of a shipment while the block runs. ``total_bytes`` is the size of its input, or None."""
     draws = sys.stderr.isatty() and _has_rich()
     with _bar(shipment, total_bytes) if draws else _ticking(_line(shipment), _LINE_INTERVAL):
         yield
 
 
 def say(text: str) -> None:
-    """Write a line to stderr; if nobody takes it, never again: what is to be delivered does not depend on it."""
+    """Write a line to stderr. If that fails, stderr goes to the null device: delivery must not depend on it."""
     try:
         print(f"cwlog_handler send: {text}", file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
-        # What could not be written waits there, and the interpreter would end with an error of its own for it.
+        # The text stays in stderr's buffer. Without this, flushing it at exit would fail, and change the exit status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people."""
+    """Return a number of bytes as text with a decimal unit, such as "1.5 MB"."""
     for unit in ("B", "kB", "MB"):
         if abs(count) < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -50,7 +50,7 @@ def size(count: float) -> str:
 
 
 class _Rate:
-    """Events per second over the last seconds."""
+    """Events per second, over the last 5 seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
@@ -121,9 +121,9 @@ def _bar(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
 
     def show() -> None:
         bar.update(task, completed=shipment.lines.read_bytes)
-        # A line of its own: beside the bar, a narrow terminal would have no room for what matters.
+        # The text has its own line: beside the bar, a narrow terminal would have no room for it.
         live.update(Group(bar, Text(_text(shipment, rate))))
 
-    # It redirects stderr, so that what the handler says there stands above the bar.
+    # Live redirects stderr, so that the handler's own lines appear above the bar.
     with Live(bar, console=Console(stderr=True), transient=True) as live, _ticking(show, _BAR_INTERVAL):
         yield

@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM: the reading ends at once, and no record is ever half handed over.
+"""SIGINT and SIGTERM: a signal ends the reading at once, but never interrupts the handing over of a record.
 
-Must not know: what is read, and what happens afterwards.
+Owns: the two signal handlers, and the read that they may end. Must not know: what is read, what happens afterwards.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _StopReading(BaseException):
-    """Leaves a read that may never end."""
+    """Raised by the signal handler to end a read that may never return."""
 
 
 class Interruption:
-    """A context in which a first signal asks for an orderly end, and a second one raises KeyboardInterrupt.
+    """A context in which the first signal asks for an orderly end, and the second one raises KeyboardInterrupt.
 
-    For the main thread.
+    Only for the main thread, because only it may set signal handlers.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        # Ignored by whoever started us: a shell, say, in whose background we run.
+        # A signal that is ignored stays ignored: a shell, for example, ignores SIGINT for background processes.
         wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._interrupt) for number in wanted}
         return self
@@ -47,13 +47,13 @@ class Interruption:
             raise _StopReading
 
     def read(self, descriptor: int, longest: float | None, size: int) -> bytes | None:
-        """Read some bytes, as ``os.read`` does; nothing once the end is asked for.
+        """Read at most ``size`` bytes, as ``os.read`` does. Return b"" after the first signal.
 
-        None if ``longest`` is given and for so many seconds there was nothing to read.
+        Return None if ``longest`` is given and there was nothing to read for that many seconds.
         """
         try:
             self._is_reading = True
-            # What the signal finds read, but not returned, counts as not read.
+            # Bytes that were read but not yet returned when the signal comes count as not read.
             return b"" if self.is_wanted else _read(descriptor, longest, size)
         except _StopReading:
             return b""
@@ -68,5 +68,5 @@ def _read(descriptor: int, longest: float | None, size: int) -> bytes | None:
         try:
             return os.read(descriptor, size)
         except BlockingIOError:  # noqa: PERF203
-            # Another process that has the same pipe made it so.
+            # Another process that shares the pipe has made it non-blocking.
             select.select([descriptor], [], [])

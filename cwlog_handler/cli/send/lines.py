@@ -1,6 +1,6 @@
-"""Lines from bytes, in blocks, with bounded memory whatever comes in.
+"""Splits bytes into lines, block by block, with bounded memory for any input.
 
-Owns: line ends, UTF-8, the longest line. Must not know: where bytes come from, timestamps, what becomes of a line.
+Owns: line ends, UTF-8, the longest line. Must not know: where bytes come from, timestamps, what a line is used for.
 """
 
 from __future__ import annotations
@@ -8,31 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-# At once: small enough that a block's worth of the shortest lines takes a fraction of the handler's buffer, large
-# enough that looking for room after each block costs nothing.
+# Bytes read at once. Small enough: even if all lines are as short as possible, the events of one block take only a
+# fraction of the handler's buffer. Large enough: checking for room after each block costs next to nothing.
 BLOCK_BYTES: Final = 64 * 1024
-# Four of the service's largest events. A line beyond it is most likely none, and would take all the memory there is.
+# A longer line is cut: it is most likely no text, and could use up the memory. The service's largest event has 1 MiB.
 LONGEST_BYTES: Final = 4 * 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Lines:
-    """Reads lines until ``read(size)`` returns nothing; None is nothing yet, which becomes a block without lines.
+    """Reads lines until ``read(size)`` returns b"". None means that there is nothing yet, and gives an empty block.
 
-    Iterated once, by one thread; others may read the counts.
+    `blocks` is for one thread and may be used once; other threads may read the counts.
     """
 
     def __init__(self, read: Callable[[int], bytes | None]) -> None:
         self._read = read
         self.read_bytes = 0
         self.broken = 0
-        """Lines that are not UTF-8: what cannot be decoded has become U+FFFD."""
+        """How many lines were not UTF-8: bytes that cannot be decoded have become U+FFFD."""
         self.cut = 0
-        """Lines that were longer than anything sensible, and have been given out in pieces."""
+        """How many pieces were cut from lines of more than LONGEST_BYTES."""
 
     def blocks(self) -> Iterator[list[str]]:
-        """Yield the lines, without their ends, as they come: many at a time from a file, few from a pipe."""
+        """Yield lists of lines without their line ends, one list for each block: long for a file, short for a pipe."""
         rest: list[bytes] = []
         rest_bytes = 0
         while (block := self._read(BLOCK_BYTES)) != b"":
@@ -68,7 +68,7 @@ class Lines:
 
 
 def _cut(line: bytes) -> tuple[bytes, bytes]:
-    """Cut off what may be the beginning of a character at the end."""
+    """Split off an incomplete UTF-8 character at the end; return what is before it, and its bytes."""
     for length in range(1, 4):
         if line[-length] >= 0b1100_0000:
             return line[:-length], line[-length:]

@@ -1,6 +1,6 @@
-"""Lines into the handler, no faster than it delivers, until all are settled or there is no use in waiting.
+"""Hands lines to the handler, no faster than it delivers, until all are settled or waiting has become pointless.
 
-Owns: lines become records; when to wait and when to give up. Must not know: arguments, signals, what is displayed.
+Owns: making records of lines; when to wait, and when to give up. Must not know: arguments, signals, the display.
 """
 
 from __future__ import annotations
@@ -16,25 +16,28 @@ from ...handler import DEFAULT_BUFFER_BYTES, CloudWatchLogsHandler
 from .lines import Lines
 from .timestamps import Timestamps
 
-# Up to this much waits in the handler: enough for seconds of sending, and what one more block of lines adds leaves its
-# buffer half empty, so that it never has to hold us up itself, where no signal would be noticed.
+# In bytes: `Shipment` waits while the handler has more than this in its buffer. It is enough for seconds of sending.
+# Even with one more block of lines the buffer stays half empty. So the handler itself never makes us wait: a signal
+# would not be noticed there.
 BACKLOG_BYTES: Final = DEFAULT_BUFFER_BYTES // 4
 _ROOM_POLL: Final = 0.02
 _FLUSH_SLICE: Final = 0.2
-# After a first signal: what is on its way, and a backlog at five requests a second.
+# Seconds to deliver the rest after the first signal: enough for the requests under way, and for the backlog at five
+# requests a second.
 INTERRUPTED_PATIENCE: Final = 10.0
-# Of a line without a timestamp: enough of it to see what its format is.
+# Characters shown of a line without a timestamp: enough to see its format.
 _SHOWN_CHARS: Final = 60
-# One event: what is beyond it is cut anyway, and better between two lines. Text beyond ASCII is cut again.
+# Joined lines have at most this many characters, as many as one event has bytes: it is better to cut between two lines
+# than inside one. Text that is not ASCII has more bytes, and the handler may cut it again.
 _LONGEST_JOINED: Final = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES
 
 
 class Shipment:
-    """One input on its way to the service. `ship` is for one thread; any may read the counts meanwhile.
+    """One input on its way to the service. `ship` is for one thread; any thread may read the counts meanwhile.
 
-    ``is_interrupted`` tells when somebody wants an end, ``say`` what they should know at once; ``patience`` is
-    how many seconds may pass without anything being settled. With ``joins``, lines without a timestamp are added to the
-    line before.
+    ``is_interrupted()`` is true after the user has asked for an end. ``say(text)`` shows the user a message at once.
+    ``patience`` is how many seconds may pass without any event being settled. With ``joins``, a line without a
+    timestamp is added to the line before.
     """
 
     def __init__(
@@ -59,29 +62,29 @@ class Shipment:
         self._joined: list[str] = []
         self._joined_chars = 0
         self.taken = 0
-        """Lines read so far, each of them handed over or counted below."""
+        """How many lines were read so far, empty ones included."""
         self.empty = 0
-        """Lines with nothing in them, of which the service takes none."""
+        """How many empty lines were left out: the service accepts no empty event."""
         self.undated = 0
-        """Lines before the first with a timestamp: they have the present time."""
+        """How many lines came before the first one with a timestamp: they have the present time."""
         self.has_read_all = False
         self.reading_problem = ""
-        """Why the reading ended before its end, if it was not somebody's wish."""
+        """Why reading failed before the end of the input; empty if it did not."""
         self.gave_up = False
         self._settled, self._settled_at = -1, time.monotonic()
 
     @property
     def has_times(self) -> bool:
-        """False where no line at all had a timestamp of the format that was asked for."""
+        """False if timestamps were asked for and no line had one."""
         return self._created is not None or not self.undated
 
     @property
     def stats(self) -> Stats:
-        """What became of the lines so far, as events."""
+        """The handler's counts of the events made of the lines so far."""
         return self._handler.stats
 
     def ship(self) -> None:
-        """Send all lines, and wait for the last of them."""
+        """Send all lines, and wait until the last one is settled or there is no use in waiting."""
         try:
             self._take_all()
         except OSError as error:
@@ -92,7 +95,7 @@ class Shipment:
     def _take_all(self) -> None:
         for lines in self.lines.blocks():
             if self._is_interrupted():
-                # What was read last ends in the middle of a line: it counts as not read.
+                # The last block may end in the middle of a line, so it counts as not read.
                 return
             if not lines:
                 self._hand_over_joined()
@@ -101,7 +104,7 @@ class Shipment:
                 self._take(line)
             if not self._has_room():
                 return
-        # Interrupted between two lines, the reading ends as it does at the end of the input.
+        # After an interruption the loop ends in the same way as at the end of the input.
         self.has_read_all = not self._is_interrupted()
 
     def _take(self, line: str) -> None:
@@ -145,11 +148,11 @@ class Shipment:
         self._handler.handle(record)
 
     def _has_room(self) -> bool:
-        """Wait until the handler has room for another block; False if there is no use in waiting."""
+        """Wait until the handler has room for another block; False after an interruption or after giving up."""
         while not self._is_interrupted():
             stats = self.stats
             if stats.pending_bytes < BACKLOG_BYTES:
-                # Whatever time has passed until the next wait, it is not the service's fault.
+                # Patience starts anew with the next wait: time spent reading input is not the service's fault.
                 self._settled = -1
                 return True
             if self._is_stuck(stats):

@@ -1,4 +1,7 @@
-"""The time at the beginning of a line, by a format of ``strptime``. Must not know: lines without one, events."""
+"""Reads the time at the beginning of a line, by a format of ``strptime``.
+
+Owns: formats, time zones, formats without a year. Must not know: what happens to a line without a time, events.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,17 @@ from zoneinfo import ZoneInfo
 _DIRECTIVE: Final = re.compile(r"%(.)")
 _DAYS: Final = frozenset("djxcuVaAw")
 _YEARS: Final = frozenset("yYGxc")
-# A line without a year is of the last twelve months; clocks and time zones may differ by this much.
+# A time without a year is taken to be of the last twelve months. It may be ahead of our clock by this much, because
+# clocks and time zones differ.
 _AHEAD: Final = timedelta(days=1)
 
 
 class Timestamps:
     """Reads the time that a line begins with.
 
-    ``zone`` is for times that do not tell theirs: a name such as "Europe/Berlin", "UTC", or "local". A format without
-    a year is of this year, or of the last one where that would be in the future. Raises ValueError for a format that
-    cannot tell a day, and for a zone that is not known.
+    ``zone`` is the time zone of times without one: a name such as "Europe/Berlin", "UTC", or "local". If the format has
+    no year, a time is in this year, or in the last year if it would be in the future otherwise. Raises ValueError for a
+    format without a day, and for an unknown zone.
     """
 
     def __init__(self, strptime_format: str, zone: str = "UTC") -> None:
@@ -29,11 +33,11 @@ class Timestamps:
         if not directives & _DAYS:
             raise ValueError(f"{strptime_format!r} has no day: give one such as '%Y-%m-%d %H:%M:%S'")
         self._has_year = bool(directives & _YEARS)
-        # A format without a year gets one in front: alone, it knows no 29 February.
+        # A year is put in front of a format without one: otherwise strptime would refuse 29 February.
         self._format = strptime_format if self._has_year else f"%Y|{strptime_format}"
         self._zone = _zone(zone)
-        # datetime.strptime reads whole strings and tells nobody where a time ends; this is the expression it goes by,
-        # private but there in every version from 3.10 on.
+        # datetime.strptime reads only whole strings: it cannot find where the time ends in a line. So the regular
+        # expression that it uses itself is made here. It is private, but every version from 3.10 on has it.
         time_re: Any = importlib.import_module("_strptime").TimeRE()
         try:
             self._pattern: re.Pattern[str] = time_re.compile(self._format)
@@ -52,10 +56,10 @@ class Timestamps:
         if moment is None:
             return None
         try:
-            # Naive, it is in the local zone.
+            # With `_zone` None the time stays naive, and timestamp() takes it as local time.
             return moment.replace(tzinfo=self._zone).timestamp() if moment.tzinfo is None else moment.timestamp()
         except (ValueError, OverflowError, OSError):
-            # Such as the year 1 in the local zone.
+            # For example the year 1 in the local zone.
             return None
 
     def _moment(self, line: str) -> datetime | None:
@@ -63,7 +67,7 @@ class Timestamps:
         try:
             return None if found is None else datetime.strptime(found[0], self._format)
         except ValueError:
-            # Such as 30 February.
+            # For example 30 February.
             return None
 
 

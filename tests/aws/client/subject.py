@@ -8,6 +8,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from cwlog_handler.aws.client import Client
+from cwlog_handler.aws.creation import Group
+from cwlog_handler.aws.making import Access
 from cwlog_handler.core.batches import Batch
 from cwlog_handler.core.events import Event
 
@@ -26,20 +28,12 @@ class Subject:
     def __init__(self, boto3_client=None, **options):
         self.said = []
         self.started = 0
-        defaults = {
-            "log_group_name": "g",
-            "region_name": None,
-            "endpoint_url": None,
-            "boto3_profile_name": None,
-            "create_log_group": True,
-            "create_log_stream": True,
-            "log_group_retention_days": None,
-            "log_group_tags": None,
-            "log_group_kms_key_id": None,
-            "log_group_class": None,
-        }
         say = lambda key, text: self.said.append((key, text))  # noqa: E731
-        self.client = Client(boto3_client=boto3_client, say=say, **defaults | options)
+        access = {name: options.pop(name) for name in Access._fields if name in options}
+        group = {name: options.pop(name) for name in Group._fields if name in options}
+        self.client = Client(
+            Access(boto3_client=boto3_client, **access), Group(**{"name": "g"} | group), say=say, **options
+        )
 
     def start(self):
         self.started += 1

@@ -35,10 +35,10 @@ def test_a_missing_group_is_created_with_all_that_was_asked_for(fake):
     """Tags, class, key and retention."""
     subject = Subject(
         fake.client(),
-        log_group_retention_days=30,
-        log_group_tags={"team": "a"},
-        log_group_kms_key_id="arn:aws:kms:k",
-        log_group_class="INFREQUENT_ACCESS",
+        retention_days=30,
+        tags={"team": "a"},
+        kms_key_id="arn:aws:kms:k",
+        group_class="INFREQUENT_ACCESS",
     )
     assert subject.put() == Created(retention_days=30)
     group = fake.groups["g"]
@@ -57,20 +57,20 @@ def test_a_group_is_created_with_nothing_that_was_not_asked_for(fake, subject):
 
 def test_only_four_operations_are_ever_called(fake):
     """A policy with these four is enough; no Describe, no STS."""
-    Subject(fake.client(), log_group_retention_days=1).put()
+    Subject(fake.client(), retention_days=1).put()
     assert set(operations(fake)) == {"PutLogEvents", "CreateLogStream", "CreateLogGroup", "PutRetentionPolicy"}
 
 
 def test_a_group_that_is_there_already_keeps_its_retention(fake):
     """Somebody else has decided it."""
     fake.create("g", retention_days=7)
-    Subject(fake.client(), log_group_retention_days=30).put()
+    Subject(fake.client(), retention_days=30).put()
     assert fake.groups["g"].retention_days == 7
 
 
 @pytest.mark.parametrize(
     ("options", "way_out"),
-    [({"create_log_stream": False}, "create_log_stream=True"), ({"create_log_group": False}, "create_log_group=True")],
+    [({"creates_stream": False}, "create_log_stream=True"), ({"creates_group": False}, "create_log_group=True")],
 )
 def test_what_may_not_be_created_is_refused(fake, options, way_out):
     """The events wait for somebody to create it, or to change the option."""
@@ -85,7 +85,7 @@ def test_what_may_not_be_created_is_refused(fake, options, way_out):
 def test_a_stream_is_created_in_a_group_that_may_not_be(fake):
     """The two options are independent."""
     fake.create("g")
-    assert Subject(fake.client(), create_log_group=False).put() == Created()
+    assert Subject(fake.client(), creates_group=False).put() == Created()
 
 
 def already_exists(what):
@@ -102,7 +102,7 @@ def test_a_stream_that_somebody_else_has_just_created_is_fine(fake, subject):
 def test_a_group_that_somebody_else_has_just_created_is_fine_and_gets_its_retention(fake):
     """The other process may have been stopped before it set the retention."""
     fake.fail(replace(already_exists("group"), commits=True), operation="CreateLogGroup")
-    subject = Subject(fake.client(), log_group_retention_days=30)
+    subject = Subject(fake.client(), retention_days=30)
     assert subject.put() == Created()
     assert fake.groups["g"].retention_days == 30
 

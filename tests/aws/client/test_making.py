@@ -8,7 +8,7 @@ import pytest
 from botocore import exceptions
 from botocore.config import Config
 
-from cwlog_handler.aws import client as client_module
+from cwlog_handler.aws import making
 from cwlog_handler.core.outcomes import Accepted, Connected, Refused, Throttled, Unavailable
 from cwlog_handler.testing import expired_token, server_error, throttle
 
@@ -47,17 +47,17 @@ def test_the_client_makes_one_attempt_even_if_the_environment_wants_more(environ
     with ready.serve() as url:
         subject = Subject(region_name="us-east-1", endpoint_url=url)
         assert isinstance(subject.put(), Unavailable)
-        config = subject.client._boto3.meta.config
+        config = subject.client._maker.client.meta.config
     assert len(ready.requests) == 1
     assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 1)
-    assert (config.connect_timeout, config.read_timeout) == (client_module.CONNECT_TIMEOUT, client_module.READ_TIMEOUT)
+    assert (config.connect_timeout, config.read_timeout) == (making.CONNECT_TIMEOUT, making.READ_TIMEOUT)
 
 
 @pytest.mark.parametrize(
     ("options", "code", "way_out"),
     [
         ({}, "NoRegionError", "pass region_name"),
-        ({"boto3_profile_name": "nobody"}, "ProfileNotFound", "boto3_profile_name"),
+        ({"profile_name": "nobody"}, "ProfileNotFound", "boto3_profile_name"),
         ({"region_name": "us east 1"}, "InvalidRegionError", "correct region_name"),
         ({"region_name": "us-east-1", "endpoint_url": "not a url"}, "ValueError", "endpoint_url"),
     ],
@@ -179,10 +179,10 @@ def test_starting_over_makes_a_new_client(environment):
     """In a forked child the parent's connections would swap the answers of the two processes."""
     subject = Subject(region_name="us-east-1")
     subject.client.connect()
-    before = subject.client._boto3
+    before = subject.client._maker.client
     subject.client.start_over()
     subject.client.connect()
-    assert subject.client._boto3 is not before
+    assert subject.client._maker.client is not before
 
 
 def test_starting_over_drops_the_connections_of_a_users_own_client(ready):
@@ -216,18 +216,19 @@ def test_a_client_has_the_time_outs_that_the_time_left_allows_and_one_that_was_p
     """F25, F50: on the calling thread an answer may take what is left of a deadline; later as long as usual again."""
     client = Subject(region_name="us-east-1").client
     client.connect()
-    usual = client._boto3
+    usual = client._maker.client
     client.connect(14.0)
-    assert client._boto3 is usual, "a client is made anew for next to nothing"
+    assert client._maker.client is usual, "a client is made anew for next to nothing"
     assert isinstance(client.connect(2.5), Connected)
-    config = client._boto3.meta.config
+    config = client._maker.client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (2.5, 2.5)
-    hasty = client._boto3
+    hasty = client._maker.client
     client.connect(2.2)
-    assert client._boto3 is hasty
+    assert client._maker.client is hasty
     client.connect()
-    assert client._boto3.meta.config.read_timeout == usual.meta.config.read_timeout
-    users = Subject(fake.client()).client
+    assert client._maker.client.meta.config.read_timeout == usual.meta.config.read_timeout
+    mine = fake.client()
+    users = Subject(mine).client
     users.connect()
     users.connect(2.5)
-    assert users._boto3 is users._users_client
+    assert users._maker.client is mine

@@ -41,7 +41,7 @@ def until(condition):
 
 def test_a_thread_does_not_wait_without_an_end_for_another_that_makes_the_client(slow_credentials):
     """F25: at exit the caller has a deadline; credentials may take minutes to come."""
-    client = Subject(boto3_profile_name="slow").client
+    client = Subject(profile_name="slow").client
     with concurrent.futures.ThreadPoolExecutor() as threads:
         other = threads.submit(client.connect)
         until(slow_credentials.asked.exists)
@@ -61,12 +61,12 @@ def test_a_client_is_used_while_another_thread_makes_one_with_other_time_outs(re
     """Better one with the wrong time-outs than none, and a lock that Ctrl-C has left taken is not waited for again."""
     client = Subject(region_name="us-east-1").client
     client.connect()
-    usual = client._boto3
-    assert client._lock.acquire()
+    usual = client._maker.client
+    assert client._maker._lock.acquire()
     assert isinstance(client.connect(0.05), Connected)
-    assert client._boto3 is usual
+    assert client._maker.client is usual
     assert isinstance(client.connect(0.05), Connected)
-    assert client._boto3 is not usual
+    assert client._maker.client is not usual
 
 
 def test_a_client_of_the_programs_own_puts_no_fork_off(ready):

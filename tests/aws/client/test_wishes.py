@@ -12,7 +12,7 @@ from .subject import Subject, operations
 def test_a_retention_that_cannot_be_set_loses_nothing_and_is_told(fake, fault):
     """The group is there, and its events matter more."""
     fake.fail(fault(), operation="PutRetentionPolicy")
-    subject = Subject(fake.client(), log_group_retention_days=30)
+    subject = Subject(fake.client(), retention_days=30)
     assert subject.put() == Created()
     assert [key for key, _ in subject.said] == ["retention"]
     assert "allow logs:PutRetentionPolicy" in subject.said[0][1]
@@ -29,7 +29,7 @@ def test_a_retention_that_cannot_be_set_loses_nothing_and_is_told(fake, fault):
 def test_tags_that_are_refused_are_left_out_and_told_of(fake, fault):
     """A group without tags takes events; none takes none."""
     fake.fail(fault, times=1, operation="CreateLogGroup")
-    subject = Subject(fake.client(), log_group_tags={"team": "a"})
+    subject = Subject(fake.client(), tags={"team": "a"})
     assert subject.put() == Created()
     assert dict(fake.groups["g"].tags) == {}
     assert [key for key, _ in subject.said] == ["tags"]
@@ -38,7 +38,7 @@ def test_tags_that_are_refused_are_left_out_and_told_of(fake, fault):
 
 def test_tags_that_botocore_refuses_are_left_out(fake):
     """The same, before sending."""
-    subject = Subject(fake.client(), log_group_tags={"": "a"})
+    subject = Subject(fake.client(), tags={"": "a"})
     assert subject.put() == Created()
     assert [key for key, _ in subject.said] == ["tags"]
 
@@ -47,7 +47,7 @@ def test_a_group_that_cannot_be_made_with_its_key_is_told_as_that(fake):
     """It is not there: that it would take no events is no help."""
     message = "The specified KMS key does not exist or is not allowed to be used with LogGroup 'g'"
     fake.fail(error("InvalidParameterException", message), operation="CreateLogGroup")
-    outcome = Subject(fake.client(), log_group_kms_key_id="key").put()
+    outcome = Subject(fake.client(), kms_key_id="key").put()
     assert isinstance(outcome, Refused)
     assert outcome.advice.startswith(f"the service does not create it this way [{message}]")
 
@@ -55,7 +55,7 @@ def test_a_group_that_cannot_be_made_with_its_key_is_told_as_that(fake):
 def test_nothing_is_said_of_tags_if_the_group_may_not_be_created_at_all(fake):
     """The advice is about what was missing in the end."""
     fake.fail(access_denied(), operation="CreateLogGroup")
-    subject = Subject(fake.client(), log_group_tags={"team": "a"})
+    subject = Subject(fake.client(), tags={"team": "a"})
     assert subject.put().advice.startswith("logs:CreateLogGroup is not allowed")
     assert subject.said == []
 
@@ -64,5 +64,5 @@ def test_nothing_is_said_of_tags_if_the_group_may_not_be_created_at_all(fake):
 def test_a_failure_that_is_not_about_tags_is_not_tried_without_them(fake, fault):
     """Tags are given up only where they may be the reason."""
     fake.fail(fault, operation="CreateLogGroup")
-    Subject(fake.client(), log_group_tags={"team": "a"}).put()
+    Subject(fake.client(), tags={"team": "a"}).put()
     assert operations(fake).count("CreateLogGroup") == 1

@@ -1,0 +1,200 @@
+"""Who drives the rounds, in each state and after each transition."""
+
+import threading
+import time
+
+import pytest
+
+from cwlog_handler.core import outcomes
+from cwlog_handler.process.driver import Driver, State
+from cwlog_handler.system.clock import SYSTEM_CLOCK
+from cwlog_handler.system.own_calls import start_thread
+from cwlog_handler.system.stderr import Notices
+
+from ..simulation import Service, simulated
+
+HANG_LIMIT = 60.0
+
+
+class Door(Service):
+    """A service that answers once it is open."""
+
+    def __init__(self):
+        super().__init__()
+        self.opens = threading.Event()
+        self.opens.set()
+
+    def put(self, *arguments):
+        assert self.opens.wait(HANG_LIMIT)
+        return super().put(*arguments)
+
+
+class Program:
+    """A driver of simulated rounds on the real clock; what rings is counted, and wakes nobody else."""
+
+    def __init__(self, use_thread=True, start_thread=start_thread):
+        self.service, self.resumed, self.rings = Door(), threading.Event(), 0
+        self.rounds = simulated(self.service, SYSTEM_CLOCK, wake=self._ring)
+        self.driver = Driver(
+            self.rounds,
+            SYSTEM_CLOCK,
+            Notices(time.monotonic),
+            self.resumed.set,
+            send_interval=0.01,
+            use_thread=use_thread,
+            start_thread=start_thread,
+        )
+
+    def _ring(self):
+        self.rings += 1
+
+    @property
+    def state(self):
+        return self.driver.state
+
+    def log(self, text="m"):
+        self.rounds.put(time.time(), text, "s", 20)
+
+    def wait_for(self, state):
+        until = time.monotonic() + HANG_LIMIT
+        while self.driver.state is not state:
+            assert time.monotonic() < until, self.driver.state
+            time.sleep(0.001)
+
+    def end(self):
+        self.driver.let_thread_end()
+        self.driver.end_thread()
+
+
+def refused(_run):
+    raise RuntimeError("can't start new thread")
+
+
+def soon():
+    return time.monotonic() + HANG_LIMIT
+
+
+def test_a_thread_that_is_started_drives_until_it_may_end_and_nothing_is_left():
+    program = Program()
+    assert program.state is State.NO_THREAD
+    program.log()
+    assert program.driver.start_thread()
+    assert program.state is State.THREAD
+    program.driver.let_thread_end()
+    program.wait_for(State.NO_THREAD)
+    assert program.rounds.stats().delivered == 1
+    assert not program.resumed.is_set()
+
+
+def test_what_interrupts_the_frame_that_starts_a_thread_does_not_take_it_for_started():
+    """F29: a signal handler would wait for a thread that comes only after the handler has returned."""
+    seen = []
+
+    def start(run):
+        seen.append(program.state)
+        other = threading.Thread(target=lambda: seen.append(program.state))
+        other.start()
+        other.join()
+        start_thread(run)
+
+    program = Program(start_thread=start)
+    assert program.driver.start_thread()
+    assert seen == [State.STARTING, State.THREAD]
+    program.end()
+
+
+def test_where_no_thread_can_be_started_the_next_try_may_succeed():
+    program = Program(start_thread=lambda run: tries.pop()(run))
+    tries = [start_thread, refused]
+    assert not program.driver.start_thread()
+    assert program.state is State.NO_MORE_THREADS
+    assert not program.driver.has_thread
+    for _ in range(3):
+        program.log()
+    assert program.rings == 3, "each caller is to try"
+    assert program.driver.start_thread()
+    assert program.state is State.THREAD
+    program.end()
+
+
+def test_where_ctrl_c_ends_the_start_of_a_thread_the_next_record_starts_one():
+    """The thread that is taken for started never comes: nothing would be delivered any more."""
+
+    def interrupted(_run):
+        raise KeyboardInterrupt
+
+    program = Program(start_thread=lambda run: tries.pop()(run))
+    tries = [start_thread, interrupted]
+    with pytest.raises(KeyboardInterrupt):
+        program.driver.start_thread()
+    assert program.state is State.NO_THREAD
+    program.log()
+    assert program.rings == 1
+    assert program.driver.start_thread()
+    assert program.state is State.THREAD
+    program.end()
+
+
+def test_callers_that_took_over_at_the_exit_stay_in_charge_when_the_thread_ends_later():
+    """The thread may hang in a round beyond the exit's deadline."""
+    program = Program()
+    program.service.opens.clear()
+    program.log()
+    assert program.driver.start_thread()
+    program.driver.leave_to_callers(time.monotonic())
+    assert program.state is State.CALLERS_AT_EXIT
+    program.service.opens.set()
+    program.driver.end_thread()
+    until = soon()
+    while program.driver.has_thread:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    assert program.state is State.CALLERS_AT_EXIT
+    program.log("late")
+    assert program.driver.drive(soon())
+    assert program.service.messages() == ["m", "late"]
+
+
+def test_callers_that_take_over_while_a_thread_is_being_started_stay_in_charge():
+    """The thread's start must not have the records of the exit wait for it."""
+
+    def start(_run):
+        program.driver.leave_to_callers(time.monotonic())
+
+    program = Program(start_thread=start)
+    assert program.driver.start_thread()
+    assert program.state is State.CALLERS_AT_EXIT
+    rings = program.rings
+    for _ in range(3):
+        program.log()
+    assert program.rings == rings + 3
+
+
+def test_without_queues_callers_drive_from_the_beginning():
+    program = Program(use_thread=False)
+    assert program.state is State.CALLERS_BY_OPTION
+    program.log()
+    assert program.driver.drive(soon())
+    assert program.service.messages() == ["m"]
+
+
+def test_a_thread_that_must_end_leaves_the_rest_to_whoever_resumes():
+    program = Program()
+    program.service.fault = outcomes.Unavailable("down", ambiguous=False)
+    program.log()
+    assert program.driver.start_thread()
+    program.driver.end_thread()
+    assert program.resumed.wait(HANG_LIMIT)
+    assert program.state is State.NO_THREAD
+
+
+def test_a_caller_waits_for_the_thread_that_drives_no_longer_than_it_may(capsys):
+    program = Program()
+    program.service.opens.clear()
+    program.log()
+    assert program.driver.start_thread()
+    program.wait_for(State.THREAD)
+    assert not program.driver.drive(time.monotonic())
+    program.service.opens.set()
+    assert program.driver.drive(soon())
+    program.end()
