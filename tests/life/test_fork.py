@@ -231,7 +231,7 @@ def test_no_thread_of_a_child_is_taken_for_one_of_the_parents_in_a_call_of_ours(
     """It may get the same number: its own calls on a client that it shares with us would be made ours."""
     source = """
 import os, threading
-from cwlog_handler import hooks
+from cwlog_handler.aws import hooks
 in_call, over = threading.Event(), threading.Event()
 def call():
     with hooks.our_call(body=b"the parent's"):
