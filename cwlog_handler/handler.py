@@ -9,20 +9,15 @@ import logging
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import Any, ClassVar, Final
 
-from . import keywords, options
+from . import composition, keywords, options
 from .core import limits
-from .core.batches import Rules
-from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
+from .core.events import Oversize
 from .core.ledger import Stats
-from .core.shedding import OVERFLOW, Bounds, Overflow
-from .delivery.rounds import Rounds
-from .process import forks, lifecycle
-from .process.flusher import Flusher
+from .core.shedding import Overflow
+from .process import lifecycle
 from .record import formatting
-from .record.documents import Documents
 from .record.names import DEFAULT_LOG_STREAM_NAME
 from .record.naming import Naming
 from .record.turns import Turn, needs_no_turn
@@ -30,12 +25,9 @@ from .system import nesting
 from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .system.stderr import Notices
-from .system.stdlib import random
 
 # 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
-# The least that makes sense: a dozen short records. Less is a wrong unit rather than a wish.
-MIN_BUFFER_BYTES: Final = 4096
 
 
 class CloudWatchLogsHandler(logging.Handler):
@@ -154,14 +146,6 @@ class CloudWatchLogsHandler(logging.Handler):
 
         Raises ValueError or TypeError for a wrong one, with the value and the way out.
         """
-        # On the program's own thread, but not with this module: boto3 takes a tenth of a second to load, and cannot be
-        # loaded while the interpreter ends.
-        from .aws import destination
-        from .aws.client import Client
-        from .aws.creation import Group
-        from .aws.making import Access
-
-        smallest = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
         options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)
         self.flush_level = options.level(flush_level, "flush_level")
@@ -171,68 +155,40 @@ class CloudWatchLogsHandler(logging.Handler):
         self._naming = Naming(log_stream_name)
         self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
-        batch_bytes = options.whole_number("max_batch_size", max_batch_size, smallest, limits.MAX_BATCH_BYTES)
-        event_bytes = options.whole_number("max_message_size", max_message_size, smallest, limits.MAX_EVENT_BYTES)
-        batch_events = options.whole_number("max_batch_count", max_batch_count, 1, limits.MAX_BATCH_EVENTS)
-        if max_buffer_count is not None:
-            options.whole_number("max_buffer_count", max_buffer_count, 1)
-        # An event larger than a batch may be could never go out.
-        event_bytes = min(event_bytes, batch_bytes)
-        options.one_of("oversize", oversize, OVERSIZE)
         notices = Notices(SYSTEM_CLOCK.monotonic)
-        self._documents = (
-            None
-            if options.log_format(log_format) is None
-            else Documents(log_group_name, event_bytes, oversize, notices.say)
-        )
-        access = Access(
-            destination.region_name(region_name, endpoint_url, boto3_profile_name),
-            destination.endpoint_url(endpoint_url),
-            options.text("boto3_profile_name", boto3_profile_name),
-            destination.client(boto3_client),
-        )
-        group = Group(
-            log_group_name,
-            creates_group=options.yes_or_no("create_log_group", create_log_group),
-            creates_stream=options.yes_or_no("create_log_stream", create_log_stream),
-            retention_days=options.retention_days(log_group_retention_days),
-            tags=options.tags(log_group_tags),
-            kms_key_id=options.kms_key_id(log_group_kms_key_id),
-            group_class=options.log_group_class(log_group_class),
-        )
-        client = Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
-        seconds_between = options.seconds("send_interval", send_interval)
-        make_rounds = partial(
-            Rounds,
-            client,
-            notices,
-            log_group_name=log_group_name,
-            rules=Rules(batch_bytes, batch_events),
-            bounds=Bounds(
-                options.whole_number("max_buffer_size", max_buffer_size, MIN_BUFFER_BYTES),
-                max_buffer_count,
-                options.one_of("overflow", overflow, OVERFLOW),
-                options.seconds("block_timeout", block_timeout),
-            ),
-            max_event_bytes=event_bytes,
+        terms = composition.terms(
+            log_group_name=self.log_group_name,
+            max_batch_size=max_batch_size,
+            max_batch_count=max_batch_count,
+            max_message_size=max_message_size,
             oversize=oversize,
-            send_interval=seconds_between,
-            requests_per_second=options.rate("requests_per_second", requests_per_second),
+            max_buffer_size=max_buffer_size,
+            max_buffer_count=max_buffer_count,
+            overflow=overflow,
+            block_timeout=block_timeout,
+            send_interval=send_interval,
+            requests_per_second=requests_per_second,
             flush_level=self.flush_level,
-            clock=SYSTEM_CLOCK,
-            jitter=random,
-            own_stream_name=self._naming.of_process,
         )
-        self._flusher = Flusher(
-            client,
+        self._documents = composition.documents(log_format, terms, notices)
+        access = composition.access(region_name, endpoint_url, boto3_profile_name, boto3_client)
+        group = composition.group(
+            self.log_group_name,
+            create_log_group=create_log_group,
+            create_log_stream=create_log_stream,
+            log_group_retention_days=log_group_retention_days,
+            log_group_tags=log_group_tags,
+            log_group_kms_key_id=log_group_kms_key_id,
+            log_group_class=log_group_class,
+        )
+        self._flusher = composition.flusher(
+            composition.client(access, group, log_format, notices),
             notices,
-            make_rounds,
-            log_group_name=log_group_name,
-            send_interval=seconds_between,
+            terms,
+            own_stream_name=self._naming.of_process,
             close_timeout=self.close_timeout,
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
-            clock=SYSTEM_CLOCK,
         )
         # Before any formatter is set.
         self._turn = Turn()

@@ -6,8 +6,6 @@ quotation marks. If a TypeError does, `logging.config` takes it for a handler's 
 constructor again, and so hides the cause.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple, ParamSpec

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.core.shedding import Bounds
+from cwlog_handler.core.terms import Terms
 from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.system.clock import Clock
 from cwlog_handler.system.stderr import Notices
 
@@ -39,9 +41,7 @@ class VirtualTime:
         return Clock(self.monotonic, lambda: (int(self.time_of_day() * 1000),), sleep_until or self.sleep_until)
 
 
-def simulated(
-    client,
-    clock: Clock,
+def terms(
     *,
     max_bytes=10**9,
     max_count=None,
@@ -49,29 +49,44 @@ def simulated(
     batch_bytes=1_048_576,
     batch_events=10_000,
     event_bytes=1_048_576,
+    send_interval=1.0,
+    requests_per_second=None,
+    flush_level=logging.ERROR,
+) -> Terms:
+    """What a handler was asked for; whoever asks for room does not wait for it."""
+    return Terms(
+        "g",
+        Rules(batch_bytes, batch_events),
+        Bounds(max_bytes, max_count, overflow, 0.0),
+        event_bytes,
+        "split",
+        send_interval,
+        requests_per_second,
+        flush_level,
+    )
+
+
+def simulated(
+    client,
+    clock: Clock,
+    *,
     wake=lambda: None,
+    jitter=lambda: 1.0,
+    own_stream_name=lambda: "s",
+    senders: Senders | None = None,
     **options,
 ) -> Rounds:
-    """Rounds that nobody drives but the test, by calling `step`; whoever asks for room does not wait for it."""
+    """Rounds that nobody drives but the test, by calling `step`. What else is given goes to `terms`."""
     return Rounds(
         client,
         Notices(clock.monotonic),
+        terms(**options),
         wake=wake,
-        inline="senders" not in options,
-        log_group_name="g",
-        rules=Rules(batch_bytes, batch_events),
-        bounds=Bounds(max_bytes, max_count, overflow, 0.0),
-        max_event_bytes=event_bytes,
-        oversize="split",
+        inline=senders is None,
         clock=clock,
-        **{
-            "send_interval": 1.0,
-            "requests_per_second": None,
-            "flush_level": logging.ERROR,
-            "jitter": lambda: 1.0,
-            "own_stream_name": lambda: "s",
-            **options,
-        },
+        jitter=jitter,
+        own_stream_name=own_stream_name,
+        senders=senders,
     )
 
 

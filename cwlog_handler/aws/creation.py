@@ -3,8 +3,6 @@
 Owns: the calls CreateLogStream, CreateLogGroup and PutRetentionPolicy. Must not know: events, when it is tried again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

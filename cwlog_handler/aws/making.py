@@ -3,8 +3,6 @@
 Owns: the session, the client that is in use, its time-outs. Must not know: what is asked of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 # Imported here because the first connection would import it otherwise. A child that is forked during that import

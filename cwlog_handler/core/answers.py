@@ -4,8 +4,6 @@ Owns: the retries, the sequence token, what goes again, what an answer adds to t
 goes (`stream`), what an error code is, stderr, what a clock is. Not thread-safe.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

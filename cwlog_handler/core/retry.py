@@ -8,8 +8,6 @@ again. So while somebody waits, the time that is left is shared out: the next tr
 latest, and then a quarter of the rest. The tries become denser towards the end, where each of them counts most.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import inf
 from typing import Final, NamedTuple

@@ -4,8 +4,6 @@ Owns: the bounds, whose turn it is to lose an event, which streams have to tell 
 is told, threads. Not thread-safe, but for `Shedding.has_room`.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args

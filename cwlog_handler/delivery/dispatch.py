@@ -15,12 +15,13 @@ from typing import Final
 from ..core import outcomes
 from ..core.agenda import Agenda
 from ..core.answers import Settled, Shared
-from ..core.batches import AgeLimit, Rules
+from ..core.batches import AgeLimit
 from ..core.decisions import Send, Wait
 from ..core.ledger import Ledger
 from ..core.pacing import Overlap, SendInterval
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
 from ..core.stream import Stream
+from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
@@ -54,11 +55,8 @@ class Dispatch:
         notices: Notices,
         ledger: Ledger,
         senders: Senders,
+        terms: Terms,
         *,
-        log_group_name: str,
-        rules: Rules,
-        send_interval: float,
-        requests_per_second: float | None,
         clock: Clock,
         jitter: Callable[[], float],
         ring: Callable[[], None],
@@ -67,15 +65,15 @@ class Dispatch:
         self._notices = notices
         self._ledger = ledger
         self._senders = senders
-        self._group = log_group_name
-        self._rate = requests_per_second
+        self._group = terms.log_group_name
+        self._rate = terms.requests_per_second
         # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
         overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
-        self._shared = Shared(rules, AgeLimit(), ledger, SendInterval(send_interval), overlap, jitter)
+        self._shared = Shared(terms.rules, AgeLimit(), ledger, SendInterval(terms.send_interval), overlap, jitter)
         self._agenda: Agenda[Stream] = Agenda()
         self._results = Results(ring)
         self._calls = Calls(client, self._results, clock)
-        self._connection = Connection(client, self._results, ledger, notices, log_group_name, jitter)
+        self._connection = Connection(client, self._results, ledger, notices, terms.log_group_name, jitter)
         self._swept_at = clock.monotonic()
 
     def stream(self, name: str) -> Stream:

@@ -10,9 +10,10 @@ from typing import Final
 
 from ..core.columns import Events
 from ..core.conversion import Kind, Records, convert
-from ..core.events import Oversize, make_events
+from ..core.events import make_events
 from ..core.ledger import EVENT_COST_BYTES, Ledger
-from ..core.shedding import Bounds, Shedding
+from ..core.shedding import Shedding
+from ..core.terms import Terms
 from ..system.stderr import Notices
 from .dispatch import Dispatch
 from .inbox import RECORD_COST_BYTES, Inbox
@@ -32,25 +33,17 @@ class Intake:
         dispatch: Dispatch,
         ledger: Ledger,
         notices: Notices,
-        *,
-        log_group_name: str,
-        bounds: Bounds,
-        max_event_bytes: int,
-        oversize: Oversize,
-        flush_level: int,
+        terms: Terms,
         own_stream_name: str,
     ) -> None:
         self._inbox = inbox
         self._dispatch = dispatch
         self._ledger = ledger
         self._notices = notices
-        self._group = log_group_name
-        self._shedding = Shedding(bounds, ledger, dispatch.streams)
+        self._terms = terms
+        self._shedding = Shedding(terms.bounds, ledger, dispatch.streams)
         # A caller that waits for room had it, but for a moment in which others found the same room.
-        self._drops_surplus_only = bounds.overflow == "block"
-        self._max_event_bytes = max_event_bytes
-        self._oversize: Oversize = oversize
-        self._flush_level = flush_level
+        self._drops_surplus_only = terms.bounds.overflow == "block"
         self._own_stream_name = own_stream_name
         # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
         self._converted: deque[tuple[Kind, Events]] = deque()
@@ -84,7 +77,9 @@ class Intake:
             self._inbox.remove_first(records)
             self._records = None
         if dropped:
-            self._notices.say("overflow", f"log group {self._group!r}: the buffer is full: {dropped} records dropped")
+            self._notices.say(
+                "overflow", f"log group {self._terms.log_group_name!r}: the buffer is full: {dropped} records dropped"
+            )
         return len(records.texts) if records is not None else 0
 
     def tell_losses(self, now: float) -> None:
@@ -97,7 +92,9 @@ class Intake:
                 continue
             self._shedding.has_told(stream)
             self._ledger.loss_notices += 1
-            (event,) = make_events(loss.last_ms / 1000, loss.text, self._max_event_bytes, "truncate", loss.last_number)
+            (event,) = make_events(
+                loss.last_ms / 1000, loss.text, self._terms.max_event_bytes, "truncate", loss.last_number
+            )
             stream.insert(Events.of([event]), LOSS_EVENT_LEVEL, now)
             # At once: a flush that asked for what was logged before waits for this too.
             stream.hasten(now)
@@ -106,7 +103,7 @@ class Intake:
     def _convert(self, records: Records) -> None:
         if not records.texts:
             return
-        converted = convert(records, self.last_number + 1, self._max_event_bytes, self._oversize)
+        converted = convert(records, self.last_number + 1, self._terms.max_event_bytes, self._terms.oversize)
         # In one step, between whose parts no Ctrl-C comes.
         self._records, self._converted, self.last_number = (
             records,
@@ -125,7 +122,7 @@ class Intake:
         dropped = 0
         if kind.is_surplus or not self._drops_surplus_only:
             dropped = self._shedding.make_room(stream, kind.level)
-        if kind.level >= self._flush_level:
+        if kind.level >= self._terms.flush_level:
             stream.hasten(now)
         self._dispatch.plan(stream, now)
         return dropped

@@ -11,12 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from ..core.batches import Rules
-from ..core.events import Oversize
 from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
-from ..core.shedding import Bounds
 from ..core.stream import Stream
+from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
@@ -51,29 +49,23 @@ class Rounds:
         self,
         client: Client,
         notices: Notices,
+        terms: Terms,
         *,
         wake: Callable[[], None],
         inline: bool,
-        log_group_name: str,
-        rules: Rules,
-        bounds: Bounds,
-        max_event_bytes: int,
-        oversize: Oversize,
-        send_interval: float,
-        requests_per_second: float | None,
-        flush_level: int,
         clock: Clock,
         jitter: Callable[[], float],
         own_stream_name: Callable[[], str],
         senders: Senders | None = None,
     ) -> None:
+        bounds = terms.bounds
         self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
         self.inbox = Inbox(
             wake,
             self._attend,
             clock.monotonic,
             most_bytes=self._much_bytes,
-            urgent_level=flush_level,
+            urgent_level=terms.flush_level,
             always_rings=inline,
         )
         self.senders = senders or Senders(inline=inline)
@@ -82,30 +74,9 @@ class Rounds:
         self._bounds = bounds
         self._ledger = Ledger()
         self._dispatch = Dispatch(
-            client,
-            notices,
-            self._ledger,
-            self.senders,
-            log_group_name=log_group_name,
-            rules=rules,
-            send_interval=send_interval,
-            requests_per_second=requests_per_second,
-            clock=clock,
-            jitter=jitter,
-            ring=self.inbox.ring_bell,
+            client, notices, self._ledger, self.senders, terms, clock=clock, jitter=jitter, ring=self.inbox.ring_bell
         )
-        self._intake = Intake(
-            self.inbox,
-            self._dispatch,
-            self._ledger,
-            notices,
-            log_group_name=log_group_name,
-            bounds=bounds,
-            max_event_bytes=max_event_bytes,
-            oversize=oversize,
-            flush_level=flush_level,
-            own_stream_name=self._own_stream_name,
-        )
+        self._intake = Intake(self.inbox, self._dispatch, self._ledger, notices, terms, self._own_stream_name)
         # Not a method of our own around it: that would cost every caller a twentieth of what it waits for.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self.inbox.put
         """Takes a record over. Does not wait, but for room where ``overflow="block"`` asks for it."""

@@ -4,8 +4,6 @@ Owns: the system's clock. Must not know: who asks. Nothing in `core`, `delivery`
 its own: a simulation hands in another one, with its own monotonic time and its own time of day.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final, NamedTuple
 

@@ -295,7 +295,7 @@ def test_a_stream_without_work_is_forgotten_and_one_with_work_is_not():
 
 LINES = [
     "self._records",
-    "if kind.level >= self._flush_level:",
+    "if kind.level >= self._terms.flush_level:",
     "removed_bytes = ",
     "del self._items[: count * FIELDS]",
 ]

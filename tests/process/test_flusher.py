@@ -5,8 +5,6 @@ import time
 from functools import partial
 
 from cwlog_handler.core import outcomes
-from cwlog_handler.core.batches import Rules
-from cwlog_handler.core.shedding import Bounds
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.process.driver import State
@@ -14,6 +12,8 @@ from cwlog_handler.process.flusher import Flusher
 from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
+
+from ..simulation import terms
 
 
 class Client:
@@ -46,14 +46,7 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_t
         Rounds,
         client,
         Notices(monotonic),
-        log_group_name="g",
-        rules=Rules(1_048_576, 10_000),
-        bounds=Bounds(10**6, None, "drop_oldest", 0.0),
-        max_event_bytes=1_048_576,
-        oversize="split",
-        send_interval=0.05,
-        requests_per_second=None,
-        flush_level=40,
+        terms(send_interval=0.05),
         clock=clock,
         jitter=lambda: 1.0,
         own_stream_name=lambda: "s",

@@ -1,0 +1,156 @@
+"""From checked options to all that stands behind a handler: the one place where that is put together.
+
+Owns: which values the options become, and who gets them. Must not know: records.
+
+boto3 is imported by the functions that need it: it takes a tenth of a second to load. So it is loaded on the program's
+own thread, with its first handler; it could not be loaded while the interpreter ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from . import options
+from .core import limits
+from .core.batches import Rules
+from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
+from .core.shedding import OVERFLOW, Bounds, Overflow
+from .core.terms import Terms
+from .delivery.rounds import Rounds
+from .process import forks
+from .process.flusher import Flusher
+from .record.documents import Documents
+from .system.clock import SYSTEM_CLOCK
+from .system.stderr import Notices
+from .system.stdlib import random
+
+if TYPE_CHECKING:
+    from .aws.client import Client
+    from .aws.creation import Group
+    from .aws.making import Access
+
+# The smallest batch, and the smallest event: one code point.
+_SMALLEST_BYTES: Final = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
+# A dozen short records. A smaller buffer is a wrong unit rather than a wish.
+_MIN_BUFFER_BYTES: Final = 4096
+
+
+def terms(
+    *,
+    log_group_name: str,
+    max_batch_size: int,
+    max_batch_count: int,
+    max_message_size: int,
+    oversize: Oversize,
+    max_buffer_size: int,
+    max_buffer_count: int | None,
+    overflow: Overflow,
+    block_timeout: float | timedelta,
+    send_interval: float | timedelta,
+    requests_per_second: float | None,
+    flush_level: int,
+) -> Terms:
+    """Check the options of delivery. ``log_group_name`` and ``flush_level`` have been checked."""
+    batch_bytes = options.whole_number("max_batch_size", max_batch_size, _SMALLEST_BYTES, limits.MAX_BATCH_BYTES)
+    event_bytes = options.whole_number("max_message_size", max_message_size, _SMALLEST_BYTES, limits.MAX_EVENT_BYTES)
+    if max_buffer_count is not None:
+        options.whole_number("max_buffer_count", max_buffer_count, 1)
+    return Terms(
+        log_group_name,
+        Rules(batch_bytes, options.whole_number("max_batch_count", max_batch_count, 1, limits.MAX_BATCH_EVENTS)),
+        Bounds(
+            options.whole_number("max_buffer_size", max_buffer_size, _MIN_BUFFER_BYTES),
+            max_buffer_count,
+            options.one_of("overflow", overflow, OVERFLOW),
+            options.seconds("block_timeout", block_timeout),
+        ),
+        # An event that is larger than a batch may be could never be sent.
+        min(event_bytes, batch_bytes),
+        options.one_of("oversize", oversize, OVERSIZE),
+        options.seconds("send_interval", send_interval),
+        options.rate("requests_per_second", requests_per_second),
+        flush_level,
+    )
+
+
+def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documents | None:
+    """Return what looks at messages that are documents; None if they are none."""
+    if options.log_format(log_format) is None:
+        return None
+    return Documents(terms.log_group_name, terms.max_event_bytes, terms.oversize, notices.say)
+
+
+def access(
+    region_name: str | None, endpoint_url: str | None, boto3_profile_name: str | None, boto3_client: Any
+) -> Access:
+    """Check the options of how the service is reached."""
+    from .aws import destination
+    from .aws.making import Access
+
+    return Access(
+        destination.region_name(region_name, endpoint_url, boto3_profile_name),
+        destination.endpoint_url(endpoint_url),
+        options.text("boto3_profile_name", boto3_profile_name),
+        destination.client(boto3_client),
+    )
+
+
+def group(
+    log_group_name: str,
+    *,
+    create_log_group: bool,
+    create_log_stream: bool,
+    log_group_retention_days: int | None,
+    log_group_tags: Mapping[str, str] | None,
+    log_group_kms_key_id: str | None,
+    log_group_class: str | None,
+) -> Group:
+    """Check the options of a group that is created here. ``log_group_name`` has been checked."""
+    from .aws.creation import Group
+
+    return Group(
+        log_group_name,
+        creates_group=options.yes_or_no("create_log_group", create_log_group),
+        creates_stream=options.yes_or_no("create_log_stream", create_log_stream),
+        retention_days=options.retention_days(log_group_retention_days),
+        tags=options.tags(log_group_tags),
+        kms_key_id=options.kms_key_id(log_group_kms_key_id),
+        group_class=options.log_group_class(log_group_class),
+    )
+
+
+def client(access: Access, group: Group, log_format: str | None, notices: Notices) -> Client:
+    """Return what sends to the group. It makes no boto3 client and no request before the first record."""
+    from .aws.client import Client
+
+    return Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
+
+
+def flusher(
+    client: Client,
+    notices: Notices,
+    terms: Terms,
+    *,
+    own_stream_name: Callable[[], str],
+    close_timeout: float,
+    flush_on_sigterm: bool,
+    use_thread: bool,
+) -> Flusher:
+    """Return all that stands behind a handler. It starts no thread before the first record."""
+    make_rounds = partial(
+        Rounds, client, notices, terms, clock=SYSTEM_CLOCK, jitter=random, own_stream_name=own_stream_name
+    )
+    return Flusher(
+        client,
+        notices,
+        make_rounds,
+        log_group_name=terms.log_group_name,
+        send_interval=terms.send_interval,
+        close_timeout=close_timeout,
+        flush_on_sigterm=flush_on_sigterm,
+        use_thread=use_thread,
+        clock=SYSTEM_CLOCK,
+    )
