@@ -1,1 +1,1 @@
-"""The only package that imports boto3 and botocore."""
+"""Everything on a record's way that touches boto3 and botocore. (The commands and the fake service use them, too.)"""

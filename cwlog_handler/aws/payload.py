@@ -1,8 +1,8 @@
 """The body of a PutLogEvents request as JSON, ready to be sent.
 
 Owns: JSON escapes and the order of members. Must not know: how the body gets into botocore (`hooks`), the outcome.
-botocore would validate and serialise each event by itself. That is most of the CPU time of a full request, and the
-program's own threads would lack it. botocore still finds endpoint and credentials, and signs the request.
+botocore would validate and serialise each event by itself. That is most of the CPU time of a full request, taken from
+the program's own threads. botocore still finds endpoint and credentials, and signs the request.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def _members(timestamps: Sequence[int], lengths: Sequence[int], texts: bytes) ->
     """Yield events as items of a JSON list, without the end of the last one. They must be in chronological order."""
     escapes = [(char, escape) for char, escape in _ESCAPES if char in texts]
     enough = len(timestamps) // DENSE
-    # Many different timestamps: each event gets its own head. The span is checked first because it costs nothing; it
-    # rules out one burst. The set of timestamps takes longer to make; it rules out several bursts.
+    # Many different timestamps: each event gets its own head. The span is checked first: if it is short, the timestamps
+    # cannot be many, and the set of them, which takes longer, need not be made.
     if timestamps[-1] - timestamps[0] >= enough and len(distinct := set(timestamps)) > enough:
         heads = {timestamp: _head(timestamp) for timestamp in distinct}
         yield _NEXT.join(map(add, map(heads.__getitem__, timestamps), _escaped(texts, escapes).split(END)))

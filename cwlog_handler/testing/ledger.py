@@ -14,7 +14,7 @@ UNANSWERED: Final = "unanswered"
 
 @dataclass(frozen=True)
 class Request:
-    """One request: what was asked, and how it was answered.
+    """One request: its ``operation``, ``group`` and ``stream``, and how it was answered.
 
     ``number`` counts all requests from 1. ``started`` is its arrival in monotonic seconds. ``parameters`` are its
     members without the events: retention, tags, class, key and so on. ``wire_bytes`` is the length of its body.

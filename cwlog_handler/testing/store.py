@@ -19,7 +19,7 @@ REGION: Final = "us-east-1"
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """One stored event. ``timestamp`` and ``ingestion_time`` are in milliseconds since the epoch.
+    """One stored event with its ``message``. ``timestamp`` and ``ingestion_time`` are in milliseconds since the epoch.
 
     ``request`` is the number of the request that brought it, or 0 if ``put_elsewhere`` did. ``position`` numbers all
     stored events in the order of their ingestion, from 1.
@@ -46,7 +46,8 @@ class StoredEvent:
 class LogGroup:
     """A snapshot of a log group, for tests to look at.
 
-    ``streams`` has the names of its streams. ``retention_days`` None means that events never expire.
+    ``name``, ``tags``, ``kms_key_id`` and ``log_group_class`` are those of its creation. ``streams`` has the names of
+    its streams. ``retention_days`` None means that events never expire.
     """
 
     name: str

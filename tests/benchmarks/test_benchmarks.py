@@ -167,6 +167,7 @@ def test_every_goal_has_the_cases_and_peers_that_it_needs(sizes):
             assert not wanted.against or wanted.against in peers[wanted.against_case or wanted.case]
 
 
+@pytest.mark.slow
 def test_the_command_measures_writes_and_draws(tmp_path):
     written, chart, again = (tmp_path / name for name in ("a.json", "a.svg", "b.svg"))
     what = ["--only", "cpu", "--case", f"1 thread, against {WATCHTOWER}", "--rounds", "1", "--records", "500"]

@@ -154,6 +154,7 @@ def test_why_a_server_does_not_start_is_told_where_it_was_started(fake, command,
             assert "ERROR" in program.wait_for(said)
 
 
+@pytest.mark.slow
 def test_celery_workers_and_their_children():
     ran = run("celery")
     packed = [message for message in ran.messages if message.startswith("INFO celery_shop: ")]

@@ -84,6 +84,7 @@ def test_a_backlog_in_one_stream_does_not_keep_another_from_its_turn():
 # -- ten thousand names ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_thousand_names_within_minutes_leave_memory_as_it_was_after_half_of_them():
     """F38: names with a date, a request or a user in them come and go; what has no work is forgotten.
 

@@ -136,6 +136,7 @@ def test_forks_during_the_first_connection_leave_every_child_able_to_deliver(fak
     assert arrived(fake) == ["child"] * 12 + ["parent"] * 12
 
 
+@pytest.mark.slow
 def test_200_forks_while_other_threads_hold_logging_s_locks(run_forking, tmp_path):
     """F27: every child logs; every second one ends as multiprocessing's do, after a flush."""
     source = """

@@ -23,6 +23,7 @@ def observed(seed):
     return check.observe(seed, seconds=2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*SEEDS, pytest.param(ANY, id="any")])
 def test_every_record_is_delivered_once_or_counted_whatever_program_and_faults(seed):
     """F13 to F49: what holds in `oracle.check`, for some programs and for a new one each time."""

@@ -9,6 +9,7 @@ from cwlog_handler.testing import faults
 from .witness import arrived, in_any_order, unexpected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("configured_by", ["application", "server"])
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
 @pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])

@@ -30,10 +30,12 @@ def check(*argv):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_mypy_strict_agrees(tmp_path):
     check("mypy", "--strict", f"--cache-dir={tmp_path}")
 
 
+@pytest.mark.slow
 def test_pyright_strict_agrees():
     pytest.importorskip("pyright", reason="pyright is not installed")
     check("pyright", "--pythonpath", sys.executable)
