@@ -19,7 +19,7 @@ A suspect without any witness waits too, unless events of the same batch were ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, TypeAlias
 
 from .batches import Rules
 from .decisions import Send
@@ -34,13 +34,9 @@ _GOLDEN: Final = 0.618
 _ANY_WITNESS_EVERY: Final = (4, 8)
 
 
-class _Place(NamedTuple):
-    """Where an event is: in which of the batches that wait, and where in that."""
-
-    send: int
-    event: int
-    begins_anew: bool = False
-    """All have been asked about by now: from this one on they are asked about once more."""
+# Where an event is: in which of the batches that wait, and where in that; and whether all have been asked about by now,
+# so that from this one on they are asked about once more.
+_Place: TypeAlias = tuple[int, int, bool]
 
 
 class Inquiry:
@@ -67,8 +63,9 @@ class Inquiry:
         if self._step == "witness":
             place = self._place_of_witness(waiting)
             if place is not None:
-                self._witness = _cut_out(waiting, place.send, place.event)
-                if place.begins_anew:
+                index, position, begins_anew = place
+                self._witness = _cut_out(waiting, index, position)
+                if begins_anew:
                     self._asked.clear()
                 return self._witness
             self._step = "suspect"
@@ -136,22 +133,22 @@ class Inquiry:
         another: _Place | None = None
         unasked: _Place | None = None
         seen = {suspect.first_ms}
-        firsts: list[tuple[int, int]] = []
+        firsts: list[_Place] = []
         for index, send in enumerate(waiting):
             columns = send.batch.columns
             for place, (ms, number) in enumerate(zip(columns.timestamps, columns.numbers, strict=True)):
                 if ms not in seen:
                     seen.add(ms)
-                    firsts.append((index, place))
+                    firsts.append((index, place, False))
                 if number != suspect.first_number:
-                    another = another or _Place(index, place, begins_anew=True)
+                    another = another or (index, place, True)
                     if unasked is None and number not in self._asked:
-                        unasked = _Place(index, place)
+                        unasked = (index, place, False)
         is_turn = self._rounds > 0 and self._rounds % _ANY_WITNESS_EVERY[bool(firsts)] == 0
         if another and (is_turn or (not firsts and self._taken_from == self._suspect.place)):
             # One after the other: those that are passed over have been refused too.
             return unasked or another
-        return _Place(*firsts[int(self._rounds * _GOLDEN % 1 * len(firsts))]) if firsts else None
+        return firsts[int(self._rounds * _GOLDEN % 1 * len(firsts))] if firsts else None
 
 
 def rejoined(waiting: Sequence[Send], rules: Rules) -> list[Send]:

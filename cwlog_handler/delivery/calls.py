@@ -14,6 +14,7 @@ from ..core import outcomes
 from ..core.batches import Batch
 from ..core.decisions import Send
 from ..core.pacing import ARRIVED_AFTER_MOST
+from ..system.clock import Clock
 from .results import Results
 from .senders import Job
 
@@ -46,13 +47,10 @@ Ended: TypeAlias = Callable[[outcomes.Outcome, float, float], None]
 class Calls:
     """Makes requests. Its jobs run on any thread, and touch nothing but the client and the results."""
 
-    def __init__(
-        self, client: Client, results: Results, clock: Callable[[], float], sleep_until: Callable[[float], None]
-    ) -> None:
+    def __init__(self, client: Client, results: Results, clock: Clock) -> None:
         self._client = client
         self._results = results
         self._clock = clock
-        self._sleep_until = sleep_until
 
     def job(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> Job:
         """Return what makes one request, from ``send.start`` on, and posts that it has ended."""
@@ -63,8 +61,8 @@ class Calls:
 
         def on_progress() -> None:
             nonlocal under_way_at
-            self._sleep_until(send.start)
-            under_way_at = self._clock()
+            self._clock.sleep_until(send.start)
+            under_way_at = self._clock.monotonic()
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
@@ -73,5 +71,5 @@ class Calls:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:
             # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
-            arrived_at = min(self._clock(), under_way_at + ARRIVED_AFTER_MOST)
+            arrived_at = min(self._clock.monotonic(), under_way_at + ARRIVED_AFTER_MOST)
             self._results.post(partial(ended, outcome, arrived_at))

@@ -21,6 +21,7 @@ from ..core.ledger import Ledger
 from ..core.pacing import Overlap, SendInterval
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
 from ..core.stream import Stream
+from ..system.clock import Clock
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
 from .calls import Calls, Client
@@ -58,8 +59,7 @@ class Dispatch:
         rules: Rules,
         send_interval: float,
         requests_per_second: float | None,
-        clock: Callable[[], float],
-        sleep_until: Callable[[float], None],
+        clock: Clock,
         jitter: Callable[[], float],
         ring: Callable[[], None],
     ) -> None:
@@ -74,9 +74,9 @@ class Dispatch:
         self._shared = Shared(rules, AgeLimit(), ledger, SendInterval(send_interval), overlap, jitter)
         self._agenda: Agenda[Stream] = Agenda()
         self._results = Results(ring)
-        self._calls = Calls(client, self._results, clock, sleep_until)
+        self._calls = Calls(client, self._results, clock)
         self._connection = Connection(client, self._results, ledger, notices, log_group_name, jitter)
-        self._swept_at = clock()
+        self._swept_at = clock.monotonic()
 
     def stream(self, name: str) -> Stream:
         """Return the stream of that name, new if it is not known (any more)."""

@@ -90,8 +90,7 @@ class Rounds:
             rules=rules,
             send_interval=send_interval,
             requests_per_second=requests_per_second,
-            clock=clock.monotonic,
-            sleep_until=clock.sleep_until,
+            clock=clock,
             jitter=jitter,
             ring=self.inbox.ring_bell,
         )
