@@ -52,7 +52,7 @@ class Intake:
         self._oversize: Oversize = oversize
         self._flush_level = flush_level
         self._own_stream_name = own_stream_name
-        # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
+        # Events whose records are in the inbox still. What is left, the next call enters: see ARCHITECTURE, Ctrl-C, 2.
         self._converted: deque[tuple[Kind, Events]] = deque()
         self._records: Records | None = None
         self.last_number = 0
@@ -80,7 +80,7 @@ class Intake:
                     self._converted.popleft()
         records = self._records
         if records is not None:
-            # Last, so that nobody ever finds them neither here nor there.
+            # Removed last: a record is always in the inbox or in the ledger.
             self._inbox.remove_first(records)
             self._records = None
         if dropped:
@@ -107,7 +107,7 @@ class Intake:
         if not records.texts:
             return
         converted = convert(records, self.last_number + 1, self._max_event_bytes, self._oversize)
-        # In one step, between whose parts no Ctrl-C comes.
+        # One statement, which makes no call between its assignments: see ARCHITECTURE, Ctrl-C, 1.
         self._records, self._converted, self.last_number = (
             records,
             deque(converted.events.items()),

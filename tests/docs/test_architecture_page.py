@@ -65,3 +65,16 @@ def test_links_within_the_map_lead_to_a_heading():
     headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
+
+
+def test_comments_that_point_to_the_map_find_their_section():
+    """The rule about Ctrl-C is told once, on the map; the comments of the package give section and number."""
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.MULTILINE))
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        text = re.sub(r"\n *(?:# )?", " ", file.read_text(encoding="utf-8"))
+        for section, number in re.findall(r"see ARCHITECTURE, ([\w -]+)(?:, (\d))?", text, re.IGNORECASE):
+            found.append(section)
+            assert section in sections, (file.name, section)
+            assert not number or f"\n{number}. " in sections[section], (file.name, section, number)
+    assert len(found) > 10
