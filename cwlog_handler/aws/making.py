@@ -124,8 +124,8 @@ class Maker:
         try:
             is_taken = acquire(lock, _bounded(patience))
             if not is_taken:
-                # Either another thread waits for slow credentials, or Ctrl-C came between two instructions and left
-                # the lock taken. A new lock and a new session let the next caller go on without waiting again.
+                # Either another thread waits for slow credentials, or the lock was left taken: see ARCHITECTURE,
+                # Ctrl-C, 4. A new lock and a new session let the next caller go on without waiting again.
                 self._lock, self._session = allocate_lock(), None
                 return None if self._is_outdated else self.client
             if not self._is_fit(self.client, patience):

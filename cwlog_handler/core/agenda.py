@@ -43,7 +43,7 @@ class Agenda(Generic[Item]):
         if date is not None and date <= at:
             return
         heapq.heappush(self._heap, (at, next(self._serial), item))
-        # After the push: if Ctrl-C comes between, the next one who plans the item pushes it again.
+        # After the push: see ARCHITECTURE, Ctrl-C, 2. Who plans the item next would push it again.
         self._dates[item] = at
         if len(self._heap) > 2 * len(self._dates) + SPARE_DATES:
             heap = [(date, next(self._serial), planned) for planned, date in self._dates.items()]
@@ -57,7 +57,7 @@ class Agenda(Generic[Item]):
             if self._dates.get(item) == at:
                 self._due[item] = None
                 del self._dates[item]
-            # Last, so that Ctrl-C above leaves the date where it was.
+            # Last, for the same reason as in `plan`.
             heapq.heappop(self._heap)
 
     @property

@@ -89,8 +89,8 @@ class Events:
 
     def extend(self, other: Events) -> None:
         """Add events that came later."""
-        # No Python function is called here: Python handles signals at a call, and Ctrl-C would leave columns of
-        # different lengths.
+        # No Python function is called here, or columns could be left with different lengths: see ARCHITECTURE,
+        # Ctrl-C, 1.
         self.numbers += other.numbers
         self.timestamps += other.timestamps
         self.lengths += other.lengths

@@ -70,6 +70,6 @@ class Calls:
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:
-            # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
+            # Also after Ctrl-C, where the caller drives: see ARCHITECTURE, Ctrl-C, 3.
             arrived_at = min(self._clock.monotonic(), under_way_at + ARRIVED_AFTER_MOST)
             self._results.post(partial(ended, outcome, arrived_at))

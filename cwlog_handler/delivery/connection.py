@@ -60,7 +60,7 @@ class Connection:
         except Exception as error:
             made = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=False)
         finally:
-            # Also when Ctrl-C or SystemExit flies through a call on the application's own thread.
+            # Also after Ctrl-C, where the caller drives: see ARCHITECTURE, Ctrl-C, 3.
             self._results.post(partial(self._made, started, made, ended))
 
     def _made(self, started: float, made: outcomes.Connection, ended: Callable[[], None], now: float) -> None:

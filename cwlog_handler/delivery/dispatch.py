@@ -182,7 +182,7 @@ class Dispatch:
             settled = stream.settle(send, outcome, now)
             was_presumed_lost = settled.was_presumed_lost
         finally:
-            # Also after Ctrl-C in between: a token or a place among the senders would be missing for ever.
+            # Else a token, or a place among the senders, would be missing for ever: see ARCHITECTURE, Ctrl-C, 3.
             if not was_presumed_lost:
                 stream.bucket.give_back(arrived_at)
             self._senders.finished(was_presumed_lost)

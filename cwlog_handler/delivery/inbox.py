@@ -2,9 +2,8 @@
 
 Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
 
-A signal handler, a ``__del__`` or a garbage collection may log while any line here runs, in the same thread. So only
-primitives that may be re-entered are used: ``list.extend`` and a lock's ``release``. (``queue.Queue``, ``Condition``
-and ``Event.set`` take a plain lock, which the interrupted frame may hold: a deadlock.)
+A signal handler or a finalizer may interrupt any line here and log, on the same thread. So only primitives that may be
+re-entered are used: ``list.extend`` and a lock's ``release``. See ARCHITECTURE, Signal handlers and finalizers.
 """
 
 from __future__ import annotations
@@ -189,7 +188,7 @@ class Inbox:
         count = len(records.texts)
         removed_bytes = sum(map(len, records.texts)) + RECORD_COST_BYTES * count
         self.size_bytes = (len(self) - count) * removed_bytes // count
-        # Last: after Ctrl-C above they are all here still.
+        # Removed last: see ARCHITECTURE, Ctrl-C, 2.
         del self._items[: count * FIELDS]
 
     def take_all(self) -> Records:

@@ -45,7 +45,7 @@ class Intake:
         # A caller that waits for room had it, but for a moment in which others found the same room.
         self._drops_surplus_only = terms.bounds.overflow == "block"
         self._own_stream_name = own_stream_name
-        # Events whose records are in the inbox still: Ctrl-C may come in between, and the rest is entered next time.
+        # Events whose records are in the inbox still. What is left, the next call enters: see ARCHITECTURE, Ctrl-C, 2.
         self._converted: deque[tuple[Kind, Events]] = deque()
         self._records: Records | None = None
         self.last_number = 0
@@ -73,7 +73,7 @@ class Intake:
                     self._converted.popleft()
         records = self._records
         if records is not None:
-            # Last, so that nobody ever finds them neither here nor there.
+            # Removed last: a record is always in the inbox or in the ledger.
             self._inbox.remove_first(records)
             self._records = None
         if dropped:
@@ -104,7 +104,7 @@ class Intake:
         if not records.texts:
             return
         converted = convert(records, self.last_number + 1, self._terms.max_event_bytes, self._terms.oversize)
-        # In one step, between whose parts no Ctrl-C comes.
+        # One statement, which makes no call between its assignments: see ARCHITECTURE, Ctrl-C, 1.
         self._records, self._converted, self.last_number = (
             records,
             deque(converted.events.items()),

@@ -109,8 +109,7 @@ class Senders:
         thread = object()
         self._threads.add(thread)
         try:
-            # Not threading.Thread: its start() takes a lock of the threading module that the frame below a signal
-            # handler may hold, and waits for the new thread.
+            # Not threading.Thread, for the reason given in `starting.start_thread`.
             linger = LINGER_ALONE if self._is_alone else LINGER
             self._start_thread(partial(self._work, thread, self._threads, self._jobs, linger))
         except RuntimeError:

@@ -111,7 +111,7 @@ class Driver:
         """Go from NO_THREAD, STARTING or NO_MORE_THREADS to THREAD; or to NO_MORE_THREADS, and return False."""
         try:
             self._starter, self._thread = get_ident(), State.THREAD
-            # Not threading.Thread, for the reason given in `senders`.
+            # Not threading.Thread, for the reason given in `starting.start_thread`.
             self._start_thread(self._run)
         except RuntimeError:
             # No more threads, or the interpreter is ending.

@@ -180,7 +180,7 @@ class Flusher:
         finally:
             if not delivered:
                 # What comes later goes the same way, without a try: it would cost as long again as a request may take.
-                # So it is when somebody is impatient and sends Ctrl-C.
+                # So it is after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
                 now = self._clock.monotonic()
                 self._exit.cut_short(now)
                 deadline = min(deadline, now)

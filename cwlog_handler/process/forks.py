@@ -61,7 +61,7 @@ class NoFork:
         try:
             is_taken = acquire(lock, self._patience)
             if not is_taken:
-                # Held for very long, or left taken by Ctrl-C between two instructions: nobody need wait for it again.
+                # Held for very long, or left taken (see ARCHITECTURE, Ctrl-C, 4): nobody need wait for it again.
                 self._lock = allocate_lock()
             yield
         finally:

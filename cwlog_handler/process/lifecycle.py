@@ -68,7 +68,7 @@ class Flushers:
                 flusher, deadline = waiting.pop(0)
                 flusher.finish(deadline)
         finally:
-            # Somebody is impatient and has sent Ctrl-C: the others say what they have left, and wait for nothing.
+            # Ctrl-C: the others say what they have left, and wait for nothing. See ARCHITECTURE, Ctrl-C, 5.
             for flusher, _ in waiting:
                 flusher.finish(-inf)
         if subinterpreters.is_one():

@@ -76,8 +76,7 @@ class Turn:
 
     A thread that is in a call may make another one at once: a formatter may log, and so may a signal handler or a
     finalizer that interrupts it. If a call lasts longer than 5 seconds, waiting threads go on without it, because it
-    may itself wait for one of them. The same rule helps if Ctrl-C came between two instructions and left the lock
-    taken.
+    may itself wait for one of them. The same rule helps if the lock was left taken: see ARCHITECTURE, Ctrl-C, 4.
     """
 
     def __init__(self) -> None:

@@ -49,15 +49,20 @@ _MOST_SPANS: Final = 1000
 # The system reuses the ident of a thread that has ended, so that there are seldom more.
 _MOST_THREADS: Final = 300
 
+# Seconds by which the wall clock may have gone ahead of the monotonic one in a span, as it is corrected now and then.
+_CLOCKS_DIFFER_BY: Final = 1.0
+
 _HANDLE: Final = logging.Logger.handle.__code__
 
 
 class _Times:
     """Spans of time in ascending order, each from a beginning to an end: wall-clock seconds, like `record.created`."""
 
-    __slots__ = ("_spans",)
+    __slots__ = ("_began", "_spans")
 
     def __init__(self) -> None:
+        # When the last span began, on a clock that nobody sets.
+        self._began = 0.0
         # One list of pairs, so that another thread never reads a beginning without its end.
         self._spans: list[list[float]] = []
 
@@ -68,11 +73,26 @@ class _Times:
             self._spans = []
         if len(self._spans) >= _MOST_SPANS:
             del self._spans[: _MOST_SPANS // 2]
+        self._began = stdlib.monotonic()
         self._spans.append([now, inf])
 
     def end(self) -> None:
-        if self.is_open:
-            self._spans[-1][1] = _now()
+        if not self.is_open:
+            return
+        now = _now()
+        lasted = now - self._spans[-1][0]
+        if 0 <= lasted <= stdlib.monotonic() - self._began + _CLOCKS_DIFFER_BY:
+            self._spans[-1][1] = now
+        else:
+            # The clock was set meanwhile, as tests do. To the end of such a span there may be years, in which the
+            # thread's ident is given to a thread of the program.
+            self.forget_open()
+
+    def go_on(self) -> None:
+        """Begin anew if the clock was set back since the open span began: no record of it would be inside."""
+        if self.is_open and _now() < self._spans[-1][0]:
+            self.forget_open()
+            self.begin()
 
     def forget_open(self) -> None:
         """Forget a span that never ended, because `end` was not called: its end is unknown."""
@@ -150,7 +170,9 @@ def own_call(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         try:
             thread.is_in_call = True
-            if not thread.is_ours_alone:
+            if thread.is_ours_alone:
+                thread.spans.go_on()
+            else:
                 thread.spans.begin()
             with no_spans():
                 return function(*args, **kwargs)

@@ -150,9 +150,12 @@ def test_only_records_at_flush_level_go_before_the_send_interval(fake, logger, a
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 3600.0])
-def test_the_send_interval_is_the_one_that_was_asked_for(attach, seconds):
+def test_the_send_interval_is_the_one_that_was_asked_for(attach, logger, seconds):
     """A stream of the handler waits `send_interval` seconds for company."""
-    stream = attach(send_interval=seconds)._flusher.rounds._dispatch.stream("s")
+    handler = attach(send_interval=seconds)
+    logger.info("The endpoint is known from now on, and so is the rate of each stream.")
+    assert handler.flush()
+    stream = handler._flusher.rounds._dispatch.stream("another")
     stream.add(event(), 20, 100.0)
     assert next_send(stream, 100.0)[1] == 100.0 + seconds
 

@@ -625,3 +625,46 @@ def test_threads_are_not_kept_without_end(monkeypatch):
         call()
     monkeypatch.undo()
     assert len(suspects) <= own_calls._MOST_THREADS + 1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock that records have, to be set, as freezegun does it."""
+    now = [1_000_000_000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+
+    def set_to(seconds):
+        now[0] = 1_000_000_000.0 + seconds
+
+    return set_to
+
+
+def made_at(seconds):
+    return logging.makeLogRecord({"created": 1_000_000_000.0 + seconds, "thread": threading.get_ident()})
+
+
+@pytest.mark.parametrize("jump", [10**9, -(10**6)], ids=["to the future and back", "to the past and back"])
+def test_a_clock_that_is_set_in_a_call_of_ours_makes_no_other_record_ours_or_the_programs(clock, jump):
+    """F34: a test freezes time while a request is under way. The number of its thread is given anew later."""
+    suspects.pop(threading.get_ident(), None)
+    for second in range(0, 10, 2):
+        clock(second)
+        own_call(lambda second=second: clock(second + 0.5))()
+    clock(20)
+    own_call(lambda: clock(jump))()
+    clock(30)
+    assert not is_our_own(made_at(25))
+    assert not is_our_own(made_at(30))
+    own_call(lambda: clock(30.5))()
+    assert is_our_own(made_at(30.25))
+    assert not is_our_own(made_at(31))
+
+
+def test_a_clock_that_was_set_back_hides_no_call_of_a_thread_that_does_nothing_else(clock):
+    """F34: started while time was frozen in the future, it lives on after that. What it logs would feed itself."""
+    suspects.pop(threading.get_ident(), None)
+    clock(10**9)
+    with own_calls.thread_of_calls():
+        clock(0)
+        own_call(lambda: clock(0.5))()
+        assert is_our_own(made_at(0.25))
