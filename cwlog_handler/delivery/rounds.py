@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from ..core.ledger import Ledger, Stats
@@ -86,8 +87,8 @@ class Rounds:
         self._looked_at = clock.monotonic()
         # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
         self._books = allocate_lock()
-        # The caller who holds them, taking records in.
-        self._helper: int | None = None
+        # The callers who hold them, or are about to: the idents of their threads.
+        self._at_the_books: set[int] = set()
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
@@ -110,20 +111,35 @@ class Rounds:
     def _help(self) -> None:
         # Without waiting: a round is under way, or another caller helps, or a frame of this very thread does, which a
         # signal handler interrupted.
-        if self._books.acquire(blocking=False):
-            self._helper = get_ident()
-            try:
+        with self._books_for_caller(0.0) as is_taken:
+            if is_taken:
                 self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
-            finally:
-                self._helper = None
-                self._books.release()
+        if is_taken:
             # The flusher, about to sleep for long, would find the inbox empty, and not know of the new dates.
             self.inbox.ring_bell()
+
+    @contextmanager
+    def _books_for_caller(self, patience: float) -> Iterator[bool]:
+        """Hold the books on a caller's thread, if that takes no longer; say whether they are held."""
+        me = get_ident()
+        if me in self._at_the_books:
+            yield False
+            return
+        is_taken = False
+        try:
+            # Before they are taken: from then on a signal handler must not wait for what needs them.
+            self._at_the_books.add(me)
+            is_taken = acquire(self._books, patience)
+            yield is_taken
+        finally:
+            if is_taken:
+                self._books.release()
+            self._at_the_books.discard(me)
 
     @property
     def has_interrupted_help(self) -> bool:
         """True in a signal handler, or a finalizer, below which this very thread holds the books: it must not wait."""
-        return self._helper == get_ident()
+        return get_ident() in self._at_the_books
 
     def ask_for_word(self, deadline: float) -> Ticket:
         """Return a ticket to wait with until all that was put in before is settled, or until the deadline.
@@ -137,12 +153,8 @@ class Rounds:
     def stats(self, patience: float = 1.0) -> Stats:
         """Return the counts of this moment; of about this moment if ``patience`` seconds are not enough."""
         # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
-        locked = acquire(self._books, 0.0 if is_own_thread() or self.has_interrupted_help else patience)
-        try:
+        with self._books_for_caller(0.0 if is_own_thread() else patience):
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
-        finally:
-            if locked:
-                self._books.release()
 
     @property
     def can_wait(self) -> bool:

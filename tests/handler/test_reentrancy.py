@@ -5,9 +5,12 @@ import logging
 import logging.config
 import queue
 import signal
+import sys
 from logging.handlers import QueueHandler, QueueListener
 
 import pytest
+
+from cwlog_handler.delivery.rounds import Rounds
 
 
 def test_records_of_our_own_thread_never_come_back_in(fake, attach):
@@ -107,3 +110,32 @@ def test_a_message_whose_str_logs_is_delivered_with_what_it_logged(fake, logger,
     assert handler.flush()
     # The outer record is the older one, by a millisecond or not: their order is that of the clock.
     assert sorted(fake.messages("g", "s")) == ["inner", "outer"]
+
+
+def test_a_signal_handler_that_flushes_while_counts_are_read_does_not_wait_for_the_frame_below_it(fake, attach, logger):
+    """F29: at any line of it; the thread that delivers needs what this very frame holds, and would wait, too."""
+    handler = attach(send_interval=0.0)
+    codes = {Rounds.stats.__code__, Rounds._books_for_caller.__wrapped__.__code__}
+    lines = at = 0
+
+    def on_line(frame, event, _):
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            if lines == at:
+                logger.info("in between")
+                # Whether it returns is asked, and not what: what waits for ever is ended by the test's own limit.
+                handler.flush(3600)
+        return on_line
+
+    while at == 0 or lines >= at:
+        at, lines = at + 1, 0
+        logger.info("before")
+        sys.settrace(lambda frame, event, _: on_line if frame.f_code in codes else None)
+        try:
+            assert handler.stats.emitted
+        finally:
+            sys.settrace(None)
+    assert at > 10
+    assert handler.flush(60)
+    assert handler.stats.emitted == handler.stats.delivered == at + at - 1
