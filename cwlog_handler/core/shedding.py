@@ -53,19 +53,19 @@ class Shedding:
         del self._lossy[stream]
 
     def has_room(self, more_bytes: int = 0, more: int = 0) -> bool:
-        """True if ``more_bytes`` in ``more`` events would fit within the bounds. Any thread may ask: an estimate."""
+        """True if ``more_bytes`` in ``more`` events would fit within the bounds. Any thread; an estimate."""
         bounds, ledger = self._bounds, self._ledger
         if bounds.max_count is not None and ledger.pending + more > bounds.max_count:
             return False
         return ledger.pending_bytes + more_bytes <= bounds.max_bytes
 
     def arrives(self, level: float) -> None:
-        """Note that events of a level are about to wait. They may be less severe than those dropped so far."""
+        """Note that events of a level are about to wait, perhaps less severe ones than those dropped so far."""
         if level < self._victim_level:
             self._drops_left = 0
 
     def make_room(self, arrived_in: Stream, level: float) -> int:
-        """Drop events until there is room; return how many were dropped. Events of ``level`` have just arrived in a stream.
+        """Drop events until there is room; return how many were dropped. Some of ``level`` have just arrived.
 
         Events that are in a closed batch or a request are not dropped, so there may be too little room afterwards.
         """

@@ -125,7 +125,7 @@ class Stream:
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
         """Return what to do at the instant ``now``; None: nothing until an event is added or a request is settled.
 
-        ``now_ms`` is the time of day by each clock that may be right; the clock by which most events may be sent is used.
+        ``now_ms`` is the time of day by each clock that may be right; the one by which most events may be sent is used.
         ``deadline`` says until when a caller waits for the events here. Retries are spread over the time until then.
         """
         if self.is_idle:

@@ -75,8 +75,8 @@ class UnderWay:
     def end_lost(self, send: Send) -> bool:
         """Note that a request has ended; return whether it was presumed lost.
 
-        A request may be neither presumed lost nor awaited: of two requests with one batch, the answer to the first settles
-        both.
+        A request may be neither presumed lost nor awaited: of two requests with one batch, the answer to the first
+        settles both.
         """
         before = len(self._lost)
         self._lost = [lost for lost in self._lost if lost is not send]
