@@ -1,1 +1,1 @@
-"""What is decided about events and batches. Pure: no lock, clock, thread, logging or boto3."""
+"""Decisions about events and batches. Pure: no lock, clock, thread, logging or boto3."""

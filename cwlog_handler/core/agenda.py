@@ -1,7 +1,7 @@
-"""Who is to be asked when: dates, and the line of those whose date has come.
+"""When each item is to be asked: a date for each, and a queue of the items whose date has come (the line).
 
-Owns: the order in which streams get their turn. Must not know: what is asked, what a clock is. Instants are seconds of
-one monotonic clock, handed in. Not thread-safe.
+Owns: the order in which items (streams, in this package) get their turn. Must not know: what an item is asked, what a
+clock is. Instants are seconds of one monotonic clock, handed in. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import Final, Generic, TypeVar
 
-# Dates that were replaced by earlier ones stay in the heap. It is made anew with more than two for each that has a
-# date, and these.
+# A date that was replaced by an earlier one stays in the heap. The heap is rebuilt when it holds more than two entries
+# for each item that has a date, and this many more.
 SPARE_DATES: Final = 16
 
 Item = TypeVar("Item", bound=Hashable)
 
 
 class Agenda(Generic[Item]):
-    """Each item has one date at most, the earliest it was given, and one place at most in the line of those due.
+    """Each item has at most one date, the earliest that it was given, and at most one place in the line.
 
-    Ctrl-C between any two steps may have an item asked twice, but never leaves one without its date.
+    If Ctrl-C breaks off a method, an item may be asked twice, but no item loses its date.
     """
 
     def __init__(self) -> None:
-        # The serial number decides between equal dates: items need not be comparable.
+        # The serial number decides between equal dates, because items need not be comparable.
         self._heap: list[tuple[float, int, Item]] = []
         self._serial = itertools.count()
-        # What is in the heap with another date than here was replaced.
+        # The valid date of each item. An entry of the heap with any other date was replaced.
         self._dates: dict[Item, float] = {}
         self._due: OrderedDict[Item, None] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many dates are kept, replaced ones included."""
+        """The number of dates in the heap, including those that were replaced."""
         return len(self._heap)
 
     def plan(self, item: Item, at: float) -> None:
-        """Have an item asked at that instant, if not before."""
+        """Have an item asked at the instant ``at``, unless it has an earlier date."""
         date = self._dates.get(item)
         if date is not None and date <= at:
             return
         heapq.heappush(self._heap, (at, next(self._serial), item))
-        # After the push: see ARCHITECTURE, Ctrl-C, 2. Who plans the item next would push it again.
+        # After the push: see ARCHITECTURE, Ctrl-C, 2. If Ctrl-C comes in between, the next `plan` pushes it again.
         self._dates[item] = at
         if len(self._heap) > 2 * len(self._dates) + SPARE_DATES:
             heap = [(date, next(self._serial), planned) for planned, date in self._dates.items()]
@@ -51,7 +51,7 @@ class Agenda(Generic[Item]):
             self._heap = heap
 
     def advance(self, now: float) -> None:
-        """Let those whose date has come join the end of the line."""
+        """Move the items whose date has come to the end of the line."""
         while self._heap and self._heap[0][0] <= now:
             at, _, item = self._heap[0]
             if self._dates.get(item) == at:
@@ -62,19 +62,19 @@ class Agenda(Generic[Item]):
 
     @property
     def due(self) -> Iterable[Item]:
-        """Those whose date has come, in their order."""
+        """The items in the line, in order."""
         return self._due.keys()
 
     @property
     def count_due(self) -> int:
-        """How many are in the line."""
+        """The number of items in the line."""
         return len(self._due)
 
     def pop_due(self) -> Item:
-        """Take out the first in the line; there must be one."""
+        """Take out the first item of the line, which must not be empty."""
         return self._due.popitem(last=False)[0]
 
     @property
     def next_at(self) -> float | None:
-        """The next instant at which somebody may join the line; None if nobody has a date."""
+        """The next instant at which an item may join the line; None if no item has a date."""
         return self._heap[0][0] if self._heap else None

@@ -1,7 +1,7 @@
-"""What one stream asked of the service, and what each answer means for it.
+"""The requests of one stream, and what each answer of the service means for the stream.
 
-Owns: the retries, the sequence token, what goes again, what an answer adds to the ledger. Must not know: when a request
-goes (`stream`), what an error code is, stderr, what a clock is. Not thread-safe.
+Owns: the retries, the sequence token, what has to be sent again, what an answer adds to the ledger. Must not know: when
+a request is made (`stream`), what an error code is, stderr, what a clock is. Not thread-safe.
 """
 
 from collections.abc import Callable
@@ -32,19 +32,19 @@ class Shared(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What settling a request did."""
+    """The result of settling a request."""
 
     to_tell: outcomes.Outcome | None
-    """What the operator may be told: the outcome, or what a refusal came to. None: nothing, or it is not known yet."""
+    """What may be written to stderr: the outcome, or what a refusal turned out to be. None: nothing (yet)."""
     was_presumed_lost: bool
     has_delivered: bool
-    """The batch was accepted by this very answer, or by an earlier one."""
+    """The service has accepted the batch, in this request or (as its answer says) in an earlier one."""
     failures: int
-    """How many requests in a row have failed by now."""
+    """How many requests of the stream have failed since one was accepted."""
 
 
 class Answers:
-    """The requests of one stream, from their start to what became of their batches."""
+    """The requests of one stream: those under way, those to be made again, and what answers change. Not thread-safe."""
 
     __slots__ = ("_backlog", "_shared", "resends", "retry", "token", "under_way")
 
@@ -58,9 +58,9 @@ class Answers:
         """The sequence token for the next request."""
 
     def presume_lost(self, now: float) -> None:
-        """Count no longer on an answer to the request that is under way for longest; its batch goes again, at once.
+        """Stop waiting for the answer to the oldest request under way; its batch is sent again without back-off.
 
-        Should the answer come all the same, `settle` still heeds it.
+        If the answer comes all the same, `settle` still uses it.
         """
         send = self.under_way.presume_lost()
         self._backlog.put_back(send.rest)
@@ -70,7 +70,7 @@ class Answers:
         self.resends.put_back(send, send.batch, send.doubts + 1)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
-        """Draw the consequences of what became of a batch that was sent, and return what that was."""
+        """Apply the outcome of a request to its batch and to the stream; return what that changed."""
         self._shared.ledger.requests += 1
         was_presumed_lost = self.under_way.end_lost(send)
         to_tell: outcomes.Outcome | None = None
@@ -84,7 +84,7 @@ class Answers:
         return Settled(to_tell, was_presumed_lost, has_delivered, self.retry.failures)
 
     def _heed(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
-        """Draw the consequences of an answer that was awaited; return what is to be told."""
+        """Apply the outcome of a request whose answer was awaited; return what `Settled.to_tell` says."""
         match outcome:
             case outcomes.Accepted():
                 self._accepted(send, outcome, now)
@@ -102,11 +102,12 @@ class Answers:
         return outcome
 
     def _heed_late(self, send: Send, answer: outcomes.Accepted, now: float) -> bool:
-        """Heed the good answer to a request that was presumed lost: its batch need not go again.
+        """Use the good answer to a request that was presumed lost: its batch need not be sent again.
 
-        Return False where nothing is left to be settled: the batch was settled meanwhile, or cut in two.
+        Return False if nothing is left to settle, because the batch was settled meanwhile or cut in two.
         """
-        # This try is in doubt no more; another one that is under way is, for nobody will look at its answer.
+        # `other` counts this request as one of its doubts, and that doubt is resolved now. If `other` is under way, it
+        # is a new doubt itself, because its answer will not be looked at.
         if (other := self.resends.find(send.batch)) is not None:
             self.resends.remove(other)
             doubts = other.doubts - 1
@@ -139,9 +140,10 @@ class Answers:
         self.resends.accepted(send)
 
     def _invalid(self, send: Send, refused: outcomes.Invalid, now: float) -> outcomes.Outcome | None:
-        """Bisect, if an event is to blame: the good ones go out, each once, and the bad one ends up alone.
+        """Reject the event that is to blame for a refusal; have all others sent again.
 
-        If it is the request, all is kept, as with any refusal that somebody has to put right.
+        The batch is halved until the bad event is alone in its request: so each good event is delivered once. If the
+        request as a whole is to blame, all events are kept, as after any refusal that somebody has to put right.
         """
         self._shared.ledger.last_error = refused.message
         self.under_way.failed()
@@ -159,7 +161,10 @@ class Answers:
         return None
 
     def _judge(self, send: Send, refused: outcomes.Invalid) -> Verdict:
-        """Find out what a refusal is about, as far as is known; more events may come to wait to be asked about."""
+        """Return what a refusal is about, as far as is known.
+
+        May first move a batch from the backlog to `resends`, so that the inquiry has more events to ask about.
+        """
         if refused.refusal is None:
             return "event" if len(send.batch) == 1 else "halve"
         if not self._backlog.is_empty and self.resends.needs_witnesses(send):

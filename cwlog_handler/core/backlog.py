@@ -1,7 +1,7 @@
-"""The events of one stream that wait: packed into batches as tightly as the limits allow.
+"""The events of one stream that wait for their first request, and the full batches that are made of them.
 
-Owns: bytes and count of a batch; which waiting event an overflow takes. Must not know: clocks, threads, logging, boto3,
-retries.
+Owns: which events form the next batch, and in which order events of a level are dropped. Must not know: clocks,
+threads, logging, boto3, retries.
 
 Events are packed in order of arrival and put in chronological order when a batch is closed. The sort is stable, so
 events of the same millisecond keep their order of arrival, within a batch and from batch to batch.
@@ -19,31 +19,31 @@ from .batches import Batch, Rules, cut_on_span
 from .columns import Events, Gone, fitting
 from .limits import EVENT_OVERHEAD_BYTES
 
-# Columns that wait are filled up to so many bytes of text: what few events cost beyond their text is shared by many,
-# and yet the first of them can be taken out at little cost.
+# Columns are filled up to this many bytes of text: large enough that many events share the fixed cost of a column,
+# small enough that taking out the first event costs little.
 COLUMN_BYTES: Final = 16 * 1024
 
-# Some events of each level.
+# Events of some levels: pairs of a level and its events.
 Rest = tuple[tuple[float, Events], ...]
 
 
 class Lane:
-    """The events of one level that wait, in order of arrival. Not thread-safe."""
+    """The waiting events of one level, in order of arrival. Not thread-safe."""
 
     __slots__ = ("_columns", "count")
 
     def __init__(self) -> None:
-        # None is ever empty.
+        # No column in it is ever empty.
         self._columns: deque[Events] = deque()
         self.count = 0
 
     @property
     def first_number(self) -> int:
-        """The number of the event that arrived first; there must be one."""
+        """The number of the event that arrived first. The lane must not be empty."""
         return self._columns[0].numbers[0]
 
     def append(self, events: Events) -> None:
-        """Add events that came after all others."""
+        """Add events that arrived after all others here."""
         last = self._columns[-1] if self._columns else None
         if last is not None and len(last.texts) + len(events.texts) <= COLUMN_BYTES:
             last.extend(events)
@@ -52,7 +52,7 @@ class Lane:
         self.count += len(events)
 
     def insert(self, event: Events) -> None:
-        """Add one event in the place that its number says."""
+        """Add one event before all events with a higher number."""
         self.count += 1
         behind = []
         while self._columns and self._columns[-1].numbers[-1] > event.numbers[0]:
@@ -65,15 +65,15 @@ class Lane:
         self._columns.extend(reversed(behind))
 
     def put_back(self, events: Events) -> None:
-        """Add events that were the first before they were taken out."""
+        """Put events back that were taken from the front."""
         self.count += len(events)
         while self._columns and self._columns[0].numbers[0] < events.numbers[-1]:
-            # Inserted meanwhile.
+            # `insert` has added events with lower numbers meanwhile.
             events = Events.joined([self._columns.popleft(), events])
         self._columns.appendleft(events)
 
     def pop(self, newest: bool) -> Gone:
-        """Take out the event that came last, or first."""
+        """Take out the event that arrived last (``newest``) or first."""
         self.count -= 1
         column = self._columns[-1 if newest else 0]
         gone = column.pop_last() if newest else column.pop_first()
@@ -82,7 +82,7 @@ class Lane:
         return gone
 
     def first(self, rules: Rules) -> Iterator[Events]:
-        """Look at the events that came first: if there are, one more at least than a batch can hold."""
+        """Yield the first columns, until they have more events or bytes than a batch can hold. Take nothing out."""
         count = size = 0
         for column in self._columns:
             if count > rules.max_events or size > rules.max_bytes:
@@ -92,12 +92,18 @@ class Lane:
             size += column.size_bytes
 
     def count_at(self, ms: int, most: int) -> int:
-        """How many of the events that came first, one after the other, have this timestamp; counts to ``most``."""
+        """Return how many events at the front have this timestamp, up to the first event that has another.
+
+        Counting stops at ``most``.
+        """
         timestamps = chain.from_iterable(column.timestamps for column in self._columns)
         return sum(1 for _ in takewhile(ms.__eq__, islice(timestamps, most)))
 
     def take_what_fits(self, room: int, most: int) -> list[Events]:
-        """Take out the events that came first, as many as fit into so many bytes, ``most`` at most; one at least."""
+        """Take out events from the front: as many as fit into ``room`` bytes, and at most ``most``.
+
+        The first event is taken even if it does not fit.
+        """
         taken: list[Events] = []
         while self._columns and self._columns[0].size_bytes <= room and len(self._columns[0]) <= most:
             column = self._columns.popleft()
@@ -122,7 +128,7 @@ class Lane:
 
 
 class Backlog:
-    """The events of one stream that wait for their first request, in a lane for each level of severity.
+    """The events of one stream that wait for their first request, with one lane for each level of severity.
 
     Not thread-safe.
     """
@@ -131,7 +137,7 @@ class Backlog:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        # No lane is ever empty.
+        # No lane in it is ever empty.
         self._lanes: dict[float, Lane] = {}
         self._count = 0
         self._bytes = 0
@@ -140,7 +146,7 @@ class Backlog:
     @property
     def has_full_batch(self) -> bool:
         """True if a batch is ready that no further event could join."""
-        # No event is smaller than one byte of text.
+        # An event has at least one byte of text. So a batch with less room than that byte and the overhead is full.
         full = self._bytes + EVENT_OVERHEAD_BYTES >= self._rules.max_bytes or self._count >= self._rules.max_events
         return full or bool(self._closed)
 
@@ -158,28 +164,31 @@ class Backlog:
 
     @property
     def lowest_level(self) -> float | None:
-        """The least severe level of which an event waits that is in no closed batch yet; None if there is none."""
+        """The least severe level among events that are in no closed batch yet; None if there are none."""
         return min(self._lanes, default=None)
 
     def count_of(self, level: float) -> int:
-        """How many events of a level wait that are in no closed batch yet."""
+        """Return how many events of a level wait outside of closed batches."""
         lane = self._lanes.get(level)
         return lane.count if lane is not None else 0
 
     def append(self, events: Events, level: float) -> None:
-        """Add events that came after all others of their level."""
+        """Add events that arrived after all others of their level."""
         lane = self._lanes.get(level) or Lane()
         lane.append(events)
         self._enter(level, lane, events)
 
     def insert(self, event: Events, level: float) -> None:
-        """Add one event in the place that its number says."""
+        """Add one event before all events of its level with a higher number."""
         lane = self._lanes.get(level) or Lane()
         lane.insert(event)
         self._enter(level, lane, event)
 
     def close_batch(self) -> Batch:
-        """Close the batch to be sent next, the first events, as many as fit, and return it; there must be one."""
+        """Return the batch to be sent next, but leave it here. No event may join it any more.
+
+        It holds as many of the events that arrived first as fit. At least one event must wait.
+        """
         if not self._closed:
             events = self._take_what_fits()
             first_number = events.numbers[0]
@@ -188,18 +197,21 @@ class Backlog:
         return self._closed[0]
 
     def take(self) -> Batch:
-        """Take out the batch to be sent next."""
+        """Take out the batch to be sent next. At least one event must wait."""
         self.close_batch()
         return self._closed.popleft()
 
     def would_close_at(self, ms: int) -> bool:
-        """True if the next batch to be closed may have an event with this timestamp."""
+        """True if no batch is closed, and the next one to be closed may have an event with this timestamp."""
         return not self._closed and any(
             ms in column.timestamps for lane in self._lanes.values() for column in lane.first(self._rules)
         )
 
     def take_rest(self, ms: int) -> Rest:
-        """Take out what comes next with this timestamp, until `put_back`; nothing if that is half a batch or more."""
+        """Take out the events at the front of each lane that have this timestamp; `put_back` returns them.
+
+        A lane with more than half of ``max_events`` such events keeps them.
+        """
         most = self._rules.max_events // 2
         rest = []
         for level, lane in list(self._lanes.items()):
@@ -210,14 +222,17 @@ class Backlog:
         return tuple(rest)
 
     def put_back(self, rest: Rest) -> None:
-        """Add events that were the first before they were taken out."""
+        """Put events back that `take_rest` took out."""
         for level, events in rest:
             lane = self._lanes.get(level) or Lane()
             lane.put_back(events)
             self._enter(level, lane, events)
 
     def drop(self, level: float, newest: bool) -> Gone:
-        """Take out the event of a level that arrived first, or last; KeyError if none of that level waits."""
+        """Take out the event of a level that arrived last (``newest``) or first.
+
+        KeyError if no event of this level waits outside of closed batches.
+        """
         lane = self._lanes[level]
         gone = lane.pop(newest)
         if not lane.count:
@@ -228,16 +243,16 @@ class Backlog:
 
     def _enter(self, level: float, lane: Lane, events: Events) -> None:
         count, size_bytes = len(events), events.size_bytes
-        # Only now, so that none is ever empty, whatever Ctrl-C breaks off.
+        # Only now that the lane has events: Ctrl-C may break this off at any point, and must not leave an empty lane.
         self._lanes[level] = lane
         self._count += count
         self._bytes += size_bytes
 
     def _take_what_fits(self) -> Events:
-        """Take out events in order of arrival until a limit is reached; one at least."""
+        """Take out events in order of arrival until a limit of the batch is reached, but at least one."""
         taken: list[Events] = []
         if len(self._lanes) == 1:
-            # Most of the time; and there is nothing to compare with each other.
+            # The usual case, and cheaper: there is no order among lanes to find.
             for lane in self._lanes.values():
                 taken = lane.take_what_fits(self._rules.max_bytes, self._rules.max_events)
         else:
@@ -248,14 +263,14 @@ class Backlog:
         return Events.joined(taken)
 
     def _leave(self, taken: list[Events]) -> None:
-        # At once, so that none is ever empty.
+        # First of all, so that no empty lane is left if Ctrl-C breaks this off.
         for level in [level for level, lane in self._lanes.items() if not lane.count]:
             del self._lanes[level]
         self._count -= sum(map(len, taken))
         self._bytes -= sum(events.size_bytes for events in taken)
 
     def _last_that_fits(self) -> int:
-        """Return the number of the last event of the next batch."""
+        """Return the number of the event that will be the last to fit into the next batch."""
         first = [column for lane in self._lanes.values() for column in lane.first(self._rules)]
         numbers = list(chain.from_iterable(column.numbers for column in first))
         lengths = list(chain.from_iterable(column.lengths for column in first))

@@ -1,6 +1,7 @@
-"""What may travel together: the rules of a batch, and what becomes of one on its way.
+"""What one request may hold: the rules of a batch, how batches are cut and joined, and how old their events may be.
 
-Owns: order, span and age of a batch. Must not know: what waits (`backlog`), clocks, threads, logging, boto3, retries.
+Owns: order, size, span and age of a batch. Must not know: what waits (`backlog`), clocks, threads, logging, boto3,
+retries.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,24 +13,25 @@ from .columns import Events
 from .events import Event
 from .limits import DAY_MS, EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
 
-# For so many seconds a group that this process has made is taken to be as it was made. Later on somebody may have given
-# it another retention, or have deleted it and made another one.
+# After this process has made a log group, it relies for this many seconds on the retention that it gave the group.
+# Later somebody may have changed the retention, or have deleted the group and made another one.
 JUST_MADE: Final = 300.0
 
 
 class Rules(NamedTuple):
-    """What a batch may hold: bytes and events at most."""
+    """How much a batch may hold: bytes as the service counts them, and events."""
 
     max_bytes: int
     max_events: int
 
 
 class AgeLimit:
-    """How old an event may be that is sent to one log group: 14 days, which is the service's own limit.
+    """The age up to which events are sent to one log group: 14 days, the service's own limit.
 
-    What a group keeps is the service's to say, whatever retention we would give it: it may have been there before, and
-    an account may have a retention policy of its own. So the service is asked, and its answer is counted (``expired``).
-    Only where this process itself has just made the group and set its retention, older events stay here.
+    A group may keep events for a shorter time, which we do not know: the group may have existed before, and an account
+    may have a retention policy of its own. So older events are sent, and those that the service rejects are counted
+    (``expired``). Only if this process itself has just made the group and set its retention, events that are older
+    than this retention are not sent.
     """
 
     __slots__ = ("_kept_ms", "_until")
@@ -39,15 +41,16 @@ class AgeLimit:
         self._until = -inf
 
     def made(self, retention_days: int | None, now: float) -> None:
-        """Take note that something was missing, and made: the group with this retention; None: anything else.
+        """Note that a stream was missing and has been made, perhaps with its group.
 
-        Whoever had to make a stream alone may be in another group of the same name, which somebody else has made.
+        ``retention_days``: the retention, if this process has made the group and set it; None in all other cases. If
+        only the stream was missing, somebody else may have made a new group of the same name.
         """
         self._kept_ms = MAX_AGE_MS if retention_days is None else min(MAX_AGE_MS, retention_days * DAY_MS)
         self._until = now + JUST_MADE
 
     def max_age_ms(self, now: float) -> int:
-        """Return how old an event may be at an instant of the clock that `made` was told of."""
+        """Return how old an event may be in milliseconds; ``now`` comes from the same clock as for `made`."""
         return self._kept_ms if now < self._until else MAX_AGE_MS
 
 
@@ -93,13 +96,13 @@ class Batch:
         return self._milliseconds
 
     def shares_time_with(self, other: "Batch") -> bool:
-        """True if events of both could be mixed up where timestamps are all that tells their order."""
+        """True if both have an event with the same timestamp: only timestamps tell readers the order of two batches."""
         if self.last_ms < other.first_ms or other.last_ms < self.first_ms:
             return False
         return not self.milliseconds.isdisjoint(other.milliseconds)
 
     def size_of(self, start: int, end: int) -> int:
-        """Return the size of some of the events."""
+        """Return the size of the events from ``start`` to ``end`` (exclusive) as the service counts it."""
         return sum(self.columns.lengths[start:end]) + EVENT_OVERHEAD_BYTES * (end - start)
 
     def halves(self) -> "tuple[Batch, Batch]":
@@ -108,12 +111,12 @@ class Batch:
         return Batch(self.columns.part(0, middle)), Batch(self.columns.part(middle, len(self)))
 
     def cut_out(self, place: int) -> "tuple[Batch | None, Batch, Batch | None]":
-        """Cut a batch before and after the event at a place; None where there is nothing."""
+        """Cut a batch before and after the event at a place; None if there are no events on that side."""
         event = Batch(self.columns.part(place, place + 1))
         return self._part(0, place), event, self._part(place + 1, len(self))
 
     def fits_with(self, other: "Batch", rules: Rules) -> bool:
-        """True if both could travel together."""
+        """True if one request may hold both batches."""
         span_ms = max(self.last_ms, other.last_ms) - min(self.first_ms, other.first_ms)
         size_bytes, count = self.size_bytes + other.size_bytes, len(self) + len(other)
         return size_bytes <= rules.max_bytes and count <= rules.max_events and span_ms <= MAX_BATCH_SPAN_MS
@@ -123,7 +126,10 @@ class Batch:
         return Batch(Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order())
 
     def within(self, now_ms: int, max_age_ms: int) -> "Aged":
-        """Sort out the events that the service would not take at ``now_ms``; the batch itself if there are none."""
+        """Separate the events that are too old or too new for the service at ``now_ms``.
+
+        If there are none, the batch in the result is this very batch.
+        """
         oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
         if oldest_ms <= self.first_ms and self.last_ms <= newest_ms:
             return Aged(self, None, None)
@@ -132,7 +138,7 @@ class Batch:
         return Aged(*(self._part(*span) for span in ((start, end), (0, start), (end, len(self)))))
 
     def within_any(self, clocks_ms: Iterable[int], max_age_ms: int) -> "Aged":
-        """Sort out the same by the clock, of several that may be right, by which most events are left."""
+        """Do the same as `within` by each clock, any of which may be right; return the result with most events left."""
         return max((self.within(now_ms, max_age_ms) for now_ms in clocks_ms), key=Aged.count_left)
 
     def _part(self, start: int, end: int) -> "Batch | None":
@@ -140,7 +146,7 @@ class Batch:
 
 
 class Aged(NamedTuple):
-    """What may be sent of a batch now, and the events that are too old or too new; None for none."""
+    """A batch cut by age: what may be sent now, what is too old, what is too new; each None if it has no events."""
 
     batch: Batch | None
     too_old: Batch | None
@@ -157,7 +163,7 @@ def age_window_ms(now_ms: int, max_age_ms: int) -> tuple[int, int]:
 
 
 def cut_on_span(events: Events) -> list[Events]:
-    """Cut chronological events wherever 24 hours between first and last would be exceeded; the oldest come first."""
+    """Cut chronological events into pieces that span at most 24 hours each; the oldest piece comes first."""
     pieces = []
     start = 0
     while start < len(events):

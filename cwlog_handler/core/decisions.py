@@ -1,6 +1,6 @@
-"""What a stream decides: values that whoever asked it carries out.
+"""What a stream decides, as values that its caller carries out.
 
-Must not know: why, who asks, how.
+Owns: what a decision says. Must not know: why it was made, who carries it out, and how.
 """
 
 from typing import NamedTuple
@@ -10,31 +10,31 @@ from .batches import Batch
 
 
 class Send(NamedTuple):
-    """Send this batch from ``start`` on, with this sequence token."""
+    """Send this batch with this sequence token, not before the instant ``start``."""
 
     batch: Batch
     token: str | None
     start: float
     place: int
-    """Where it stands among others that have to go again: the number of its first event, or that of the batch it is a
-    half of."""
+    """Its place among batches that have to be sent again: the number of its first event. A piece of a batch keeps the
+    place of the whole batch."""
     doubts: int = 0
-    """How many earlier requests with it may have been stored: their answers were lost, or did not come yet."""
+    """How many earlier requests with this batch the service may have stored: their answers are missing."""
     rest: Rest = ()
-    """Events of the batch's last millisecond that did not fit: none of them may travel before it is settled."""
+    """Events with the batch's last timestamp that did not fit into it. They must not be sent before it is settled."""
 
     @property
     def first_number(self) -> int:
-        """The lowest number in batch and rest: what tells of a loss may be in the rest, and has a low one."""
+        """The lowest event number in batch and rest. A loss event in the rest has the low number of a lost event."""
         return min([self.batch.first_number, *(events.numbers[0] for _, events in self.rest)])
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """What others that have to go again are sorted by: first by batch, then by the pieces of one."""
+        """The sort key of batches that have to be sent again: first by batch, then by the pieces of one batch."""
         return self.place, self.batch.first_ms, self.batch.columns.numbers[0]
 
 
 class Wait(NamedTuple):
-    """Nothing to do before this instant."""
+    """Do nothing before the instant ``until``."""
 
     until: float

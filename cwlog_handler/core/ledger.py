@@ -1,6 +1,6 @@
-"""The books: every event emitted ends in exactly one counter, or is pending.
+"""The ledger: every event that was emitted is counted in exactly one counter, or is pending.
 
-Owns: the counts and the snapshot that users read. Must not know: why anything was decided.
+Owns: the counts and the snapshot that users read. Must not know: why an event was dropped, rejected or delivered.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 
 from .reasons import DropReason, RejectReason
 
-# What an event costs in memory beyond its text in UTF-8: its columns (21, see `columns`) and the room that these grow
-# into; less the service's 26, which are in size_bytes already.
+# An event takes 34 bytes of memory in addition to its text in UTF-8: 21 in its columns (see `columns`), and the room
+# that columns keep in order to grow. The service's 26 bytes are subtracted because size_bytes includes them already.
 EVENT_COST_BYTES: Final = 34 - 26
 
 
@@ -26,45 +26,46 @@ class Stats:
     """
 
     emitted: int = 0
-    """All that were logged, whatever became of them."""
+    """All events that were logged, whatever became of them."""
     delivered: int = 0
-    """Acknowledged by the service."""
+    """Events that the service has acknowledged."""
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Sent, and refused by the service: too_old, expired, too_new, invalid."""
+    """Events that were sent and that the service refused: too_old, expired, too_new, invalid."""
     dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Never sent: overflow, too_old, too_new, empty, oversize, invalid_time, error."""
+    """Events that were lost without being sent: overflow, too_old, too_new, empty, oversize, invalid_time, error."""
     pending: int = 0
-    """Waiting, or on their way."""
+    """Events that wait or are in a request under way."""
     pending_bytes: int = 0
-    """Memory that the pending events are counted with, against ``max_buffer_size``."""
+    """Memory of the pending events in bytes, as it counts against ``max_buffer_size``."""
     requests: int = 0
-    """PutLogEvents requests that ended, retries included."""
+    """PutLogEvents requests that have ended, including retries."""
     retries: int = 0
-    """Requests that carried a batch again."""
+    """Requests after which their batch had to be sent again, whole or in pieces."""
     throttled: int = 0
-    """Requests that the service refused for their rate; what was in them is tried again."""
+    """Requests that the service throttled; their events are sent again."""
     delivered_bytes: int = 0
-    """As the service bills them: UTF-8 plus 26 for each event."""
+    """Size of the delivered events in bytes as the service bills it: the text in UTF-8, and 26 bytes for each event."""
     possibly_duplicated: int = 0
-    """Delivered events of which an earlier answer was lost, so that the service may hold them twice."""
+    """Delivered events that the service may hold twice, because the answer to an earlier request with them was lost."""
     loss_notices: int = 0
-    """Events of the handler's own, which tell in a stream what an overflow cost it; ``emitted`` counts them too."""
+    """Events that the handler itself wrote to a stream to say what the stream lost by an overflow. They are part of
+    ``emitted``."""
     last_error: str | None = None
-    """What went wrong last, in words; it stays when all is well again. None: nothing has gone wrong."""
+    """The last error in words; it is kept after recovery. None: there was no error."""
 
     @property
     def rejected(self) -> int:
-        """All of ``rejected_by_reason``."""
+        """The sum of ``rejected_by_reason``."""
         return sum(self.rejected_by_reason.values())
 
     @property
     def dropped(self) -> int:
-        """All of ``dropped_by_reason``."""
+        """The sum of ``dropped_by_reason``."""
         return sum(self.dropped_by_reason.values())
 
 
 class Ledger:
-    """The running counts. Whoever writes to it holds the books (see `rounds`): one thread at a time."""
+    """The running counts. Not thread-safe: a thread changes them only while it holds the lock of `rounds`."""
 
     def __init__(self) -> None:
         self.emitted = self.pending = self.pending_bytes = 0
@@ -75,28 +76,28 @@ class Ledger:
         self.last_error: str | None = None
 
     def enter(self, count: int, size_bytes: int) -> None:
-        """Count so many events in, with their size as the service counts it: they are pending from now on."""
+        """Count new events, which are pending from now on. ``size_bytes`` is their size as the service counts it."""
         self.emitted += count
         self.pending += count
         self.pending_bytes += size_bytes + EVENT_COST_BYTES * count
 
     def turn_away(self, reason: DropReason, count: int = 1) -> None:
-        """Count records that never became a pending event."""
+        """Count records that are dropped before they become pending events."""
         self.emitted += count
         self.dropped[reason] += count
 
     def drop(self, count: int, size_bytes: int, reason: DropReason) -> None:
-        """Count pending events out that will not be sent."""
+        """Count events that were pending and will not be sent."""
         self._leave(count, size_bytes)
         self.dropped[reason] += count
 
     def reject(self, count: int, size_bytes: int, reason: RejectReason) -> None:
-        """Count pending events out that the service refused."""
+        """Count events that were pending and that the service refused."""
         self._leave(count, size_bytes)
         self.rejected[reason] += count
 
     def deliver(self, count: int, size_bytes: int) -> None:
-        """Count pending events out that the service acknowledged."""
+        """Count events that were pending and that the service acknowledged."""
         self._leave(count, size_bytes)
         self.delivered += count
         self.delivered_bytes += size_bytes
@@ -106,7 +107,7 @@ class Ledger:
         self.pending_bytes -= size_bytes + EVENT_COST_BYTES * count
 
     def snapshot(self, waiting: int, waiting_bytes: int) -> Stats:
-        """Return the counts with ``waiting`` records that were emitted but not looked at yet."""
+        """Return the counts. ``waiting`` records are in the inbox and not in the ledger yet: they count as pending."""
         return Stats(
             emitted=self.emitted + waiting,
             delivered=self.delivered,

@@ -1,8 +1,10 @@
-"""The service's numbers and name patterns, each with its source. Imports nothing of ours.
+"""The service's numbers and name patterns, each with its source.
+
+Owns: the limits of the service. Must not know: numbers of our own choosing, which stand beside the code that uses
+them. Imports nothing of ours.
 
 Sources: the PutLogEvents, CreateLogGroup and CreateLogStream pages of the CloudWatch Logs API reference, the quotas
-page of its user guide, and the service model ``logs/2014-03-28`` inside botocore (a test compares the two).
-A number of our own choosing does not belong here: it stands beside the code that uses it.
+page of its user guide, and the service model ``logs/2014-03-28`` inside botocore (a test compares this file with it).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ MAX_AHEAD_MS: Final = 2 * 3600 * 1000
 
 DAY_MS: Final = 24 * 3600 * 1000
 
-# The quota of the older service, per stream, lifted in 2023.
+# The service's quota of requests per second and stream. It was lifted in 2023.
 REQUESTS_PER_SECOND: Final = 5
 
 # Model shapes LogGroupName and LogStreamName.
@@ -52,12 +54,13 @@ LogGroupClass = Literal["STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS
 LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS")
 
 # Embedded metric format, PutLogEvents: a header "which tells CloudWatch Logs the metrics should be extracted, but it's
-# not required". It once was, and still is in regions that do not detect the format by themselves.
+# not required". The header once was required, and still is in regions that do not detect the format by themselves.
 LOG_FORMAT_HEADER: Final = "x-amzn-logs-format"
 LogFormat = Literal["json/emf"]
 LOG_FORMATS: Final = ("json/emf",)
 
-# Model shapes Tags, TagKey, TagValue and KmsKeyId. ``\p{L}\p{Z}\p{N}`` has no spelling in ``re``: only lengths here.
+# Model shapes Tags, TagKey, TagValue and KmsKeyId. Only lengths are checked: their patterns use ``\p{L}\p{Z}\p{N}``,
+# which ``re`` does not support.
 MAX_TAGS: Final = 50
 MAX_TAG_KEY_LENGTH: Final = 128
 MAX_TAG_VALUE_LENGTH: Final = 256

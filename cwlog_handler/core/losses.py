@@ -1,6 +1,7 @@
-"""What an overflow cost a stream, and how the stream itself says so.
+"""The events that a stream lost by an overflow, and the loss event in which the stream itself says so.
 
-Must not know: why there was no room, when the stream flows again.
+Owns: what is counted of a loss, and the text of the loss event. Must not know: why there was no room, when the loss
+event is sent.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Loss:
-    """Events that were lost in a row, however many survived between them; times in milliseconds since the epoch."""
+    """The events that a stream has lost since its last loss event. Times are in milliseconds since the epoch."""
 
     def __init__(self, event: Gone) -> None:
         self.count = 1
         self.first_ms = self.last_ms = event.timestamp
         self.last_number = event.number
-        """The number of the one that had come last, whose place among the others is free now."""
+        """The highest number of a lost event. The loss event takes its place among the other events."""
 
     def add(self, event: Gone) -> None:
-        """Count one more."""
+        """Count one more lost event."""
         self.count += 1
         self.first_ms = min(self.first_ms, event.timestamp)
         self.last_ms = max(self.last_ms, event.timestamp)
@@ -31,7 +32,7 @@ class Loss:
 
     @property
     def text(self) -> str:
-        """The message of the event that tells it."""
+        """The message of the loss event."""
         records = "record" if self.count == 1 else "records"
         between = f"between {_iso(self.first_ms)} and {_iso(self.last_ms)}"
         return f"cwlog_handler: {self.count} {records} lost {between}: overflow (the buffer was full)"
@@ -41,6 +42,6 @@ def _iso(timestamp: int) -> str:
     try:
         moment = _EPOCH + timedelta(milliseconds=timestamp)
     except OverflowError:
-        # A record may carry any time.
+        # A record may carry any time, also one that `datetime` cannot represent.
         return f"{timestamp} ms"
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

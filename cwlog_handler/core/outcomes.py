@@ -1,16 +1,18 @@
-"""What a put came to: values, and nothing but values.
+"""The possible results of a request to the service, as values.
 
-Owns the words in which client and stream talk to each other. Must not know: botocore, error codes, what anybody does
-about an outcome. Imports nothing of ours. Named tuples, here as elsewhere: a frozen dataclass costs 0.7 ms each
-time that a program starts, one of these a fifth of that, and twice as much if its annotations were postponed
-(``from __future__ import annotations``), for typing compiles each of them.
+Owns: which outcomes there are, between the client, which returns them, and the stream. Must not know: botocore, error
+codes, what follows from an outcome. Imports nothing of ours.
+
+These are named tuples because of their cost each time a program starts: a frozen dataclass takes 0.7 ms, a named tuple
+a fifth of that. With postponed annotations (``from __future__ import annotations``) a named tuple would take twice as
+long, because `typing` compiles each annotation.
 """
 
 from typing import NamedTuple, TypeAlias
 
 
 class Accepted(NamedTuple):
-    """The service took the batch, except for so many events at its ends; ``token`` is for the next put.
+    """The service took the batch, except for some events at its ends; ``token`` is for the next request.
 
     The first ``too_old`` events were rejected, the ``expired`` ones after them, and the last ``too_new``: the counts
     never overlap and never exceed the batch.
@@ -23,13 +25,13 @@ class Accepted(NamedTuple):
 
 
 class AlreadyAccepted(NamedTuple):
-    """The service has had this very batch before: a success; ``token`` is for the next put."""
+    """The service has had this very batch before: a success; ``token`` is for the next request."""
 
     token: str | None
 
 
 class StaleToken(NamedTuple):
-    """The sequence token was not the ``expected`` one, None meaning that no token must be sent; nothing was stored."""
+    """The sequence token was wrong; nothing was stored. ``expected`` is the right one; None: no token must be sent."""
 
     expected: str | None
 
@@ -37,21 +39,21 @@ class StaleToken(NamedTuple):
 class Created(NamedTuple):
     """The stream was missing and has been made, with its group if need be: send the batch again, without a token.
 
-    ``retention_days``: this very call has made the group too, and set its retention to so many days. None: the group
-    was there, or somebody else has made it meanwhile, or its retention was not set.
+    ``retention_days`` is the retention if this call has made the group too and has set its retention. None: the group
+    existed, or somebody else has made it meanwhile, or its retention was not set.
     """
 
     retention_days: int | None = None
 
 
 class Throttled(NamedTuple):
-    """The service wants fewer requests; nothing was stored. ``code`` is its word for it."""
+    """The service wants fewer requests; nothing was stored. ``code`` is the service's error code."""
 
     code: str
 
 
 class Unavailable(NamedTuple):
-    """The network or the service failed, which passes by itself. ``ambiguous``: the batch may have been stored."""
+    """The network or the service failed, and will recover by itself. ``ambiguous``: the batch may have been stored."""
 
     cause: str
     ambiguous: bool
@@ -73,8 +75,8 @@ class Refused(NamedTuple):
 class Invalid(NamedTuple):
     """The service, or botocore before it, calls the request itself invalid; nothing was stored.
 
-    ``refusal`` is what it comes to if none of the events is to blame, None where the service names one: it is to blame.
-    ``words`` are those of the message that are the same whichever event is to blame.
+    ``refusal`` is the outcome to use if no event is to blame. None: the service names an event, which is to blame.
+    ``words`` are the part of the message that is the same whichever event is to blame.
     """
 
     message: str

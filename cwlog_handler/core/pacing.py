@@ -1,62 +1,65 @@
-"""When the next request may start: the token bucket of a stream, the stretched send interval, requests that overlap.
+"""When the next request may start: token bucket, send interval, and how many requests may overlap.
 
-Owns: the arithmetic of a rate. Must not know: what is sent, what a clock is, who shares a bucket, failures (`retry`).
+Owns: the arithmetic of a rate. Must not know: what is sent, what a clock is, who shares a bucket, back-off (`retry`).
 Instants are seconds of one monotonic clock, handed in.
 """
 
 from bisect import insort
 from typing import Final, NamedTuple, Protocol
 
-# A token comes back this long after its request arrived: 2 ms for two clocks that do not run alike.
+# A token is free again this many seconds after its request arrived at the service: one second, and 2 ms because the
+# clocks of the service and of this machine may run at different speeds.
 WINDOW: Final = 1.002
-# When a request arrived we do not know: after we last saw it under way and before it was answered. The answer is taken
-# for it, but at most so much after the former, or a slow endpoint would cost rate: 2 % at 20 ms. Counting from when a
-# full megabyte began to go out had 2 of 43 throttled by a stand-in on a busy machine, even with 10 ms to spare.
+# We do not know when a request arrives at the service: it is after we last saw it being sent, and before its answer. We
+# count from the answer, but from no more than this many seconds after the last sight, or a slow endpoint would lower
+# the rate. 0.02 s cost at most 2 % of the rate. Counting from the moment at which a full megabyte began to be sent is
+# too early: on a busy machine a stand-in of the service throttled 2 of 43 requests, even with 10 ms to spare.
 ARRIVED_AFTER_MOST: Final = 0.02
 
-# When other handlers' requests have all tokens of a stream out, nobody knows until when: ask again soon.
+# Requests of other handlers may hold all tokens of a stream, and nobody knows when these requests will end. Then the
+# stream asks again after this many seconds.
 ALL_OUT: Final = 0.05
 
-# Throttling doubles the send interval, up to a minute; each accepted request takes a tenth off again.
+# Throttling doubles the send interval, up to 60 seconds. Each accepted request shortens it by a tenth.
 STRETCH: Final = 2.0
 RECOVER: Final = 0.9
-# What is doubled at first, where the interval is shorter.
+# If the interval is shorter than this many seconds, this is what gets doubled.
 STRETCHED_FROM: Final = 0.5
 STRETCHED_MOST: Final = 60.0
 
 
 class Turn(NamedTuple):
-    """Whether a token was taken; the instant from which its request may start, or else at which to ask again."""
+    """Whether a token was taken. If so, its request may start at the instant ``at``; if not, ask again then."""
 
     is_taken: bool
     at: float
 
 
 class Bucket(Protocol):
-    """What a stream, and who carries its requests out, need of a token bucket; `TokenBucket` tells what each does.
+    """A token bucket as a stream, and the code that makes its requests, need it. `TokenBucket` documents each method.
 
-    A plain one in simulations; in a process, one that all handlers share which write to the stream.
+    Simulations use a plain one. In a process, all handlers that write to the same stream share one.
     """
 
     def take(self, now: float, ahead: float = 0.0) -> Turn:
         """Take a token."""
 
     def cancel(self) -> None:
-        """Put a token back that no request was made with."""
+        """Put a token back with which no request was made."""
 
     def is_full(self, now: float) -> bool:
-        """True if no token is out or counts as used."""
+        """True if all tokens are free."""
 
     def give_back(self, used_at: float) -> None:
-        """End the request of a token."""
+        """Note that the request of a token has ended."""
 
 
 class TokenBucket:
     """Lets at most ``rate`` requests start in any window of one second; None lets all pass.
 
-    A bucket of ``rate`` tokens that each come back a second after they were *used*: a bucket refilled evenly would let
-    twice the rate through in the second after a quiet one. A rate below 1 is one request every ``1 / rate`` seconds,
-    a fraction above 1 is left unused. Not thread-safe.
+    The bucket has ``rate`` tokens, and each comes back one second after it was *used*. A bucket that is refilled evenly
+    would let twice the rate through in the second after a quiet one. A rate below 1 means one request every
+    ``1 / rate`` seconds. A rate above 1 is rounded down to a whole number. Not thread-safe.
     """
 
     def __init__(self, rate: float | None) -> None:
@@ -67,7 +70,7 @@ class TokenBucket:
         self.tighten(rate)
 
     def tighten(self, rate: float | None) -> None:
-        """Take a further user's rate into account: the strictest of all counts."""
+        """Add the rate of a further user of the bucket: the lowest rate of all users applies."""
         if rate is None:
             return
         limit, window = max(1, int(rate)), WINDOW * max(1.0, 1 / rate)
@@ -75,9 +78,9 @@ class TokenBucket:
             self._limit, self._window = limit, window
 
     def take(self, now: float, ahead: float = 0.0) -> Turn:
-        """Take a token, also one that is free only within ``ahead`` seconds: so long before a request may be prepared.
+        """Take a token that is free now, or will be within ``ahead`` seconds, the time to prepare the request.
 
-        A token that was taken is out until `give_back`, however long the request takes to start and to end.
+        The token is out until `give_back` or `cancel`, however long the request takes to start and to end.
         """
         if self._limit is None:
             return Turn(True, now)
@@ -94,42 +97,42 @@ class TokenBucket:
         return Turn(True, free_at)
 
     def cancel(self) -> None:
-        """Put a token back that no request was made with."""
+        """Put a token back with which no request was made."""
         self._out = max(0, self._out - 1)
 
     def is_full(self, now: float) -> bool:
-        """True if no request is under way and none began so lately that it counts."""
+        """True if no token is out, and all that were used are free again."""
         return not self._out and (not self._used or self._used[-1] + self._window <= now)
 
     def give_back(self, used_at: float) -> None:
-        """End the request of a token, which counts from ``used_at`` for a second more."""
+        """Note that the request of a token has ended. The token is free again one second after ``used_at``."""
         if self._limit is not None:
             self._out = max(0, self._out - 1)
             insort(self._used, used_at)
 
 
 class SendInterval:
-    """The longest an event waits for company, in seconds: longer while the service throttles, then back."""
+    """How long an event waits for others to share its request, at most: longer while the service throttles."""
 
     def __init__(self, usual: float) -> None:
         self._usual = usual
         self.seconds = usual
 
     def throttled(self) -> None:
-        """Stretch: fewer, fuller requests leave an account's quota to the rest of the fleet."""
+        """Lengthen the interval: fewer and fuller requests leave more of the account's quota to other processes."""
         self.seconds = max(self._usual, min(STRETCHED_MOST, max(self.seconds, STRETCHED_FROM) * STRETCH))
 
     def accepted(self) -> None:
-        """Recover, a tenth at a time."""
+        """Shorten the interval by a tenth, but not below the usual one."""
         self.seconds = max(self._usual, self.seconds * RECOVER)
 
 
 class Overlap:
-    """How many requests of one stream may be on their way: several, until an endpoint insists on sequence tokens."""
+    """How many requests of one stream may be under way at a time: several, but one if sequence tokens matter."""
 
     def __init__(self, most: int) -> None:
         self.most = most
 
     def tokens_matter(self) -> None:
-        """One at a time from now on: only the answer to one has the token for the next."""
+        """Allow one at a time from now on: only the answer to a request has the token for the next one."""
         self.most = 1

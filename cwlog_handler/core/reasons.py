@@ -1,4 +1,4 @@
-"""Why an event was lost: the words of the ledger, of `Stats`, of Prometheus' labels and of the README.
+"""The reasons why events are lost: the words in the ledger, in `Stats`, in Prometheus' labels and in the README.
 
 Owns: which reasons there are. Must not know: when each of them applies.
 """

@@ -1,48 +1,51 @@
-"""When to try again after failures in a row: by back-off, and sooner for somebody who waits until a deadline.
+"""When to try again after failures in a row: by back-off, and sooner if a caller waits until a deadline.
 
-Owns: how many failures there were, and what follows from them. Must not know: what is tried, what a clock is. Instants
-are seconds of one monotonic clock, handed in; a deadline of ``inf`` means that nobody waits.
+Owns: how many failures there were, when the next try comes, how long an answer is waited for. Must not know: what is
+tried, what a clock is. Instants are seconds of one monotonic clock, handed in. A deadline of ``inf`` means that no
+caller waits.
 
-Back-off alone loses records at the end of a program: it may sleep through the last seconds although the service is well
-again. So while somebody waits, the time that is left is shared out: the next try comes after a quarter of it at the
-latest, and then a quarter of the rest. The tries become denser towards the end, where each of them counts most.
+Back-off alone loses records at the end of a program: it may wait through the last seconds although the service has
+recovered. So while a caller waits, the next try comes after a quarter of the time that is left, at the latest. The one
+after it comes after a quarter of the rest, and so on: the tries become denser towards the end, where each of them
+counts most.
 """
 
 from collections.abc import Callable
 from math import inf
 from typing import Final, NamedTuple
 
-# Full jitter: a random part of a bound that doubles. Half a second spreads a fleet over one throttled second; 10 s is
-# how late we may notice that an outage is over.
+# Back-off has full jitter: it is a random part of a bound, and the bound doubles with each failure. The first bound of
+# 0.5 s spreads many processes that were throttled in the same second. 10 s is how late we may notice that an outage is
+# over.
 BACKOFF_FIRST: Final = 0.5
 BACKOFF_MOST: Final = 10.0
-# For what a person must mend: one request a minute at the least, soon enough after the mending.
+# The highest bound in seconds for failures that a person must put right: a minute is soon enough after that.
 SLOW_RETRY_MOST: Final = 60.0
 
-# A fresh stream may be unknown for a moment after it was made, and a token may be stale twice where two writers race.
+# A new stream may be unknown for a moment after it was made, and a token may be stale twice if two writers race.
 # The first two such failures are retried at once; later ones back off.
 QUICK_RETRIES: Final = 2
-# Failures in a row before the operator is told of a network fault: single ones are everyday.
+# A network fault is written to stderr from this many failures in a row on: single failures are common.
 WORTH_A_LINE: Final = 3
-# The part of the time left until a deadline after which the next try comes at the latest.
+# The next try comes after this part of the time left until a deadline, at the latest.
 SHARE_OF_WHAT_IS_LEFT: Final = 1 / 4
-# The random part of that share: many processes may be stopped at the same moment.
+# Up to this part of that share is taken off at random, because many processes may be stopped at the same moment.
 JITTER_OF_SHARE: Final = 1 / 2
-# However short the time is, no stream is tried more than three times a second for a deadline.
+# However near the deadline is, tries of one stream are this many seconds apart: at most three in a second.
 TRIES_APART: Final = 1 / 3
-# A request without an answer is presumed lost when somebody has waited for it for half of the time that there is: then
-# there is time for another, and for a third. It has at least this many seconds, and half as much again as the last good
-# answer took.
+# A request without an answer is presumed lost when a caller has waited for it for half of the time until the deadline:
+# then there is time for a second request, and for a third. But each request gets at least SILENCE_LEAST seconds, and
+# USUAL_AND_HALF times as long as the last good answer took.
 SILENCE_LEAST: Final = 0.5
 USUAL_AND_HALF: Final = 1.5
-# Where no other request can be made beside one, it is given up for the next after this part of the time that is left,
-# or so many seconds before the deadline, whichever is sooner.
+# If no second request can be made beside a first one, the first is given up after SHARE_FOR_AN_ANSWER of the time that
+# is left, or FOR_ANOTHER_TRY seconds before the deadline, whichever is sooner.
 SHARE_FOR_AN_ANSWER: Final = 2 / 3
 FOR_ANOTHER_TRY: Final = 1.0
 
 
 class Deadline(NamedTuple):
-    """Until when somebody waits, and since when."""
+    """The instants until which and since which a caller waits."""
 
     at: float
     since: float = -inf
@@ -52,9 +55,10 @@ NO_DEADLINE: Final = Deadline(inf)
 
 
 class Retry:
-    """The failures in a row of one thing that is tried: a stream's requests, or the making of a client.
+    """The failures in a row of one kind of work: the requests of a stream, or the making of a client.
 
-    Each failure is counted once, by its kind: one kind does not make the back-off of another longer.
+    Each failure is counted once, by its kind: failures of one kind do not lengthen the back-off of another.
+    Not thread-safe.
     """
 
     __slots__ = (
@@ -63,7 +67,7 @@ class Retry:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        # Failures that pass by themselves, such that somebody must mend, and such that are retried at once.
+        # The number of failures that pass by themselves, that a person must put right, and that are retried at once.
         self._passing = self._to_mend = self._quick = 0
         self._not_before = -inf
         self._tried_at = -inf
@@ -72,19 +76,19 @@ class Retry:
 
     @property
     def failures(self) -> int:
-        """How many failures there were since it last worked."""
+        """How many failures there were since the last success."""
         return self._passing + self._to_mend + self._quick
 
     def at(self, deadline: Deadline) -> float:
         """Return the instant of the next try."""
         if self._not_before <= self._failed_at or not self._failed_at < deadline.at < inf:
             return self._not_before
-        # Counted from when it was tried: what took long to fail, or had no answer, has used up its share of the time.
+        # Counted from the start of the failed try: if it took long to fail, it has used up its share of the time.
         in_time = self._tried_at + (deadline.at - self._tried_at) * self._share
         return min(self._not_before, max(in_time, self._failed_at, self._tried_at + TRIES_APART))
 
     def worked(self) -> None:
-        """Forget the failures."""
+        """Note a success: forget the failures."""
         self._passing = self._to_mend = self._quick = 0
         self._not_before = -inf
 
@@ -94,12 +98,12 @@ class Retry:
         self._note(tried_at, now, backoff(self._passing, BACKOFF_MOST, self._random))
 
     def refused(self, tried_at: float, now: float) -> None:
-        """Note a failure that somebody must mend."""
+        """Note a failure that a person must put right."""
         self._to_mend += 1
         self._note(tried_at, now, backoff(self._to_mend, SLOW_RETRY_MOST, self._random))
 
     def failed_quickly(self, tried_at: float, now: float) -> None:
-        """Note a failure whose cause is removed by now."""
+        """Note a failure whose cause has been removed: the first QUICK_RETRIES of them are retried at once."""
         if self._quick >= QUICK_RETRIES:
             self.failed(tried_at, now)
             return
@@ -112,16 +116,16 @@ class Retry:
 
 
 def backoff(failures: int, most: float, random: Callable[[], float]) -> float:
-    """Return the seconds to wait after so many failures in a row: a random part of a bound that doubles (full jitter).
+    """Return how many seconds to wait after ``failures`` in a row: a random part of a bound that doubles (full jitter).
 
-    ``most`` is the highest bound, ``random`` returns a number from 0 to 1.
+    ``most`` is the highest bound in seconds. ``random`` returns a number from 0 to 1.
     """
-    # 2.0 ** 64 is far beyond any bound; without a cap on the exponent a week of failures overflows a float.
+    # Without a cap on the exponent, a week of failures would overflow a float. 2.0 ** 64 is far above any bound.
     return random() * min(most, BACKOFF_FIRST * 2.0 ** min(failures - 1, 64))
 
 
 def presumed_lost_at(started_at: float, usual: float, deadline: Deadline) -> float:
-    """Return when a request without an answer gets another beside it.
+    """Return the instant at which a request without an answer is presumed lost, so that another one is made.
 
     ``usual`` is how many seconds the last good answer took.
     """
@@ -131,11 +135,12 @@ def presumed_lost_at(started_at: float, usual: float, deadline: Deadline) -> flo
 
 
 def time_for_an_answer(now: float, usual: float, silence: float, deadline: Deadline, least: float) -> float:
-    """Return how many seconds a request may take for somebody's deadline if no other can be made beside it.
+    """Return how many seconds a request may take before a deadline if no other can be made beside it.
 
-    A request that was swallowed must leave time for another; but a service that is slow must be heard, or it stores the
-    same batch with every try. ``usual`` is how many seconds the last good answer took. ``silence`` is how many were
-    waited in vain since: the next try gets twice that, without the last second. ``least`` are the fewest seconds.
+    A request that gets no answer must leave time for another one. But the answer of a slow service must be waited for,
+    or the service stores the same batch with every try. ``usual`` is how many seconds the last good answer took.
+    ``silence`` is how many seconds were waited in vain since then. The next try gets twice as long, without the last
+    FOR_ANOTHER_TRY seconds before the deadline. ``least`` is the lowest value returned, in seconds.
     """
     left = deadline.at - now
     before_another = left - FOR_ANOTHER_TRY

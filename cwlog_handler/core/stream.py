@@ -1,13 +1,13 @@
-"""One stream's decisions: what to send now, or until when to wait.
+"""The decisions of one stream: what to send now, or until when to wait.
 
-Owns: which batch goes next, and when; what an overflow cost the stream. Must not know: threads, what a clock is,
-botocore, stderr, what an answer means (`answers`). Not thread-safe: the lock of `rounds` is held by whoever calls it.
+Owns: which batch is sent next, and when; what the stream lost by an overflow. Must not know: threads, what a clock is,
+botocore, stderr, what an answer means (`answers`). Not thread-safe: the caller holds the lock of `rounds`.
 
-One request of a stream is on its way at a time, so its batches are settled in the order in which their events arrived.
-Only where answers take long and full batches wait do further ones go out meanwhile, as long as all goes well and
-nobody insists on sequence tokens (`pacing.Overlap`). No millisecond is in two of them: the service shows events by
-timestamp, so whichever of them it stores first, they are read in their order. What a full batch leaves of its last
-millisecond stands aside until that batch is settled.
+Usually one request of a stream is under way at a time, so its batches are settled in the order in which their events
+arrived. Several are under way only if answers take long, full batches wait, the last answers were good, and the
+endpoint does not insist on sequence tokens (`pacing.Overlap`). Then no two of these requests hold events with the same
+timestamp. The service shows events by timestamp, so users read them in order, whichever request is stored first. If a
+full batch has no room for all events with its last timestamp, the others stand aside until that batch is settled.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .losses import Loss
 from .pacing import Bucket
 from .retry import NO_DEADLINE, Deadline
 
-# A full batch is taken this many seconds before its token is free: to make a request of it takes some milliseconds,
-# which would each time be missing from the second.
+# A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
+# and without a head start each request would be late by them.
 PREPARED_AHEAD: Final = 0.05
 
 
@@ -38,26 +38,26 @@ class Stream:
     def __init__(self, name: str, bucket: Bucket, shared: Shared) -> None:
         self.name = name
         self.bucket = bucket
-        """Each `Send` has taken a token from it, which whoever makes the request gives back."""
+        """Each `Send` has taken a token from it. The code that makes the request gives the token back."""
         self.last_used = 0.0
         self._shared = shared
         self._backlog = Backlog(shared.rules)
         self._answers = Answers(shared, self._backlog)
         self.under_way = self._answers.under_way
-        """The requests under way, to look at."""
-        # When what waits has waited long enough.
+        """The requests under way, for callers to look at."""
+        # The instant at which the events that wait for company have waited long enough.
         self._due = 0.0
         self._loss: Loss | None = None
-        # Something was accepted since the first event of the loss was lost.
+        # True if the service has accepted something since the first event of the loss was lost.
         self._flows = False
 
     def add(self, events: Events, level: float, now: float) -> None:
-        """Take events over; they are sent when their batch is full, or the send interval is over."""
+        """Add events. They are sent when their batch is full, or when the send interval is over."""
         self._enter(events, now)
         self._backlog.append(events, level)
 
     def insert(self, event: Events, level: float, now: float) -> None:
-        """Take one event over that goes before those with a higher number."""
+        """Add one event before all events of its level with a higher number."""
         self._enter(event, now)
         self._backlog.insert(event, level)
 
@@ -68,17 +68,17 @@ class Stream:
         self.last_used = now
 
     def hasten(self, now: float) -> None:
-        """Send what is here as soon as pacing and back-off allow, without waiting for company."""
+        """Have all that waits sent as soon as pacing and back-off allow, without waiting for more events."""
         if self._has_waiting:
             self._due = now
 
     @property
     def _has_waiting(self) -> bool:
-        """True if an event waits for its first request, among the others or aside."""
+        """True if an event waits for its first request, in the backlog or aside (`Send.rest`)."""
         return not self._backlog.is_empty or any(send.rest for send in self.under_way.sent)
 
     def drop(self, level: float, newest: bool) -> None:
-        """Drop the event of a level that has waited longest, or came last, for want of room, and take note of it."""
+        """Drop an event of a level because the buffer is full: the one that arrived last (``newest``) or first."""
         event = self._backlog.drop(level, newest)
         self._shared.ledger.drop(1, event.size_bytes, "overflow")
         if self._loss is not None:
@@ -88,7 +88,7 @@ class Stream:
             self._flows = False
 
     def take_loss(self) -> Loss | None:
-        """Take out what an overflow cost, when something has been accepted since or nothing else is here."""
+        """Take out the loss if something has been accepted since, or nothing else is here; else return None."""
         if self._loss is None or not (self._flows or self.is_idle):
             return None
         loss, self._loss = self._loss, None
@@ -96,25 +96,25 @@ class Stream:
 
     @property
     def is_idle(self) -> bool:
-        """True if nothing waits and nothing is on its way."""
+        """True if nothing waits and no request is under way."""
         return not self.under_way.sent and not self._answers.resends.waiting and self._backlog.is_empty
 
     @property
     def is_forgettable(self) -> bool:
-        """True if nothing would be lost with it but its sequence token, which the service tells again."""
+        """True if the stream holds nothing but its sequence token, which the service can give again."""
         return self.is_idle and self._loss is None
 
     @property
     def lowest_level(self) -> float | None:
-        """The least severe level of which an event could be dropped here; None if none could."""
+        """The least severe level of the events that could be dropped here; None if there are none."""
         return self._backlog.lowest_level
 
     def count_of(self, level: float) -> int:
-        """How many events of a level could be dropped here."""
+        """Return how many events of a level could be dropped here."""
         return self._backlog.count_of(level)
 
     def is_settled_up_to(self, number: int) -> bool:
-        """True if no event with this number or a lower one waits or is on its way, nor what tells of its loss."""
+        """True if no event up to this number waits or is in a request, and none is part of a loss not reported yet."""
         if self._loss is not None and self._loss.last_number <= number:
             return False
         if any(send.first_number <= number for send in (*self._answers.resends.waiting, *self.under_way.sent)):
@@ -123,17 +123,17 @@ class Stream:
         return first is None or first > number
 
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
-        """Say what to do at this instant; None means nothing until an event is added or a request settled.
+        """Return what to do at the instant ``now``; None: nothing until an event is added or a request is settled.
 
-        ``now_ms`` is the time of day by each clock that may be right: an event is too old, or too new, by all of them.
-        ``deadline`` is until when somebody waits for what is here; the tries are spread over the time until then.
+        ``now_ms`` is the time of day by each clock that may be right; the one by which most events may be sent is used.
+        ``deadline`` says until when a caller waits for the events here. Retries are spread over the time until then.
         """
         if self.is_idle:
             return None
         if self.under_way.has_any:
             if not self._may_overlap:
                 return None
-            # Closed now, it may have to wait for its turn all the same: until none of the others shares its time.
+            # The batch is closed now even if it must still wait, until no request under way shares a timestamp with it.
             batch = self._backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
@@ -143,7 +143,7 @@ class Stream:
             not_before = max(not_before, self._due)
         if now < not_before:
             return Wait(not_before)
-        # The token comes first: while it is waited for, more events may join the batch, unless it is full.
+        # The batch is taken only after the token: during the wait for a token more events may join it.
         turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0)
         if not turn.is_taken:
             return Wait(turn.at)
@@ -156,18 +156,18 @@ class Stream:
 
     @property
     def _may_overlap(self) -> bool:
-        """True if a full batch may go out beside those under way, should it share no millisecond with them."""
+        """True if a full batch may be sent beside the requests under way, if it shares no timestamp with them."""
         under_way = self.under_way
         if self._answers.resends.waiting or not self._backlog.has_full_batch:
             return False
         pays = under_way.is_well and under_way.is_slow
         if not pays or len(under_way.sent) >= self._shared.overlap.most:
             return False
-        # Closed now, it would go before what stands aside, which may have come earlier.
+        # The next batch must not be closed now if it would be sent before events that stand aside and may be older.
         return not any(send.rest and self._backlog.would_close_at(send.batch.last_ms) for send in under_way.sent)
 
     def _next(self, start: float, *now_ms: int) -> Send | None:
-        """Take out the batch to send, without what is outside the age window by now; None if that leaves nothing."""
+        """Take out the batch to send, without events that are too old or too new now; None if nothing is left."""
         while self._answers.resends.waiting or not self._backlog.is_empty:
             send = self._take(start)
             aged = send.batch.within_any(now_ms, self._shared.age_limit.max_age_ms(start))
@@ -177,7 +177,7 @@ class Stream:
                 self._shared.ledger.drop(len(aged.too_new), aged.too_new.size_bytes, "too_new")
             if aged.batch is None:
                 self._backlog.put_back(send.rest)
-            # Of those that are on their way, only the first that waits was known to share no millisecond with them.
+            # Beside requests under way, only this batch was found to share no timestamp with them: try no other one.
             if aged.batch is not None or self.under_way.has_any:
                 break
         return send._replace(batch=aged.batch) if aged.batch is not None else None
@@ -187,21 +187,21 @@ class Stream:
             return self._answers.resends.take()._replace(token=self._answers.token, start=start)
         self._answers.resends.end_inquiry()
         batch = self._backlog.take()
-        # Another one may be to overlap it.
+        # Another request may be made to overlap this one.
         stands_aside = self.under_way.is_slow and self._shared.overlap.most > 1
         rest = self._backlog.take_rest(batch.last_ms) if stands_aside else ()
         return Send(batch, self._answers.token, start, batch.first_number, rest=rest)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
-        """Draw the consequences of what became of a batch that was sent, and return what that was."""
+        """Apply the outcome of a request to its batch and to the stream; return what that changed."""
         self.last_used = now
         settled = self._answers.settle(send, outcome, now)
         self._flows = self._flows or settled.has_delivered
         return settled
 
     def presume_lost(self, now: float) -> None:
-        """Count no longer on an answer to the request that is under way for longest; its batch goes again, at once.
+        """Stop waiting for the answer to the oldest request under way; its batch is sent again without back-off.
 
-        Should the answer come all the same, `settle` still heeds it.
+        If the answer comes all the same, `settle` still uses it.
         """
         self._answers.presume_lost(now)

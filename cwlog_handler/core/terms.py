@@ -1,6 +1,6 @@
-"""What one handler was asked for, as far as delivery is concerned: checked options, in one value.
+"""The options of one handler that concern delivery, checked and in one value.
 
-Must not know: where they come from, how any of them is kept.
+Owns: which of the options these are. Must not know: where they come from, how any of them is carried out.
 """
 
 from typing import NamedTuple
@@ -22,8 +22,8 @@ class Terms(NamedTuple):
     """How large one event may be, the service's 26 bytes included."""
     oversize: Oversize
     send_interval: float
-    """Seconds that a record waits for company at most."""
+    """The most seconds that a record waits for others to share its request."""
     requests_per_second: float | None
-    """For one stream; None: no limit."""
+    """The limit for each stream; None: no limit."""
     flush_level: int
-    """A record of this level or above does not wait for company."""
+    """A record of this level or above does not wait for others."""

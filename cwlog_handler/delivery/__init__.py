@@ -1,1 +1,1 @@
-"""One round of the work, from the inbox to the answers; knows nothing of AWS but its outcomes."""
+"""One round of the work, from the inbox to the answers. Knows nothing of AWS but the outcomes of requests."""

@@ -1,7 +1,7 @@
-"""Token buckets that all handlers of this process share which write to the same stream.
+"""Token buckets, shared by all handlers of this process that write to the same stream.
 
-Owns: which bucket belongs to which stream, and its lock. Must not know: when a token is free (`pacing`), what it is
-for.
+Owns: which bucket belongs to which stream, and its lock. Must not know: when a token is free (`pacing`), what a token
+is for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from ..system.primitives import allocate_lock
 
 
 class SharedBucket:
-    """A token bucket for any thread. A lock for each: who interrupts a holder may need another stream's bucket."""
+    """A token bucket for any thread.
+
+    Each bucket has its own lock: code that interrupts a thread holding one may need the bucket of another stream.
+    """
 
     def __init__(self, rate: float | None) -> None:
         self._lock = allocate_lock()
@@ -49,8 +52,8 @@ class SharedBucket:
 class StreamBucket:
     """The token bucket that a stream has from its first record on.
 
-    Which service the stream belongs to is known as soon as there is a client, and no request is made before. So the
-    first `take` joins the bucket that others use who write to the same stream.
+    The service to which the stream belongs is known only when there is a client, and no request is made before. So the
+    first `take` joins the bucket that the other handlers use for the same stream.
     """
 
     __slots__ = ("_join", "_joined")
@@ -85,7 +88,7 @@ _shared_lock = allocate_lock()
 
 
 def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) -> SharedBucket:
-    """Return the one bucket of a stream in this process, as strict as the strictest of its users."""
+    """Return the one bucket of a stream in this process. The lowest rate of its users applies. Thread-safe."""
     with _shared_lock:
         key = (endpoint, group, stream)
         bucket = _shared.get(key)
@@ -97,7 +100,7 @@ def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) ->
 
 
 def forget_all() -> None:
-    """Start over in a forked child, where another thread may have held a lock for ever."""
+    """Start over in a forked child: a thread of the parent may have held a lock, which nobody releases here."""
     global _shared_lock
     _shared_lock = allocate_lock()
     _shared.clear()

@@ -1,7 +1,7 @@
-"""A call of the service: one request on a sender's thread, from its batch to its outcome.
+"""A call of the service: one request, from its batch to its outcome.
 
-Owns: when a request counts as arrived, and that every call has an outcome. Must not know: streams, what an outcome
-means, which thread it is on.
+Owns: when a request counts as arrived, and that every call has an outcome. Must not know: the state of a stream, what
+an outcome means, on which thread it runs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .senders import Job
 
 
 class Client(Protocol):
-    """What is needed of `client.Client` here; simulations bring their own."""
+    """What this room needs of `aws.client.Client`. Simulations have a client of their own."""
 
     def connect(self, patience: float | None) -> outcomes.Connection:
-        """Make the boto3 client; say which endpoint it talks to. ``patience``: see `put`."""
+        """Make the boto3 client and return which endpoint it talks to. ``patience``: see `put`."""
 
     def put(
         self,
@@ -34,18 +34,19 @@ class Client(Protocol):
         patience: float | None,
         is_fresh: bool,
     ) -> outcomes.Outcome:
-        """Make one request; ``on_progress`` is called when it goes out, and may be again while it does.
+        """Make one request. ``on_progress`` is called when its sending begins, and perhaps again while it is sent.
 
-        ``patience`` is how many seconds an answer may take, None for the usual; ``is_fresh`` asks for a new connection.
+        ``patience`` is how many seconds an answer may take; None: as many as usual. ``is_fresh`` asks for a new
+        connection.
         """
 
 
 Ended: TypeAlias = Callable[[outcomes.Outcome, float, float], None]
-"""Takes an outcome in: with the instant at which the request arrived, at the latest, and the instant of this moment."""
+"""Takes in an outcome, the latest instant at which the request can have arrived, and the present instant."""
 
 
 class Calls:
-    """Makes requests. Its jobs run on any thread, and touch nothing but the client and the results."""
+    """Makes requests. Its jobs may run on any thread: they use only the client, the clock and the results."""
 
     def __init__(self, client: Client, results: Results, clock: Clock) -> None:
         self._client = client
@@ -53,7 +54,7 @@ class Calls:
         self._clock = clock
 
     def job(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> Job:
-        """Return what makes one request, from ``send.start`` on, and posts that it has ended."""
+        """Return a job that makes one request, not before ``send.start``, and posts its outcome to ``ended``."""
         return partial(self._make, stream_name, send, patience, ended)
 
     def _make(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> None:

@@ -1,7 +1,7 @@
-"""The connection to the service: a client that is made when it is first needed, and anew when credentials change.
+"""The connection to the service: a client that is made when it is first needed, and again when credentials change.
 
-Owns: the endpoint, when making a client is tried again, and what the operator is told of it. Must not know: streams,
-requests, which thread a job runs on. Called with the lock of `rounds` held, but not while a job runs.
+Owns: the endpoint, when making a client is tried again, and the lines on stderr about it. Must not know: streams,
+requests, on which thread a job runs. The caller holds the lock of `rounds`, except while a job runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Connection:
         jitter: Callable[[], float],
     ) -> None:
         self.endpoint: str | None = None
-        """Which service the client talks to; None: there is no client yet, or it is to be made anew."""
+        """The endpoint to which the client talks. None: there is no client yet, or it has to be made again."""
         self._client = client
         self._results = results
         self._ledger = ledger
@@ -41,16 +41,16 @@ class Connection:
         self._retry = Retry(jitter)
 
     def next_try_at(self, deadline: Deadline) -> float | None:
-        """Return when a client may be made; None while one is being made."""
+        """Return the instant from which a client may be made; None while one is being made."""
         return None if self._is_being_made else self._retry.at(deadline)
 
     def job(self, now: float, patience: float | None, ended: Callable[[], None]) -> Job:
-        """Return what makes the client; ``ended`` is called when its result is taken in."""
+        """Return a job that makes the client. ``ended`` is called when the result of the job is taken in."""
         self._is_being_made = True
         return partial(self._make, now, patience, ended)
 
     def renew(self) -> None:
-        """Have the client made anew before the next request."""
+        """Have the client made again before the next request."""
         self.endpoint = None
 
     def _make(self, started: float, patience: float | None, ended: Callable[[], None]) -> None:

@@ -1,8 +1,8 @@
-"""Whose turn it is: all streams of one handler, asked when something can have changed, and their calls.
+"""Asks all streams of one handler for their decisions, in turn, and turns these decisions into calls.
 
-Owns: the streams, how many calls are made side by side and how long each may take, what the operator is told of
-failures. Must not know: threads (jobs are handed to `senders`), the inbox, the meaning of an outcome to a stream.
-Called with the lock of `rounds` held, but not while a job runs.
+Owns: the streams, how many calls are made at the same time and how long each may take, the lines on stderr about
+failures. Must not know: threads (jobs are handed to `senders`), the inbox, what an outcome means for a stream.
+The caller holds the lock of `rounds`, except while a job runs.
 """
 
 from __future__ import annotations
@@ -30,24 +30,26 @@ from .connection import Connection
 from .results import Results
 from .senders import MOST_SENDERS, Job, Senders
 
-# Streams without work are forgotten after this long, their sequence token with them (the service tells it again).
+# A stream without work is forgotten after this many seconds, and its sequence token too (the service gives it again).
 FORGET_AFTER: Final = 300.0
-# With more streams than this (a few MB) those without work are forgotten sooner.
+# If there are more streams than this (they take a few MB), those without work are forgotten sooner.
 CROWD: Final = 1000
 FORGET_IN_A_CROWD_AFTER: Final = 2.0
-# Requests of one stream on their way at the same time: at five a second, for answers that take up to 0.8 s. They take
-# no more than half of the senders, so that a stream whose requests hang leaves some to others.
+# The most requests of one stream that are under way at the same time. Four are enough for 5 requests a second if an
+# answer takes up to 0.8 s. They use at most half of the senders, so that a stream whose requests hang leaves the others
+# to other streams.
 MOST_OVERLAPPING: Final = 4
-# However near the deadline, a request gets so many seconds: on the calling thread, which makes no other meanwhile, and
-# on a thread of its own, beside which another is made if it is presumed lost.
+# However near the deadline is, a request gets at least this many seconds. Inline: it runs on the calling thread, which
+# makes no other request meanwhile. Otherwise: it has its own thread, and a second request is made beside it if it is
+# presumed lost.
 LEAST_PATIENCE_INLINE: Final = 1.0
 LEAST_PATIENCE: Final = 0.5
-# How often a stream whose request is to be presumed lost is asked again, while there are too many of these already.
+# Seconds until a stream whose request should be presumed lost is asked again, if too many are presumed lost already.
 WAIT_FOR_THREADS: Final = 0.1
 
 
 class Dispatch:
-    """Asks each stream for its decision when it is due, and carries decisions out."""
+    """Asks each stream for its decision when it is due, and returns the calls to make. Not thread-safe."""
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class Dispatch:
         self._senders = senders
         self._group = terms.log_group_name
         self._rate = terms.requests_per_second
-        # One call at a time: nothing need stand aside, where Ctrl-C could come in between.
+        # Inline, only one call is made at a time. Then no events stand aside, so Ctrl-C cannot break that off.
         overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._shared = Shared(terms.rules, AgeLimit(), ledger, SendInterval(terms.send_interval), overlap, jitter)
         self._agenda: Agenda[Stream] = Agenda()
@@ -77,7 +79,7 @@ class Dispatch:
         self._swept_at = clock.monotonic()
 
     def stream(self, name: str) -> Stream:
-        """Return the stream of that name, new if it is not known (any more)."""
+        """Return the stream of this name. It is a new one if there is none, or none any more."""
         stream = self.streams.get(name)
         if stream is None:
             bucket = StreamBucket(partial(self._shared_bucket, name))
@@ -89,11 +91,11 @@ class Dispatch:
         return shared_bucket(self._connection.endpoint, self._group, stream_name, self._rate)
 
     def plan(self, stream: Stream, at: float) -> None:
-        """Ask this stream at that instant, if not before."""
+        """Have this stream asked at the instant ``at``, unless it is asked before."""
         self._agenda.plan(stream, at)
 
     def hasten_all(self, now: float) -> list[Stream]:
-        """Send all that waits as soon as may be; return the streams with something that is not settled."""
+        """Have all that waits sent as soon as possible; return the streams that hold anything not settled."""
         busy = [stream for stream in self.streams.values() if not stream.is_forgettable]
         for stream in busy:
             stream.hasten(now)
@@ -101,13 +103,13 @@ class Dispatch:
         return busy
 
     def collect(self, now: float) -> None:
-        """Take in what became of the calls made so far."""
+        """Take in the results of the calls that have ended."""
         self._results.collect(now)
 
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> tuple[list[Job], float | None]:
-        """Return the calls to make now, and when to ask again (None: when something has happened).
+        """Return the calls to make now, and the instant at which to call this again (None: only after an event).
 
-        ``deadline`` is until when somebody waits for what is here.
+        ``deadline`` says until when a caller waits for the records of this handler to be delivered.
         """
         self._agenda.advance(now)
         if self._agenda.count_due and self._connection.endpoint is None:
@@ -115,7 +117,8 @@ class Dispatch:
         if deadline.at < inf and not self._senders.inline:
             self._presume_lost(now, deadline)
         jobs: list[Job] = []
-        # Oldest first, each goes to the end of the line: with more streams than senders all get their turn.
+        # The stream that has waited longest comes first, and later joins the end of the line. So all get their turn
+        # even if there are more streams than senders.
         for _ in range(self._agenda.count_due):
             if len(jobs) >= self._senders.free:
                 break
@@ -125,13 +128,13 @@ class Dispatch:
         return jobs, self._agenda.next_at
 
     def sweep(self, now: float) -> None:
-        """Forget streams that have had no work for long."""
+        """Forget streams that have had no work for a long time."""
         forget_after = FORGET_IN_A_CROWD_AFTER if len(self.streams) > CROWD else FORGET_AFTER
         if now - self._swept_at < forget_after / 4:
             return
         self._swept_at = now
         for stream in [s for s in self.streams.values() if now - s.last_used > forget_after and s.is_forgettable]:
-            # Its bucket goes with it, and must not be needed any more.
+            # The bucket is forgotten with the stream. A new one would forget which requests still count.
             if stream.bucket.is_full(now):
                 del self.streams[stream.name]
 
@@ -143,7 +146,7 @@ class Dispatch:
 
     def _ask(self, stream: Stream, now: float, *now_ms: int, deadline: Deadline) -> Job | None:
         if stream.under_way.has_any and self._senders.free <= MOST_SENDERS // 2:
-            # Asked again when its request is settled.
+            # This stream is asked again when its request is settled.
             return None
         match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
@@ -155,19 +158,19 @@ class Dispatch:
         return None
 
     def _presume_lost(self, now: float, deadline: Deadline) -> None:
-        """Have requests that take too long for somebody's deadline made again, and plan to look at the others."""
+        """Have requests that take too long for the deadline made again; plan when to look at the others."""
         for stream in self._agenda.due:
             while stream.under_way.lost_at(deadline) <= now and self._senders.presume_lost():
                 stream.presume_lost(now)
-                # When it arrived, if it did, nobody knows: now at the latest.
+                # Nobody knows whether and when the request arrived. It counts as arrived now, the latest case.
                 stream.bucket.give_back(now)
             if (lost_at := stream.under_way.lost_at(deadline)) < inf:
                 self.plan(stream, max(lost_at, now + WAIT_FOR_THREADS))
 
     def _patience(self, now: float, deadline: Deadline, stream: Stream | None = None) -> float | None:
-        """Return how many seconds a request may take that starts now; None for as many as usual.
+        """Return how many seconds a request that starts now may take; None: as many as usual.
 
-        Without a stream: one of a client that is being made, which knows nothing of the service yet.
+        Without a stream it is a request made to create the client: then no answer of the service is known yet.
         """
         if deadline.at == inf or not self._senders.is_crowded:
             return None
@@ -182,7 +185,7 @@ class Dispatch:
             settled = stream.settle(send, outcome, now)
             was_presumed_lost = settled.was_presumed_lost
         finally:
-            # Else a token, or a place among the senders, would be missing for ever: see ARCHITECTURE, Ctrl-C, 3.
+            # Otherwise a token, or a place among the senders, would be lost for ever: see ARCHITECTURE, Ctrl-C, 3.
             if not was_presumed_lost:
                 stream.bucket.give_back(arrived_at)
             self._senders.finished(was_presumed_lost)

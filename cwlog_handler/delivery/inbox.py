@@ -1,8 +1,8 @@
-"""The hand-off from the threads that log to the flusher, without a lock and without waiting.
+"""The queue between the threads that log and the flusher. A record enters it without a lock and without waiting.
 
-Owns: the queue, an estimate of what it holds, and the bell that wakes the flusher. Must not know: what an event is.
+Owns: the queue, an estimate of its bytes, and the bell that wakes the flusher. Must not know: what an event is.
 
-A signal handler or a finalizer may interrupt any line here and log, on the same thread. So only primitives that may be
+A signal handler or a finalizer may interrupt any line here and log on the same thread. So only primitives that may be
 re-entered are used: ``list.extend`` and a lock's ``release``. See ARCHITECTURE, Signal handlers and finalizers.
 """
 
@@ -17,21 +17,21 @@ from ..core.conversion import FIELDS, Records
 from ..core.retry import NO_DEADLINE, Deadline
 from ..system.primitives import acquire, allocate_lock, pause, sleep
 
-# The flusher is woken when this much waits, not for each record: a context switch costs more than a record. 256 KiB is
-# some 900 short records: few enough that the bound is not overshot by much before the flusher looks, and a quarter of
-# a full request, so that a burst fills requests rather than causes wake-ups.
+# The flusher is woken when this many bytes wait, not for each record: a context switch costs more than a record.
+# 256 KiB are about 900 short records. That is little enough that the buffer's bound is not exceeded by much before the
+# flusher looks. It is a quarter of a full request, so that a burst fills requests and causes few wake-ups.
 WAKE_BYTES: Final = 256 * 1024
-# What a record costs in the queue beyond its characters: its places (40, and 5 to grow into), float (24), head of the
-# text (49, and 8 lost in rounding up).
+# Bytes of memory that a record takes in the queue in addition to its characters: its places in the list (40, and 5 of
+# spare room), the float (24), the header of the text (49) and the rounding of its size (8).
 RECORD_COST_BYTES: Final = 126
-# A lock takes no more than some 290 years; an hour is as good, and one wake-up an hour costs nothing.
+# The longest sleep in seconds. A lock accepts a time-out of 290 years at most; one wake-up an hour costs nothing.
 LONGEST_SLEEP: Final = 3600.0
-# How often a caller that waits for room looks again.
+# Seconds after which a caller that waits for room looks again.
 ROOM_POLL: Final = 0.01
 
 
 class Ticket:
-    """Somebody waits until all that was put in before this is settled, or until a deadline."""
+    """Asks for word when all records put in before it are settled. Its holder waits at most until a deadline."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline
@@ -41,11 +41,11 @@ class Ticket:
 
     def finish(self) -> None:
         """Let the waiting thread go on."""
-        with suppress(RuntimeError):  # Ctrl-C may have had it said before
+        with suppress(RuntimeError):  # Ctrl-C may have made us finish it twice
             self._done.release()
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most ``timeout`` seconds; False if time ran out first."""
+        """Wait at most ``timeout`` seconds; return False if the time ran out first."""
         # Not SimpleQueue.get, for the reason given in `Inbox`.
         done = acquire(self._done, timeout)
         self.abandoned = not done
@@ -65,12 +65,12 @@ class Inbox:
         urgent_level: int,
         always_rings: bool = False,
     ) -> None:
-        # The fields of one record behind those of the other. A tuple for each would have the garbage collector look at
-        # all that wait, again and again: that alone costs as much as all that the flusher does for them.
+        # The fields of all records, one record after another. With a tuple for each record the garbage collector would
+        # look at all waiting records again and again. That would cost as much as all that the flusher does for them.
         self._items: list[Any] = []
         self._tickets: deque[Ticket] = deque()
-        # Locked: nobody has rung. Not a SimpleQueue: up to Python 3.12 its `get` waits for ever if its time is over
-        # when it looks a second time, as after a signal handler that takes longer.
+        # The lock is taken while nobody has rung. It is not a SimpleQueue, because up to Python 3.12 `SimpleQueue.get`
+        # may wait for ever: it does so if its time-out is over when a signal handler returns.
         self._bell = allocate_lock()
         self._bell.acquire()
         self._wake = wake
@@ -78,21 +78,21 @@ class Inbox:
         self._most_bytes = most_bytes
         self._urgent_level = urgent_level
         self._clock = clock
-        # An estimate: ``+=`` may lose an update, as threads switch. `remove_first` sets it right.
+        # An estimate, because ``+=`` may lose an update if threads switch. `remove_first` corrects it.
         self.size_bytes = 0
-        # True where no thread sleeps: each caller sees to its own record.
+        # True if no thread of ours sleeps here: then each caller attends to its own record.
         self._always_rings = always_rings
-        # Above this the caller must do more than append: never above ``most_bytes``, where each is to do something.
-        # Below zero: the flusher sleeps (or never ran), so always.
+        # If `size_bytes` is above this, the caller must also `attend`. It is never more than ``most_bytes``: above
+        # that, every caller attends. It is below zero if the flusher sleeps until the next record, or has never run.
         self._alarm_bytes = -1
 
     def __len__(self) -> int:
         return len(self._items) // FIELDS
 
     def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
-        """Hand a record over, see `Records`.
+        """Hand over a record, whose fields are those of `Records`.
 
-        The caller is to `attend` if much waits, if the flusher sleeps, or if the record is urgent.
+        The caller also runs `attend` if much waits, if the flusher sleeps, or if the record is urgent.
         """
         # One call of C code: no thread, and no signal handler, comes between two fields.
         self._items.extend((created, text, stream_name, level, is_surplus))
@@ -101,7 +101,7 @@ class Inbox:
             self._attend()
 
     def put_ticket(self, ticket: Ticket) -> None:
-        """Ask for word when all that is here now is settled."""
+        """Ask for word when all records that are here now are settled."""
         self._tickets.append(ticket)
         self.ring()
 
@@ -111,40 +111,40 @@ class Inbox:
         self._wake()
 
     def ring_bell(self) -> None:
-        """Wake whoever sleeps in `wait`."""
+        """Wake the thread that sleeps in `wait`, if there is one."""
         self._set_alarm(self.size_bytes + WAKE_BYTES)
         with suppress(RuntimeError):  # it has been rung already
             self._bell.release()
 
     def ring_for_each_record(self) -> None:
-        """From now on no thread sleeps here: each caller attends to its own record."""
+        """Note that no thread sleeps here from now on: each caller attends to its own record."""
         self._always_rings = True
         self.ring_for_next_record()
 
     def ring_when_much_waits(self) -> None:
-        """From now on a thread sleeps here, unless it has ended: records may wait for it until they are many."""
+        """Note that a thread sleeps here from now on, unless it has ended: records may wait until they are many."""
         self._always_rings = False
 
     def ring_for_next_record(self) -> None:
-        """No thread is here: the caller of the next record attends to it, and has one started."""
+        """Note that no thread is here: the caller of the next record attends to it and has a thread started."""
         self._alarm_bytes = -1
 
     def _set_alarm(self, size_bytes: int) -> None:
         self._alarm_bytes = -1 if self._always_rings else min(size_bytes, self._most_bytes)
 
     def wait(self, timeout: float, idle: bool = False) -> None:
-        """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls it.
+        """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls this.
 
-        ``idle``: the next record is to wake it; else records may wait until the time is over, or much has come.
+        ``idle``: the next record ends the sleep. Otherwise records may wait until the time is over, or much has come.
 
-        The bell is emptied before anything is looked at, so no ring is lost: what rings later wakes the next sleep.
+        The bell is reset before the driver looks at the inbox. So no ring is lost: a later one ends the next sleep.
         """
         self._set_alarm(-1 if idle else WAKE_BYTES)
         if idle and not self.is_empty:
             return
         if timeout > 0:
             self._sleep(min(timeout, LONGEST_SLEEP))
-        # eventlet's lock counts: let several rings be one.
+        # A lock of eventlet counts how often it was released: take it until it is locked again.
         while self._bell.acquire(blocking=False):
             pass
 
@@ -152,27 +152,27 @@ class Inbox:
         try:
             self._bell.acquire(timeout=timeout)
         except RuntimeError:
-            # Python 3.15 refuses to wait for a lock while modules are torn down: no other thread is there to ring.
+            # Python 3.15 refuses to wait for a lock while modules are torn down. No other thread could ring then.
             sleep(timeout)
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing is here that wants a round of its own."""
+        """True if neither a record nor a ticket is here."""
         return not (self._items or self._tickets)
 
     @property
     def has_tickets(self) -> bool:
-        """True if somebody waits for word, or for room."""
+        """True if a caller waits for word, or for room, and the driver has not seen it yet."""
         return bool(self._tickets)
 
     def take_tickets(self) -> list[Ticket]:
-        """Take out the tickets; each was put in no earlier than the records it asks for."""
+        """Take out the tickets. Each was put in after the records that it asks about."""
         return [self._tickets.popleft() for _ in range(len(self._tickets))]
 
     def first(self, most: int, about_bytes: int) -> Records:
-        """Look at the records that came first, ``most`` at most, and not much more than so many bytes.
+        """Return the first records without taking them out: at most ``most``, and about ``about_bytes`` at most.
 
-        One thread at a time, as for `remove_first` and `take_all`.
+        Only one thread at a time may call this, `remove_first` or `take_all`.
         """
         waiting = len(self)
         count = min(most, waiting)
@@ -181,9 +181,10 @@ class Inbox:
         return Records.of(self._items[: count * FIELDS])
 
     def remove_first(self, records: Records) -> None:
-        """Take out the records that came first.
+        """Take out the records that `first` has returned.
 
-        What is left is taken to be like them: counting down would keep every lost update for ever.
+        `size_bytes` is estimated anew, as if the records that are left were like these on average. If it were only
+        reduced, every lost update would stay in it for ever.
         """
         count = len(records.texts)
         removed_bytes = sum(map(len, records.texts)) + RECORD_COST_BYTES * count
@@ -199,11 +200,11 @@ class Inbox:
         return records
 
     def wait_for_room(self, has_room: Callable[[], bool], timeout: float) -> bool:
-        """Wait on the caller's thread until there is room; False if ``timeout`` seconds were not enough."""
+        """Wait on the caller's thread until there is room; False if there is none after ``timeout`` seconds."""
         if has_room():
             return True
         give_up = self._clock() + timeout
-        # What fills the buffer may still wait for company, as long as the caller for room; nobody waits for the ticket.
+        # The ticket makes the driver send at once what fills the buffer, without waiting for more. Nobody waits for it.
         hurry = Ticket()
         hurry.abandoned = True
         self.put_ticket(hurry)

@@ -1,7 +1,7 @@
-"""Taking records in: what callers handed over becomes events in their streams, within bounds.
+"""Turns the records of the inbox into events in their streams, and keeps these within bounds.
 
-Owns: the events' numbers, when room is made (`shedding` chooses what goes), and that a stream tells what it lost. Must
-not know: threads, who drives, requests. Called with the lock of `rounds` held.
+Owns: the numbers of events, when room is made (`shedding` chooses what is dropped), and that a stream gets its loss
+event. Must not know: threads, who drives, requests. The caller holds the lock of `rounds`.
 """
 
 from collections import deque
@@ -18,14 +18,14 @@ from ..system.stderr import Notices
 from .dispatch import Dispatch
 from .inbox import RECORD_COST_BYTES, Inbox
 
-# What tells of a loss must not be the next to be lost.
+# A loss event must not be dropped for want of room itself.
 LOSS_EVENT_LEVEL: Final = inf
-# Taken in at a time, in bytes as in the inbox: no call of C code on so much takes a millisecond.
+# Records are taken in this many bytes at a time, counted as in the inbox. No call of C code on so few takes 1 ms.
 SLICE_BYTES: Final = 512 * 1024
 
 
 class Intake:
-    """Turns records into events and enters them in their streams."""
+    """Turns records into events and enters them in their streams. Not thread-safe, except for `has_room`."""
 
     def __init__(
         self,
@@ -42,23 +42,24 @@ class Intake:
         self._notices = notices
         self._terms = terms
         self._shedding = Shedding(terms.bounds, ledger, dispatch.streams)
-        # A caller that waits for room had it, but for a moment in which others found the same room.
+        # With overflow="block" a caller had room before it put its record, unless that is marked as surplus. Several
+        # callers may have found the same room. The bound is then exceeded a little, and nothing is dropped for that.
         self._drops_surplus_only = terms.bounds.overflow == "block"
         self._own_stream_name = own_stream_name
-        # Events whose records are in the inbox still. What is left, the next call enters: see ARCHITECTURE, Ctrl-C, 2.
+        # Events whose records are still in the inbox. The next call enters what is left: see ARCHITECTURE, Ctrl-C, 2.
         self._converted: deque[tuple[Kind, Events]] = deque()
         self._records: Records | None = None
         self.last_number = 0
-        """The number of the event that came last."""
+        """The number of the last event that was made."""
 
     def has_room(self, size: int) -> bool:
-        """True if a caller that asked to be blocked need not wait with so many bytes. Any thread: an estimate."""
+        """True if there is room for a record of ``size`` bytes of text. Any thread may ask: it is an estimate."""
         return self._shedding.has_room(self._inbox.size_bytes + size + RECORD_COST_BYTES, len(self._inbox) + 1)
 
     def take_in(self, most: int, arrived: float, now: float) -> int:
-        """Take in the records that came first, ``most`` at most; return how many it were.
+        """Take in the first records of the inbox, at most ``most``; return how many were taken in.
 
-        ``arrived`` is the earliest instant at which they can have come: their send interval counts from there.
+        ``arrived`` is the earliest instant at which they can have arrived: their send interval counts from there.
         """
         dropped = 0
         if self._records is None:
@@ -68,7 +69,7 @@ class Intake:
             try:
                 dropped += self._enter(*self._converted[0], arrived, now)
             finally:
-                # What Ctrl-C leaves here is not in the ledger: none is entered twice.
+                # If Ctrl-C came before these events were in the ledger, they stay here. None is entered twice.
                 if self._ledger.emitted != entered:
                     self._converted.popleft()
         records = self._records
@@ -83,7 +84,7 @@ class Intake:
         return len(records.texts) if records is not None else 0
 
     def tell_losses(self, now: float) -> None:
-        """Let each stream that flows again tell what an overflow cost it, as far as there is room for that."""
+        """Add a loss event to each stream that delivers again, as far as there is room."""
         for stream in list(self._shedding.lossy):
             if not self._shedding.has_room(EVENT_COST_BYTES, 1):
                 return
@@ -96,7 +97,7 @@ class Intake:
                 loss.last_ms / 1000, loss.text, self._terms.max_event_bytes, "truncate", loss.last_number
             )
             stream.insert(Events.of([event]), LOSS_EVENT_LEVEL, now)
-            # At once: a flush that asked for what was logged before waits for this too.
+            # Send it at once: a flush waits for the loss events of the records that it asks about, too.
             stream.hasten(now)
             self._dispatch.plan(stream, now)
 
@@ -115,7 +116,7 @@ class Intake:
         self._ledger.last_error = converted.error or self._ledger.last_error
 
     def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> int:
-        """Let events wait in their stream; return how many others, or of these, had to go."""
+        """Add events to their stream; return how many events, of any stream, were dropped to make room."""
         stream = self._dispatch.stream(kind.stream_name or self._own_stream_name)
         self._shedding.arrives(kind.level)
         stream.add(events, kind.level, arrived)

@@ -1,7 +1,7 @@
-"""One round of the work: take in, ask, send off, settle; it does not wait, and calls are the business of `senders`.
+"""One round of the work: take records in, ask streams, hand calls to `senders`, settle. A round does not wait.
 
-Owns: the inbox, the streams, the books and who waits for what to be settled. Must not know: who drives, what thread it
-is on, the interpreter's end. A simulation drives it by calling `step` on a clock of its own.
+Owns: the inbox, the streams, the lock on the ledger, and who waits for what to be settled. Must not know: who drives,
+whether the driver is a thread of ours, how the program ends. A simulation calls `step` with its own clock.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from .inbox import Inbox, Ticket
 from .intake import Intake
 from .senders import Job, Senders
 
-# Records are taken in so many at a time, about 1 ms of work (6 where one is odd), so that nobody who needs the books
-# waits for long.
+# This many records are taken in while the lock is held once: about 1 ms of work (6 ms if one of them is odd). So no
+# thread that needs the lock waits for long.
 SLICE: Final = 2000
-# With more than this in the inbox the flusher gets no turn, or too few: its callers take in what came first, so many at
-# a time that they gain on what they add.
+# With more bytes than this in the inbox, the flusher gets too little CPU. Then each caller takes in the first HELPING
+# records after it has added one, so that the inbox becomes shorter.
 MUCH_BYTES: Final = 4 * 1024 * 1024
 HELPING: Final = 20
 
 
 Put: TypeAlias = Callable[[float, str, "str | None", int], None]
-"""Takes over when a record was made, its text, its stream (None: that of the process), its level."""
+"""Takes a record over: when it was made, its text, its stream (None: that of the process), its level."""
 
 
 class Rounds:
-    """All that one process has of a handler's records, from the inbox to the answers of the service.
+    """The records of one handler in one process, from the inbox to the answers of the service.
 
-    Any thread may `put`, `ask_for_word` and read `stats`. `step` and what else is the driver's belong to one thread at
-    a time.
+    Any thread may `put`, `ask_for_word` and read `stats`. Only one thread at a time, the driver, may call `step` and
+    the other methods in its section below.
     """
 
     def __init__(
@@ -78,23 +78,24 @@ class Rounds:
             client, notices, self._ledger, self.senders, terms, clock=clock, jitter=jitter, ring=self.inbox.ring_bell
         )
         self._intake = Intake(self.inbox, self._dispatch, self._ledger, notices, terms, self._own_stream_name)
-        # Not a method of our own around it: that would cost every caller a twentieth of what it waits for.
+        # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self.inbox.put
-        """Takes a record over. Does not wait, but for room where ``overflow="block"`` asks for it."""
+        """Takes a record over. It never waits, except for room if ``overflow="block"``."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
-        # When the inbox was last known to be empty: what is in it came later.
+        # The inbox was last looked at, or found empty, at this instant. What no look has found arrived later.
         self._looked_at = clock.monotonic()
-        # Held while the books are changed, never while waiting or calling: what keeps `stats` consistent.
+        # This lock is held while streams or ledger are changed, so that `stats` is consistent. It is never held while
+        # waiting or making a request.
         self._books = allocate_lock()
-        # The callers who hold them, or are about to: the idents of their threads.
+        # The idents of callers' threads that hold the lock or are about to take it.
         self._at_the_books: set[int] = set()
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
     def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
-        # Threads of ours would wait for themselves, and so would who interrupts a frame that helps. While modules are
-        # torn down a finalizer is alone: nobody else is there who could make room.
+        # A thread of ours would wait for itself, and so would code that has interrupted a frame holding the lock. While
+        # modules are torn down, a finalizer is alone: no other thread could make room.
         may_wait = not is_own_thread() and not self.has_interrupted_help and not sys.is_finalizing()
         is_surplus = may_wait and not self._wait_for_room(text)
         self.inbox.put(created, text, stream_name, level, is_surplus)
@@ -109,25 +110,25 @@ class Rounds:
         return self.inbox.wait_for_room(lambda: self._intake.has_room(size), self._bounds.block_timeout)
 
     def _help(self) -> None:
-        # Without waiting: a round is under way, or another caller helps, or a frame of this very thread does, which a
-        # signal handler interrupted.
+        # Do not wait for the lock: a round is under way, or another caller helps, or a signal handler has interrupted a
+        # frame of this very thread that helps.
         with self._books_for_caller(0.0) as is_taken:
             if is_taken:
                 self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
         if is_taken:
-            # The flusher, about to sleep for long, would find the inbox empty, and not know of the new dates.
+            # The streams have new dates now. The flusher may be about to sleep for long and would find the inbox empty.
             self.inbox.ring_bell()
 
     @contextmanager
     def _books_for_caller(self, patience: float) -> Iterator[bool]:
-        """Hold the books on a caller's thread, if that takes no longer; say whether they are held."""
+        """Take the lock on a caller's thread, if it is free within ``patience`` seconds; yield whether it is held."""
         me = get_ident()
         if me in self._at_the_books:
             yield False
             return
         is_taken = False
         try:
-            # Before they are taken: from then on a signal handler must not wait for what needs them.
+            # Before the lock is taken: from then on a signal handler must not wait for anything that needs the lock.
             self._at_the_books.add(me)
             is_taken = acquire(self._books, patience)
             yield is_taken
@@ -138,70 +139,70 @@ class Rounds:
 
     @property
     def has_interrupted_help(self) -> bool:
-        """True in a signal handler, or a finalizer, below which this very thread holds the books: it must not wait."""
+        """True in a signal handler or a finalizer that has interrupted a frame holding the lock: it must not wait."""
         return get_ident() in self._at_the_books
 
     def ask_for_word(self, deadline: float) -> Ticket:
-        """Return a ticket to wait with until all that was put in before is settled, or until the deadline.
+        """Return a ticket with which to wait until all records put in before are settled, or until the deadline.
 
-        Until then the tries are spread over what is left of the time, whether somebody waits with it or not.
+        Until then retries are spread over the time that is left, whether a thread waits with the ticket or not.
         """
         ticket = Ticket(Deadline(deadline, since=self._clock.monotonic()))
         self.inbox.put_ticket(ticket)
         return ticket
 
     def stats(self, patience: float = 1.0) -> Stats:
-        """Return the counts of this moment; of about this moment if ``patience`` seconds are not enough."""
-        # A signal handler may ask while the frame below it holds the lock: then a count may be halfway through a round.
+        """Return the present counts. They are approximate if the lock is not free within ``patience`` seconds."""
+        # A signal handler may ask while the frame below it holds the lock. Then counts may be those of half a step.
         with self._books_for_caller(0.0 if is_own_thread() else patience):
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
 
     @property
     def can_wait(self) -> bool:
-        """True while half of the buffer is free, and nobody waits for what there is. Any thread: an estimate."""
+        """True while half of the buffer is free and the inbox has no ticket. Any thread may ask: it is an estimate."""
         return not self.inbox.has_tickets and self._intake.has_room(self._bounds.max_bytes // 2)
 
     @property
     def last_error(self) -> str | None:
-        """What went wrong last."""
+        """The last error in words; None: there was none."""
         return self._ledger.last_error
 
     # -- the driver --------------------------------------------------------------------------------------------------
 
     def go_inline(self) -> None:
-        """From now on whoever calls for work does it, calls included."""
+        """Have the thread that drives also make the requests from now on."""
         self.senders.go_inline()
         self.inbox.ring_for_each_record()
 
     def wait(self, timeout: float, idle: bool = False) -> None:
-        """Sleep until somebody rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
+        """Sleep until the bell rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
         self.inbox.wait(timeout, idle)
         if idle:
             self._looked_at = self._clock.monotonic()
 
     @property
     def is_settled(self) -> bool:
-        """True if nothing is pending or waits to be looked at."""
-        # In this order: a record is pending before it leaves the inbox.
+        """True if no event is pending and the inbox is empty."""
+        # The inbox first: a record is pending before it leaves the inbox.
         return self.inbox.is_empty and self._ledger.pending == 0
 
     def hand_over(self, to: Rounds) -> None:
-        """Give what waits in the inbox to other rounds, in the streams that it belongs to."""
+        """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
         for created, text, stream_name, level, is_surplus in zip(*self.inbox.take_all(), strict=True):
             to.inbox.put(created, text, stream_name or self._own_stream_name, level, is_surplus)
 
     def hasten_all(self) -> None:
-        """Send all that waits as soon as may be."""
+        """Have all that waits sent as soon as possible."""
         with self._books:
             self._dispatch.hasten_all(self._clock.monotonic())
 
     def step(self, deadline: Deadline = NO_DEADLINE) -> float | None:
         """Do one round without waiting; return when the next is due, or None if only a ring can bring work.
 
-        ``deadline`` is until when the driver itself waits, if it does not go on for ever.
+        ``deadline`` says until when the driver itself goes on; NO_DEADLINE: for ever.
         """
         now = self._clock.monotonic()
-        # A record may have come right after the last look: counting from there, none waits longer than the interval.
+        # A record may have arrived right after the last look. Its send interval counts from there: none waits longer.
         arrived, self._looked_at = self._looked_at, now
         tickets = self.inbox.take_tickets()
         todo = len(self.inbox)
@@ -212,7 +213,7 @@ class Rounds:
             with self._books:
                 taken = self._intake.take_in(min(todo, SLICE), arrived, now)
             if not taken:
-                # A caller who helped has taken them in.
+                # A caller that helps has taken them in.
                 break
             todo -= taken
         with self._books:
@@ -223,16 +224,17 @@ class Rounds:
             self._finish_tickets(now)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
             jobs, next_at = self._dispatch.decide(now, *self._clock.times_of_day_ms(), deadline=deadline)
-            # What is too old to be sent is settled by now, too.
+            # `decide` has dropped events that are too old, and so settled them.
             self._finish_tickets(now)
             self._dispatch.sweep(now)
             self._jobs.extend(jobs)
-        # Outside the lock: without threads the call is made right here and may take long, or be broken off by Ctrl-C.
+        # Outside the lock: inline, the request is made right here. It may take long, or Ctrl-C may break it off.
         while self._jobs:
             self.senders.run(self._jobs.popleft())
         if not (jobs and self.senders.inline):
             return next_at
-        # A caller whose time is over by now does no further round: what it has waited for is not to count as pending.
+        # If the caller's time is over now, it does no further round. The request that it has just made must not count
+        # as pending.
         with self._books:
             later = self._clock.monotonic()
             self._dispatch.collect(later)
@@ -243,7 +245,7 @@ class Rounds:
     def _finish_tickets(self, now: float) -> None:
         waiting = []
         for ticket, number, streams in self._tickets:
-            # What is settled stays so: each stream but the last that is not is looked at once.
+            # A stream that is settled up to a number stays so. It is removed and not looked at again for this ticket.
             while streams and streams[-1].is_settled_up_to(number):
                 streams.pop()
             if streams and not ticket.abandoned and now < ticket.deadline.at:
