@@ -144,7 +144,7 @@ class Driver:
         self._rounds.inbox.ring_for_next_record()
 
     def leave_to_callers(self, deadline: float) -> None:
-        """Go from any state to CALLERS_AT_EXIT, for ever. Before that, wait until the deadline for the thread to end."""
+        """Wait for the thread to end, until the deadline at most. Then go to CALLERS_AT_EXIT, for ever."""
         self.let_thread_end()
         if acquire(self._driving, deadline - self._clock.monotonic()):
             self._driving.release()
