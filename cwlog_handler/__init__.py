@@ -14,24 +14,25 @@ has a strict stand-in for the service.
 ![A record is formatted on the calling thread, put into a bounded buffer, and sent in batches by a background thread.](
 ../.docs/record.svg)
 
-On the calling thread a record is given its text and its stream's name, and put into an inbox: nothing there waits for
-the network, and nothing raises. A background thread, which the first record starts, takes it on: into the buffer of its
-stream, from there with others into a batch, and with that to the service. What the service or the network answers
-decides what comes next; a batch that fails is sent again unchanged.
+The calling thread gives a record its text and the name of its stream, and puts it into an inbox. It does not wait for
+the network, and no error is raised. The first record starts a background thread. This thread moves each record into the
+buffer of its stream, makes batches of waiting records, and sends the batches to the service. The answer of the service,
+or the error of the network, decides what happens next. A batch that fails is sent again unchanged.
 
-Every event is counted in `Stats` as delivered, rejected, dropped or pending, and in no two of them.
+Every event is counted in `Stats` as exactly one of delivered, rejected, dropped and pending.
 
 ## At the end of the process
 
-![At the end of the interpreter, what waits is delivered for close_timeout at most; what is left is told on stderr.](
+![At the interpreter's end, waiting records are delivered for close_timeout at most; stderr says how many are left.](
 ../.docs/exit.svg)
 
-Nobody has to call anything: the end of the interpreter, SIGTERM that nobody handles, and the end of a child process of
-multiprocessing or Celery each deliver what waits, for ``close_timeout`` seconds at most over all handlers. What is left
-then is told on stderr, with the reason. Only what ends the process on the spot (SIGKILL, ``os._exit``, ``os.execv``,
-a crash) loses what has not been delivered: without an outage, a second's worth.
+Your program has to call nothing. Waiting records are delivered at the end of the interpreter, at a SIGTERM that nothing
+handles, and at the end of a child process of multiprocessing or Celery. All handlers deliver at the same time, each for
+its ``close_timeout`` at most. If records are left then, stderr says how many, and why. Only an end without warning
+(SIGKILL, ``os._exit``, ``os.execv``, a crash) loses the records that have not been delivered. Unless there was an
+outage, these are the records of about the last second.
 
-Where a platform freezes the process between calls, as AWS Lambda does, call `CloudWatchLogsHandler.flush` before you
+If a platform freezes the process between calls, as AWS Lambda does, call `CloudWatchLogsHandler.flush` before you
 return.
 """
 
@@ -39,7 +40,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-# typing's name for it is the only thing that would be needed of typing here.
+# Type checkers take a variable of this name for True. The one in `typing` would cost the import of that module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.ledger import Stats
@@ -52,7 +53,7 @@ _HOMES = {"CloudWatchLogsHandler": ".handler", "Stats": ".core.ledger"}
 
 
 def __getattr__(name: str) -> object:
-    # A program that imports this package and logs to the cloud only sometimes does not pay for it each time.
+    # The handler is loaded when it is first used: a program that may not need it imports this package at little cost.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(_HOMES[name], __name__), name)

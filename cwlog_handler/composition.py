@@ -1,9 +1,9 @@
-"""From checked options to all that stands behind a handler: the one place where that is put together.
+"""Turns options into checked values, and puts together all objects behind a handler. Nothing else does that.
 
-Owns: which values the options become, and who gets them. Must not know: records.
+Owns: which values the options become, and which object gets them. Must not know: records.
 
-boto3 is imported by the functions that need it: it takes a tenth of a second to load. So it is loaded on the program's
-own thread, with its first handler; it could not be loaded while the interpreter ends.
+boto3 takes about 0.1 s to load. So it is imported by the functions that need it, not together with this module. It is
+loaded when the program makes its first handler, on that thread: it could not be loaded while the interpreter ends.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from .aws.creation import Group
     from .aws.making import Access
 
-# The smallest batch, and the smallest event: one code point.
+# The least that the options for the size of a batch and of an event may say: one event with one code point.
 _SMALLEST_BYTES: Final = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
-# A dozen short records. A smaller buffer is a wrong unit rather than a wish.
+# A dozen short records. A smaller number was probably not meant in bytes.
 _MIN_BUFFER_BYTES: Final = 4096
 
 
@@ -67,7 +67,7 @@ def terms(
             options.one_of("overflow", overflow, OVERFLOW),
             options.seconds("block_timeout", block_timeout),
         ),
-        # An event that is larger than a batch may be could never be sent.
+        # An event larger than the largest batch could never be sent.
         min(event_bytes, batch_bytes),
         options.one_of("oversize", oversize, OVERSIZE),
         options.seconds("send_interval", send_interval),
@@ -77,7 +77,7 @@ def terms(
 
 
 def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documents | None:
-    """Return what looks at messages that are documents; None if they are none."""
+    """Return the object that checks messages if ``log_format`` says that they are documents; else None."""
     if options.log_format(log_format) is None:
         return None
     return Documents(terms.log_group_name, terms.max_event_bytes, terms.oversize, notices.say)
@@ -86,7 +86,7 @@ def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documen
 def access(
     region_name: str | None, endpoint_url: str | None, boto3_profile_name: str | None, boto3_client: Any
 ) -> Access:
-    """Check the options of how the service is reached."""
+    """Check the options that say how to reach the service."""
     from .aws import destination
     from .aws.making import Access
 
@@ -108,7 +108,7 @@ def group(
     log_group_kms_key_id: str | None,
     log_group_class: str | None,
 ) -> Group:
-    """Check the options of a group that is created here. ``log_group_name`` has been checked."""
+    """Check the options about creating the log group and streams. ``log_group_name`` has been checked."""
     from .aws.creation import Group
 
     return Group(
@@ -123,7 +123,7 @@ def group(
 
 
 def client(access: Access, group: Group, log_format: str | None, notices: Notices) -> Client:
-    """Return what sends to the group. It makes no boto3 client and no request before the first record."""
+    """Return the object that makes the requests. Before the first record it makes no boto3 client and no request."""
     from .aws.client import Client
 
     return Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
@@ -139,7 +139,7 @@ def flusher(
     flush_on_sigterm: bool,
     use_thread: bool,
 ) -> Flusher:
-    """Return all that stands behind a handler. It starts no thread before the first record."""
+    """Return the flusher, with all objects behind it. It starts no thread before the first record."""
     make_rounds = partial(
         Rounds, client, notices, terms, clock=SYSTEM_CLOCK, jitter=random, own_stream_name=own_stream_name
     )

@@ -1,1 +1,1 @@
-"""The thread that drives the rounds; forks, signals and the end of the process."""
+"""What the handler has to do with its process: the thread that drives the rounds, forks, signals, the end."""

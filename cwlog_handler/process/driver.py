@@ -1,9 +1,9 @@
-"""Who drives the rounds: the thread, or the callers; and the loop that either of them runs.
+"""Decides who drives the rounds, the handler's thread or the callers, and has the loop that each of them runs.
 
-Owns: that state and its transitions, the thread, waiting between rounds, the lock of whoever drives. Must not know:
-what happens in a round (`rounds`), when a process ends (`exit`).
+Owns: the state (`State`) and its transitions, the thread, waiting between rounds, the lock that the driving thread
+holds. Must not know: what happens in a round (`rounds`), when a process ends (`exit`).
 
-The inbox and the senders are told of a transition by a method of theirs.
+At a transition the driver calls a method of the inbox or of the rounds, because they act differently afterwards.
 """
 
 from __future__ import annotations
@@ -23,30 +23,33 @@ from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
 from . import runtimes
 
-# How many seconds until the next round after one that raised.
+# After a round that raised, the next one begins this many seconds later.
 AFTER_A_BUG: Final = 1.0
 
 StartThread = Callable[[Callable[[], object]], None]
 
 
 class State(Enum):
-    """Who drives, as the current thread has to see it."""
+    """Who drives, as the thread that asks has to see it. "The thread" is the handler's background thread."""
 
     NO_THREAD = auto()
-    """No thread has been started yet, or it has ended. The next record that rings starts one."""
+    """No thread has been started yet, or it has ended. The next record that rings the bell starts one."""
     STARTING = auto()
-    """The current thread is starting one, in a frame that a signal handler or a finalizer has interrupted. What
-    interrupts it must not take the thread for started, and starts one too: that one waits until the other ends."""
+    """The thread that asks was just starting the handler's thread when a signal handler or a finalizer interrupted it.
+    The interrupting code cannot know whether that start succeeded. So it starts a thread too. If there are two then,
+    the second waits until the first ends."""
     THREAD = auto()
-    """The thread drives, or will as soon as it runs."""
+    """The thread drives, or has been started and will drive as soon as it runs."""
     NO_MORE_THREADS = auto()
-    """No thread could be started. Each caller drives for its own record, and tries for a thread first."""
+    """No thread could be started. Each caller first tries again to start one; if it cannot, it drives for its own
+    record."""
     FORKS_FROM_C = auto()
-    """The master of uWSGI. Records wait for the worker that inherits them; a flush is driven by its caller."""
+    """In uWSGI's master process, where no thread may be started. Records wait for the worker that inherits them. The
+    caller of a flush drives."""
     CALLERS_BY_OPTION = auto()
-    """``use_queues=False``: each caller drives for its own record, and makes the calls itself."""
+    """``use_queues=False``: each caller drives for its own record and makes the requests on its own thread."""
     CALLERS_AT_EXIT = auto()
-    """The same because the interpreter ends: no thread can be relied on any more."""
+    """As CALLERS_BY_OPTION, but because the interpreter ends: from then on no thread is sure to run."""
 
 
 CALLERS: Final = frozenset({State.CALLERS_BY_OPTION, State.CALLERS_AT_EXIT})
@@ -55,8 +58,8 @@ CALLERS: Final = frozenset({State.CALLERS_BY_OPTION, State.CALLERS_AT_EXIT})
 class Driver:
     """Drives the rounds of one process: on a daemon thread, or on the thread that calls `drive`.
 
-    ``resume`` is called when the thread has ended although something is left, ``start_thread`` to start it: that raises
-    RuntimeError if there are no more threads. Any thread may call anything.
+    Any thread may call any method. ``start_thread`` is called to start the daemon thread; it raises RuntimeError if the
+    system has no thread left. ``resume`` is called when the thread has ended although something is left to do.
     """
 
     def __init__(
@@ -76,15 +79,15 @@ class Driver:
         self._resume = resume
         self._send_interval = send_interval
         self._start_thread = start_thread
-        # Held by whoever drives.
+        # Held by the thread that drives: only one does at a time.
         self._driving = allocate_lock()
-        # The state is kept in three fields. A start, the end of the thread and the exit may come on three threads at
-        # the same time, and no lock may be taken that a signal handler could meet. `_callers` is written by the exit
-        # only, once, so that no late start and no late end of the thread can undo it.
+        # The state is kept in three fields, without a lock: a signal handler may interrupt a thread that holds one. The
+        # start of the thread, its end and the exit may happen on three threads at the same time. After this line only
+        # the exit writes `_callers`. So a start or an end of the thread that comes late cannot undo what the exit set.
         self._callers: State | None = None if use_thread else State.CALLERS_BY_OPTION
-        # NO_THREAD, THREAD or NO_MORE_THREADS.
+        # Always NO_THREAD, THREAD or NO_MORE_THREADS.
         self._thread = State.NO_THREAD
-        # The ident of the thread that is starting one at this moment.
+        # The ident of the thread that is starting the handler's thread at this moment.
         self._starter: int | None = None
         self._may_end = False
         self._must_end = False
@@ -102,41 +105,46 @@ class Driver:
 
     @property
     def has_thread(self) -> bool:
-        """True while a thread is there, or is being started: also one that has not ended when the callers took over."""
+        """True while the thread exists or is being started. It may still exist after the callers have taken over."""
         return self._thread is State.THREAD
 
     # -- transitions -------------------------------------------------------------------------------------------------
 
     def start_thread(self) -> bool:
-        """Go from NO_THREAD, STARTING or NO_MORE_THREADS to THREAD; or to NO_MORE_THREADS, and return False."""
+        """Go from NO_THREAD, STARTING or NO_MORE_THREADS to THREAD and return True.
+
+        If no thread can be started, go to NO_MORE_THREADS and return False.
+        """
         try:
             self._starter, self._thread = get_ident(), State.THREAD
             # Not threading.Thread, for the reason given in `starting.start_thread`.
             self._start_thread(self._run)
         except RuntimeError:
-            # No more threads, or the interpreter is ending.
+            # The system has no thread left, or the interpreter is ending.
             self._thread = State.NO_MORE_THREADS
             self._rounds.inbox.ring_for_each_record()
             return False
         except BaseException:
-            # Ctrl-C. Nobody knows whether the thread was started: if it was, the next one waits until it ends.
+            # Ctrl-C, or another exception of a signal handler. Whether the thread was started is unknown. If it was,
+            # the next thread waits until it ends.
             self._thread_ends()
             raise
         finally:
             self._starter = None
         self._rounds.inbox.ring_when_much_waits()
         if self._callers is not None:
-            # The callers took over on another thread meanwhile, and what this one has just said is not true.
+            # Meanwhile the exit has let the callers take over, on another thread. The line above has wrongly set the
+            # inbox for a driving thread: set it for callers again.
             self._rounds.go_inline()
         return True
 
     def _thread_ends(self) -> None:
-        """Go from THREAD to NO_THREAD. The callers stay in charge if they are."""
+        """Go from THREAD to NO_THREAD. If the callers have taken over, they still drive."""
         self._thread = State.NO_THREAD
         self._rounds.inbox.ring_for_next_record()
 
     def leave_to_callers(self, deadline: float) -> None:
-        """Go from any state to CALLERS_AT_EXIT, and never back; before that wait for the thread until the deadline."""
+        """Wait for the thread to end, until the deadline at most. Then go to CALLERS_AT_EXIT, for ever."""
         self.let_thread_end()
         if acquire(self._driving, deadline - self._clock.monotonic()):
             self._driving.release()
@@ -144,13 +152,13 @@ class Driver:
         self._rounds.go_inline()
 
     def let_thread_end(self) -> None:
-        """From now on a thread ends once nothing is left; it does not wait for more."""
+        """From now on the thread ends as soon as nothing is left, instead of waiting for more records."""
         self._may_end = True
         if self.has_thread:
             self._rounds.inbox.ring()
 
     def end_thread(self) -> None:
-        """Have the thread end after its round, whatever is left; do not wait for it."""
+        """Have the thread end after its present round, even if something is left. Return at once."""
         self._must_end = True
         self._rounds.inbox.ring_bell()
 
@@ -163,17 +171,18 @@ class Driver:
                     pass
             finally:
                 self._thread_ends()
-        # Not only what waits in the inbox: a caller may have helped, and have taken it in already.
+        # The inbox alone does not show what is left: a caller that helped may have moved records on from there.
         if not self._rounds.is_settled:
             self._resume()
 
     def _run_once(self) -> bool:
-        """Do a round and wait for the next; False if there is none because the thread may end."""
+        """Do a round and wait until the next one is due; False if the thread is to end instead."""
         next_at = self._guarded_step(NO_DEADLINE)
         if self._may_end and self._rounds.is_settled:
             return False
         timeout = inf if next_at is None else max(0.0, next_at - self._clock.monotonic())
-        # A stream in back-off may have the only date, far away: another's record must not wait for it.
+        # If the next round is further away than `send_interval`, a stream is in back-off. The first record of another
+        # stream must then wake the thread, instead of waiting for that round.
         self._rounds.wait(timeout, idle=timeout > self._send_interval)
         return True
 
@@ -182,11 +191,12 @@ class Driver:
     def drive(self, deadline: float) -> bool:
         """Do the work on the calling thread until all is settled; False if the deadline came first.
 
-        Another thread that drives is waited for. On the thread that drives already (a signal handler or a ``__del__``
-        logged during a round) it returns at once: the round below picks the record up. A call that is being made when
-        the deadline comes is not cut short.
+        If another thread drives, this one waits for it. If this very thread drives already (a signal handler or a
+        ``__del__`` has logged during a round), the call returns at once: the interrupted round sends the record. A
+        request that is being made when the deadline comes is not cut short.
         """
-        # With no stack left, each request would fail until the deadline: the record is sent with the next.
+        # If the program has nearly used up its stack, each request would fail until the deadline. The record is then
+        # sent when somebody drives the next time.
         while not is_own_thread() and not nesting.is_stack_short():
             with own_thread():
                 if not acquire(self._driving, deadline - self._clock.monotonic()):
@@ -195,7 +205,8 @@ class Driver:
                     settled = self._drive(deadline)
                 finally:
                     self._driving.release()
-            # A signal handler may have logged after the last look, and left its record to the round that was over.
+            # A signal handler may have logged when the last round had ended but this thread still counted as driving.
+            # Its record is in the inbox, and nobody else sends it.
             if not settled or self._rounds.inbox.is_empty:
                 return settled
         return False

@@ -1,7 +1,7 @@
-"""Everything behind the handler in one process: what a caller may ask for, and what each of that comes to.
+"""Everything behind the handler in one process: what a caller may ask of it, and who does the work then.
 
-Owns: the rounds of this process, their driver and their exit; flush, close and finish. Must not know: what happens in a
-round (`rounds`), how it is driven (`driver`), how long anything may take (`exit`).
+Owns: the rounds of this process, their driver and their exit; flush, retire and finish. Must not know: what happens in
+a round (`rounds`), how a round is driven (`driver`), how long anything may take (`exit`).
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from .exit import LAST_MOMENT, Exit
 
 
 class Client(Protocol):
-    """What is needed of `client.Client` here."""
+    """The part of `aws.client.Client` that a flusher needs."""
 
     def start_over(self) -> None:
         """Forget the boto3 client: the process was forked."""
 
 
 class MakeRounds(Protocol):
-    """Makes the rounds of a process, for a flusher that tells how they come to be driven."""
+    """Makes the rounds of a process. The flusher says how these rounds get driven."""
 
     def __call__(self, *, wake: Callable[[], None], inline: bool) -> Rounds:
-        """``wake`` is called when there is work; ``inline``: whoever calls for it does the work, calls included."""
+        """``wake`` is called when there is work. ``inline``: the thread that drives also makes the requests."""
 
 
 class Flusher:
-    """Everything behind the handler: takes formatted records from any thread and sees them to the service.
+    """Everything behind the handler: takes formatted records from any thread and delivers them to the service.
 
-    The rounds are driven by a daemon thread that the first record starts; or, with ``use_thread=False``, by each caller
-    for its own record.
+    The first record starts a daemon thread that drives the rounds. With ``use_thread=False`` each caller drives them
+    for its own record instead.
     """
 
     rounds: Rounds
@@ -92,7 +92,7 @@ class Flusher:
         self.rounds, self.driver, self.put = rounds, driver, rounds.put
 
     def start_over(self, keeps_records: bool = False) -> None:
-        """Begin with nothing in a forked child; or with what is in the inbox."""
+        """Begin anew in a forked child: with nothing, or with the records in the inbox if ``keeps_records``."""
         before = self.rounds
         self._client.start_over()
         self._begin()
@@ -100,16 +100,17 @@ class Flusher:
             before.hand_over(self.rounds)
 
     def notice_fork(self) -> None:
-        """Begin anew if the process was forked without Python's hooks."""
+        """Begin anew if this process was forked without Python's fork hooks."""
         if self.pid != getpid():
             forks.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
     def flush(self, timeout: float | None) -> bool:
-        """Wait until all that was put in before is settled; False if ``timeout`` seconds were not enough.
+        """Wait until all records that were put in before are settled; False if ``timeout`` seconds were not enough.
 
-        None is ``close_timeout``, or what is left of it once the interpreter ends: one deadline for all.
+        None means ``close_timeout``, or what is left of the exit's time once the interpreter ends: all flushes during
+        the exit have one deadline.
         """
         if is_own_thread() or self.is_interrupted:
             return False
@@ -121,7 +122,7 @@ class Flusher:
         settled = self.rounds.is_settled if is_over else self._flush(max(now, self._exit.tried_until(now)))
         self._exit.flushed(settled, self._clock.monotonic())
         if not settled and self._exit.has_begun and not self._exit.has_given_up:
-            # What handlers in front of this one have handed on meanwhile.
+            # The exit itself had delivered everything. What is left was logged or handed on to us after it.
             self._exit.give_up()
             self._say_what_is_left()
         return settled
@@ -136,42 +137,43 @@ class Flusher:
         if not self.driver.has_thread and self.rounds.is_settled:
             return True
         ticket = self.rounds.ask_for_word(deadline)
-        # The ring of the ticket may have found that the callers have taken over by now.
+        # The ticket has rung the bell. If the callers had taken over by then, this thread has just driven the rounds.
+        # No other thread will settle anything, so there is nothing to wait for.
         return self.rounds.is_settled if self.driver.state in CALLERS else ticket.wait(deadline - now)
 
     @property
     def has_just_flushed_in_vain(self) -> bool:
-        """True if a flush has taken all its ``close_timeout``, for nothing, and that was a moment ago."""
+        """True if a flush without a time-out of its own has timed out, about a second ago at most."""
         return self._exit.has_just_flushed_in_vain(self._clock.monotonic())
 
     @property
     def is_interrupted(self) -> bool:
-        """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+        """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
         return self.rounds.has_interrupted_help
 
     def stats(self, patience: float = 1.0) -> Stats:
-        """Return the counts of this moment; of about this moment if ``patience`` seconds are not enough."""
+        """Return the present counts. They may be those of a round half done if it lasts over ``patience`` seconds."""
         return self.rounds.stats(patience)
 
     def retire(self) -> None:
-        """Let the thread end once nothing is left. A record that comes later starts it again."""
+        """Note that the handler is closed: the thread ends once nothing is left. A later record starts it again."""
         self._exit.close()
         self.driver.let_thread_end()
 
     def deadline_from_now(self) -> float:
-        """Return when what begins now, and has `close_timeout` for it, must be over."""
+        """Return the instant at which a close or an exit that begins now must be over."""
         return self._exit.ends_at_if_begun(self._clock.monotonic())
 
     # -- the end of the process --------------------------------------------------------------------------------------
 
     def begin_to_deliver(self, deadline: float) -> None:
-        """Have the thread deliver what waits until the deadline, without waiting for it."""
+        """Have the thread deliver, until the deadline, the records that wait. Return at once."""
         self.notice_fork()
         if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline)
 
     def finish(self, deadline: float) -> None:
-        """At the interpreter's end: deliver until the deadline, say what is left; later records are sent by callers."""
+        """At the interpreter's end: deliver until the deadline, and say what is left. Callers drive from then on."""
         self.notice_fork()
         self._exit.begin(deadline)
         delivered = False
@@ -179,19 +181,19 @@ class Flusher:
             delivered = self.deliver_until(deadline)
         finally:
             if not delivered:
-                # What comes later goes the same way, without a try: it would cost as long again as a request may take.
-                # So it is after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
+                # Records that come later are not even tried: each would again take as long as a request may take. The
+                # same holds after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
                 now = self._clock.monotonic()
                 self._exit.cut_short(now)
                 deadline = min(deadline, now)
             self.driver.leave_to_callers(deadline)
 
     def end_thread(self) -> None:
-        """After `finish`: have the thread end, whatever is left; do not wait for it."""
+        """After `finish`: have the thread end, even if something is left. Return at once."""
         self.driver.end_thread()
 
     def deliver_until(self, deadline: float) -> bool:
-        """Deliver what waits; say what is left at the deadline, and return False."""
+        """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
         if self.flush(max(0.0, deadline - self._clock.monotonic())):
             return True
         self._say_what_is_left()
@@ -205,7 +207,7 @@ class Flusher:
     # -- when there is work ------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """See to it that somebody drives."""
+        """Make sure that somebody drives. The inbox calls this when its bell is rung."""
         runtimes.look_around(self._notices)
         match self.driver.state:
             case State.CALLERS_BY_OPTION | State.CALLERS_AT_EXIT:
@@ -229,5 +231,6 @@ class Flusher:
 
     @property
     def _is_flushed_soon(self) -> bool:
-        # A handler in front hands on what it has kept. That goes together, when logging.shutdown comes to ours.
+        # While logging.shutdown runs, a handler in front, such as a MemoryHandler, hands on the records that it kept.
+        # They are sent together when logging.shutdown flushes our handler.
         return self.rounds.can_wait and self._exit.expects_a_flush and lifecycle.is_logging_shut_down_for(self)

@@ -1,7 +1,7 @@
 """All flushers of the process, and what happens to them when it ends.
 
-Owns: which flushers there are, the ``atexit`` hook, what ``logging.shutdown`` is doing. Must not know: what a flusher
-does meanwhile, nor what kind of process it is (`runtimes`), nor when it forks (`forks`).
+Owns: which flushers exist, the ``atexit`` hook, what ``logging.shutdown`` is doing. Must not know: how a flusher
+delivers, what kind of process this is (`runtimes`), when it forks (`forks`).
 """
 
 from __future__ import annotations
@@ -18,49 +18,52 @@ from . import subinterpreters
 
 
 class Watched(Protocol):
-    """What is needed of a flusher here."""
+    """The part of a flusher that is needed here."""
 
     @property
     def is_interrupted(self) -> bool:
-        """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+        """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
 
     def start_over(self, keeps_records: bool = False) -> None:
-        """Begin with nothing, or with what nobody has looked at yet, in a forked child."""
+        """Begin anew in a forked child: with nothing, or with the records in the inbox if ``keeps_records``."""
 
     def deadline_from_now(self) -> float:
-        """Return when what begins now, and has `close_timeout` for it, must be over."""
+        """Return the instant at which a close or an exit that begins now must be over."""
 
     def begin_to_deliver(self, deadline: float) -> None:
-        """Have what waits delivered until the deadline, without waiting for it."""
+        """Have the thread deliver, until the deadline, the records that wait. Return at once."""
 
     def deliver_until(self, deadline: float) -> bool:
-        """Deliver what waits; say what is left at the deadline, and return False."""
+        """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
 
     def finish(self, deadline: float) -> None:
-        """The same at the interpreter's end, when no thread will be there any more."""
+        """As `deliver_until`, at the interpreter's end: later records are driven by their callers."""
 
     def end_thread(self) -> None:
-        """After `finish`: have the thread end, whatever is left; do not wait for it."""
+        """After `finish`: have the thread end, even if something is left. Return at once."""
 
 
 _SHUTDOWN: Final = logging.shutdown.__code__
 
 
 class Flushers:
-    """All flushers of a process, for as long as each of them lives."""
+    """All flushers of a process. They are held by weak references: this keeps none of them alive."""
 
     def __init__(self) -> None:
         self._watched: WeakSet[Watched] = WeakSet()
         self._has_finished = False
 
     def watch(self, flusher: Watched) -> None:
-        """Look after a flusher."""
+        """Add a flusher. If the process has already finished all others, this one is finished at once."""
         self._watched.add(flusher)
         if self._has_finished:
             flusher.finish(flusher.deadline_from_now())
 
     def finish_all(self, *_args: object, **_kwargs: object) -> None:
-        """See all flushers to their end: no code of ours may run once this process is over."""
+        """Finish all flushers: each delivers until its deadline. Called once, at the end of the process.
+
+        In a sub-interpreter this also waits until all threads of ours have ended.
+        """
         self._has_finished = True
         waiting = self._deadlines()
         try:
@@ -68,33 +71,33 @@ class Flushers:
                 flusher, deadline = waiting.pop(0)
                 flusher.finish(deadline)
         finally:
-            # Ctrl-C: the others say what they have left, and wait for nothing. See ARCHITECTURE, Ctrl-C, 5.
+            # After Ctrl-C some are still waiting: they only say what they have left. See ARCHITECTURE, Ctrl-C, 5.
             for flusher, _ in waiting:
                 flusher.finish(-inf)
         if subinterpreters.is_one():
-            # After all of them: a request that is waited for takes no time from another handler.
+            # Only after every flusher has finished: waiting here for a request must not take time from another one.
             for flusher in list(self._watched):
                 flusher.end_thread()
             subinterpreters.end_threads()
 
     def is_interrupted(self) -> bool:
-        """True in a signal handler for which nothing can be delivered before the frame below it goes on."""
+        """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
         return any(flusher.is_interrupted for flusher in list(self._watched))
 
     def deliver_all(self) -> None:
-        """Have all flushers deliver what waits, as far as they can within their time-outs."""
+        """Have all flushers deliver the records that wait, each until its own deadline."""
         for flusher, deadline in self._deadlines():
             flusher.deliver_until(deadline)
 
     def start_over(self, keeps_records: bool = False) -> None:
-        """Have all flushers begin anew in a forked child; see `forks`, which calls this."""
+        """Have all flushers begin anew in a forked child. `forks` calls this."""
         self._has_finished = False
         for flusher in list(self._watched):
             flusher.start_over(keeps_records)
 
     def _deadlines(self) -> list[tuple[Watched, float]]:
-        # All of them first, so that several handlers wait side by side and not one after another; and none of them
-        # loses its time to one that comes before and whose endpoint does not answer.
+        # All flushers get their deadlines and begin to deliver before anybody waits for one of them. So they deliver
+        # side by side, and a flusher whose endpoint does not answer takes no time from the next one.
         deadlines = [(flusher, flusher.deadline_from_now()) for flusher in list(self._watched)]
         for flusher, deadline in deadlines:
             flusher.begin_to_deliver(deadline)
@@ -105,7 +108,7 @@ flushers: Final = Flushers()
 
 
 def is_logging_shut_down_for(flusher: Watched) -> bool:
-    """True while ``logging.shutdown`` runs on this thread, if it will come, or is coming, to this flusher's handler."""
+    """True while ``logging.shutdown`` runs on this thread, and its list of handlers has this flusher's handler."""
     frame = sys._getframe(1) if hasattr(sys, "_getframe") else None
     while frame is not None:
         if frame.f_code is _SHUTDOWN:
@@ -116,10 +119,10 @@ def is_logging_shut_down_for(flusher: Watched) -> bool:
 
 
 def flush_those_in_front(handler: logging.Handler) -> None:
-    """Have each MemoryHandler whose target this is hand on what it keeps, before ``logging.shutdown`` comes to it.
+    """Have each MemoryHandler whose target is ``handler`` hand on the records that it keeps.
 
-    It comes to handlers in reverse order of their making. What a MemoryHandler that is older than its target hands on
-    would find the target closed, and have to be sent record by record.
+    ``logging.shutdown`` closes handlers in reverse order of their creation: a target that is newer than its
+    MemoryHandler is closed first. Records that are handed on after that would have to be sent one by one.
     """
     for reference in list(getattr(logging, "_handlerList", ())):
         front = reference()
@@ -128,5 +131,5 @@ def flush_those_in_front(handler: logging.Handler) -> None:
                 front.flush()
 
 
-# Registered after logging's own, so it runs before: no lock of logging is held while we wait.
+# Registered after logging's own hook, so it runs before it: while we wait, logging.shutdown holds no handler's lock.
 atexit.register(flushers.finish_all)

@@ -1,6 +1,6 @@
-"""The kinds of processes in which no ``atexit`` runs, or no thread: what each asks for.
+"""Processes that need special care, because no ``atexit`` hook or no thread runs in them.
 
-Owns: multiprocessing and its like, Celery, uWSGI, uvicorn. Must not know: what a flusher does.
+Owns: what is done for multiprocessing and its copies, Celery, uWSGI, uvicorn. Must not know: how a flusher delivers.
 """
 
 from __future__ import annotations
@@ -14,28 +14,32 @@ from ..system.stderr import Notices
 from ..system.stdlib import getpid
 from . import lifecycle
 
-# What a copy of multiprocessing has in its module ``util``, whatever its name: billiard (Celery's), multiprocess (of
-# pathos and dill), or one that a package brings along. Its module ``process`` has current_process.
+# Names by which the module ``util`` of a copy of multiprocessing is recognised. Such copies are billiard (used by
+# Celery), multiprocess (used by pathos), and those that packages contain. The module ``process`` beside it must have
+# the name current_process.
 _MARKS: Final = frozenset({"Finalize", "register_after_fork", "_exit_function"})
-# Since then its threads are always enabled; before, only if it was asked for.
+# From this version on, uWSGI always enables Python threads. Before, it does so only if an option asks for it.
 _UWSGI_WITH_THREADS: Final = (2, 0, 31)
-# After all other finalizers of a child: they may log.
+# The priority of our finalizer in a child process: it runs after all others, because they may log.
 _LAST_OF_ALL: Final = -100
 
-# Pairs of the modules ``util`` and ``process``, and how many modules there were when they were last looked for.
+# For multiprocessing and each copy of it: its modules ``util`` and ``process``.
 _copies: list[tuple[Any, Any]] = []
+# The length of sys.modules when the copies were last looked for.
 _modules_seen = 0
+# Modules for which everything has been done already.
 _known: set[ModuleType] = set()
+# For each module ``util``: the id of the process in which our finalizer was last registered with it.
 _finished_by: dict[ModuleType, int] = {}
 
 
 def look_around(notices: Notices) -> None:
-    """See to what the kind of process asks for; cheap, so that it may be called again and again."""
+    """Register what this kind of process needs. Called often, so it is cheap if there is nothing new."""
     _join_multiprocessing()
     signals = sys.modules.get("celery.signals")
     if signals is not None and signals not in _known:
         _known.add(signals)
-        # The children of its prefork pool end in os._exit, without billiard's finalizers.
+        # The children of Celery's prefork pool end by os._exit, and billiard's finalizers do not run in them.
         signals.worker_process_shutdown.connect(lifecycle.flushers.finish_all, weak=False, dispatch_uid=__name__)
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None and uwsgi not in _known:
@@ -47,13 +51,13 @@ def look_around(notices: Notices) -> None:
 
 
 def _join_multiprocessing() -> None:
-    """Have children finish: they end in ``os._exit``, without ``atexit``, but with finalizers."""
+    """Register our finalizer for child processes: they end by ``os._exit``, which runs finalizers but no ``atexit``."""
     if len(sys.modules) != _modules_seen:
         _look_for_copies()
     for util, process in _copies:
         if util not in _known:
             _known.add(util)
-            # Finalizers that are there at a fork are forgotten in the child, and then this is called.
+            # A forked child first forgets all finalizers, and then calls what is registered here.
             util.register_after_fork(util, _finish_in_child)
         if getattr(process.current_process(), "_parent_pid", None) is not None:
             _finish_in_child(util)
@@ -66,7 +70,7 @@ def _look_for_copies() -> None:
         (util, process)
         for name, util in list(sys.modules.items())
         if isinstance(name, str) and name.endswith(".util")
-        # Not getattr: a module may import more, or raise, when it is asked for what it lacks.
+        # __dict__ is read because asking a module for a name that it lacks may import other modules, or raise.
         if (process := sys.modules.get(f"{name.removesuffix('util')}process")) is not None
         and getattr(util, "__dict__", {}).keys() >= _MARKS
         and "current_process" in getattr(process, "__dict__", {})
@@ -74,8 +78,8 @@ def _look_for_copies() -> None:
 
 
 def join_before_fork() -> None:
-    """Have the children finish that are about to be forked: by now multiprocessing is loaded, if it is what forks."""
-    # As many modules as before may be others.
+    """Register our finalizer for a child that is about to be forked. If multiprocessing forks it, it is loaded now."""
+    # This looks even if the number of modules is unchanged: one may have replaced another.
     _look_for_copies()
     _join_multiprocessing()
 
@@ -87,7 +91,7 @@ def _finish_in_child(util: Any) -> None:
 
 
 def is_pool_worker() -> bool:
-    """True in a worker of a multiprocessing.Pool, or of a copy's."""
+    """True in a worker of a multiprocessing.Pool, or of the Pool of a copy of multiprocessing."""
     _look_for_copies()
     return any("PoolWorker" in process.current_process().name for _, process in _copies)
 
@@ -104,9 +108,11 @@ def _is_set(uwsgi: Any, *options: str) -> bool:
 
 
 def forks_from_c() -> bool:
-    """True in the master of uWSGI, which forks its workers from C: a thread of ours would leave its locks to them.
+    """True in uWSGI's master process, which forks its workers from C, without Python's fork hooks.
 
-    Also where Python's own lock is one of these. With its option py-call-uwsgi-fork-hooks it forks as Python does.
+    No thread of ours may run there: a worker would inherit the locks that the thread holds at the fork, and nobody
+    would release them. One of them may be Python's own lock, the GIL. False with uWSGI's option
+    py-call-uwsgi-fork-hooks: then it forks with Python's hooks.
     """
     uwsgi: Any = sys.modules.get("uwsgi")
     if uwsgi is None or uwsgi.worker_id() or uwsgi.mule_id() or uwsgi.i_am_the_spooler():
@@ -115,16 +121,20 @@ def forks_from_c() -> bool:
 
 
 def inherits_records() -> bool:
-    """True in the one worker that sends what its master, which has no thread, had logged before the fork."""
+    """True in the first uWSGI worker when it is started for the first time: it sends the records of the master.
+
+    The master process cannot send them, because it has no thread.
+    """
     uwsgi: Any = sys.modules.get("uwsgi")
     return uwsgi is not None and uwsgi.worker_id() == 1 and uwsgi.workers()[0]["respawn_count"] == 0
 
 
 def join_uvicorn(server: Any) -> None:
-    """Have a server of uvicorn's deliver at its end.
+    """If ``server`` is a server of uvicorn, have it deliver our records at its end.
 
-    When it has shut down, it puts Python's default handlers back and raises the signals again that it has captured: the
-    process dies at once. An application that it imports in a worker finds its handler in the place of the default.
+    A server that has shut down restores the earlier signal handlers and raises again the signals that it has captured.
+    The default handler of SIGTERM then ends the process at once. We cannot install our own: an application that uvicorn
+    imports finds uvicorn's handler of SIGTERM already installed.
     """
     captured = getattr(server, "_captured_signals", None)
     if type(captured) is list and type(server).__module__.partition(".")[0] == "uvicorn":
@@ -132,7 +142,7 @@ def join_uvicorn(server: Any) -> None:
 
 
 class _DeliverFirst(list[int]):
-    """What is delivered before anybody goes through it backwards, as uvicorn does at its very end."""
+    """A list of signals. Going through it backwards, as uvicorn does at its very end, first delivers all records."""
 
     def __reversed__(self) -> Iterator[int]:
         lifecycle.flushers.deliver_all()

@@ -1,6 +1,6 @@
-"""Death by SIGTERM: deliver first, where the process would die at once.
+"""SIGTERM: if it would end the process at once, the records that wait are delivered first.
 
-Owns: our handler of the signal, and where there is none. Must not know: what a flusher does.
+Owns: our handler of the signal, and in which processes it is not installed. Must not know: how a flusher delivers.
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ from ..system.starting import start_thread
 from ..system.stdlib import getpid, kill
 from . import lifecycle, runtimes
 
-# Where a server written in C runs Python, its own signal handlers are not seen, and must not be replaced.
+# Modules that show that a server written in C runs Python. Python does not see the signal handlers of such a server,
+# and we must not replace them.
 _SERVERS_IN_C: Final = frozenset({"uwsgi", "mod_wsgi"})
-# Longer than a caller holds the lock of `rounds`, in seconds.
+# In seconds. It is longer than a caller holds the lock of `rounds`.
 _A_MOMENT: Final = 0.01
 
 _is_forked = False
 
 
 def handle_sigterm() -> None:
-    """Have the process deliver before it dies of SIGTERM, where it would die at once: if nobody handles the signal.
+    """If nothing handles SIGTERM, have the process deliver before it dies of that signal.
 
-    Only the main thread can see to it; elsewhere this does nothing. Python runs a signal handler when the main thread
-    next runs Python code, and a signal that comes just before a system call waits for the end of that. So workers that
-    somebody ends by SIGTERM and then waits for, for ever, are left to die at once: forked ones, and those of a Pool.
+    Python lets only the main thread install a handler, so on other threads this installs none. Python runs the handler
+    only when the main thread runs Python code again. So a signal that comes just before a system call has no effect
+    until that call ends. Forked children and workers of a Pool would be a danger then: their parent may end them by
+    SIGTERM and wait for them without a limit. They get no handler and die at once.
     """
     if os.name != "posix" or not _SERVERS_IN_C.isdisjoint(sys.modules) or _is_forked or runtimes.is_pool_worker():
         return
-    # In a subinterpreter it cannot be done; and a test may have replaced any of these by what raises.
+    # Python refuses to install a handler in a sub-interpreter. And a test may have replaced any of these functions by
+    # one that raises.
     with suppress(Exception):
         is_main_thread = threading.main_thread().ident == threading.get_ident()
         handler = signal.getsignal(signal.SIGTERM)
@@ -44,11 +47,11 @@ def handle_sigterm() -> None:
 
 
 def die_at_once_when_forked() -> None:
-    """In a forked child: leave SIGTERM alone from now on."""
+    """In a forked child: remove our handler of SIGTERM, and install none from now on."""
     global _is_forked
     _is_forked = True
     if signal.getsignal(signal.SIGTERM) is _on_sigterm:
-        # A thread that forked is the main thread of the child.
+        # This cannot fail: in the child the thread that forked is the main thread.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
@@ -58,13 +61,13 @@ def _on_sigterm(*_: object) -> None:
         with suppress(RuntimeError):
             start_thread(_send_sigterm_again)
             return
-        # There are no more threads: nothing can be waited for.
-    # First, so that whoever is impatient and sends another is obeyed at once.
+        # No thread could be started: the process dies without delivering.
+    # Before the delivery, so that a second SIGTERM ends the process at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not is_interrupted:
         lifecycle.flushers.deliver_all()
     kill(getpid(), signal.SIGTERM)
-    # Still there: process 1 of a container does not die of it.
+    # The process is still alive: process 1 of a container does not die of SIGTERM. So install the handler again.
     handle_sigterm()
 
 

@@ -1,7 +1,7 @@
-"""What time it is, and waiting for a time: one value, composed at the top and handed down.
+"""A clock as a value: it tells the time and waits for an instant. `composition` hands it to all that needs it.
 
-Owns: the system's clock. Must not know: who asks. Nothing in `core`, `delivery`, `aws` or `process` reads a clock of
-its own: a simulation hands in another one, with its own monotonic time and its own time of day.
+Owns: the system's clock. Must not know: who asks. `core`, `delivery` and `process` use only the clock that they are
+given. So a simulation can give them another one, with its own monotonic time and its own time of day.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from .primitives import sleep
 from .stdlib import monotonic, times_of_day_ms
 
-# Seconds that one wait takes at most. A test may have frozen the clock from which an instant comes: the instant may be
-# years ahead by now.
+# One wait takes at most this many seconds. An instant may be years ahead by mistake, if a test has replaced the clock
+# from which it was computed.
 _LONGEST_WAIT: Final = 1.0
 
 
@@ -19,11 +19,14 @@ class Clock(NamedTuple):
     """A monotonic clock, the time of day, and how to wait. Any thread may call all three."""
 
     monotonic: Callable[[], float]
-    """Seconds that never go backwards and never stand still. Instants are of this clock unless they say otherwise."""
+    """Return seconds that never go backwards and never stand still. "Instant" means a time by this clock."""
     times_of_day_ms: Callable[[], tuple[int, ...]]
-    """The time of day in milliseconds, by each clock that may be right: an event is too old only by all of them."""
+    """Return the time of day in milliseconds, by each clock that may be right.
+
+    There are several if a test has replaced ``time.time``. An event counts as too old only if it is so by all of them.
+    """
     sleep_until: Callable[[float], None]
-    """Sleep until an instant of `monotonic`; return at once if it has passed, and after a second in any case."""
+    """Sleep until an instant of `monotonic`, but for one second at most; return at once if it has passed."""
 
 
 def _sleep_until(instant: float) -> None:
