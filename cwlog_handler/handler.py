@@ -1,4 +1,4 @@
-"""The ``logging.Handler``: options, record to text, the contract of flush and close.
+"""The ``logging.Handler``: its options, the way from a record to its text, what flush and close promise.
 
 Owns: what users see. Must not know: batch rules, AWS calls, when anything is sent.
 """
@@ -26,7 +26,8 @@ from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .system.stderr import Notices
 
-# 64 MiB is some 200,000 short records: a minute of outage at 3,000 a second, and small beside what a worker takes.
+# 64 MiB hold about 200,000 short records: those of an outage of one minute at 3,000 records a second. It is small
+# compared with the memory of a usual worker process.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -35,13 +36,14 @@ class CloudWatchLogsHandler(logging.Handler):
 
     Records are formatted on the calling thread, queued, and sent by a daemon thread that the first record starts. The
     constructor makes no client, no thread and no network call. A logger's call returns without waiting for the network
-    (unless ``overflow="block"`` or ``use_queues=False`` ask for it), and is safe in signal handlers. It waits for
-    another thread only where that is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format``
-    that is not ours: `logging` promises these one call at a time. A call longer than 5 seconds is waited for no more.
-    Errors of the network or the service never reach the application: they are retried, counted in `stats`, and told on
-    stderr once a minute. Wrong options raise ValueError or TypeError here, with the value and the way out.
+    (unless ``overflow="block"`` or ``use_queues=False`` ask for it), and is safe in signal handlers. `logging` promises
+    that only one thread at a time calls a handler's formatter, ``emit`` and ``format``. So a logger's call waits while
+    another thread is in a formatter other than ``logging.Formatter``, or in an ``emit`` or ``format`` of a derived
+    class. It stops waiting if that lasts longer than 5 seconds. Errors of the network or the service never reach the
+    application: they are retried, counted in `stats`, and reported on stderr once a minute. Wrong options raise
+    ValueError or TypeError here. The message shows the value and says what to write instead.
 
-    Keywords that watchtower has too keep their meaning. Sizes are bytes, times are seconds.
+    Options that watchtower has too have the same meaning here. Sizes are in bytes, times are in seconds.
 
     Args:
         log_group_name: The log group: 1 to 512 of ``a-z A-Z 0-9 _ - / . #``.
@@ -49,64 +51,68 @@ class CloudWatchLogsHandler(logging.Handler):
             {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time). ``:`` and ``*`` in
             values become ``_``. The default is one stream for each process.
         level: As for every handler.
-        region_name: AWS region; None leaves it to boto3 (environment, configuration). What no AWS region can be called
-            is refused, unless another endpoint is given or configured.
-        endpoint_url: Endpoint instead of the region's, for tests, VPC endpoints and stand-ins, with ``http://`` or
-            ``https://``.
+        region_name: AWS region. None: the region that boto3 finds (environment, configuration). A name that no AWS
+            region can have is refused, unless another endpoint is given or configured.
+        endpoint_url: Another endpoint than the region's, for tests, VPC endpoints and stand-ins. Write it with
+            ``http://`` or ``https://``.
         boto3_profile_name: Profile of the AWS configuration files.
-        boto3_client: A ready ``boto3.client("logs")`` of your own, instead of the profile, or what stands in for it in
-            tests. Asynchronous clients and those for other services are refused.
-        create_log_group: Make the group when a request says that it is missing.
-        create_log_stream: Make the stream when a request says that it is missing.
-        log_group_retention_days: Retention set on a group that the handler makes. What a group keeps that was there
-            before is the service's to say: events of up to 14 days are sent to it.
-        log_group_tags: Tags of a group that the handler makes.
-        log_group_kms_key_id: ARN of the KMS key of a group that the handler makes.
-        log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, of a group that the handler makes.
+        boto3_client: A ``boto3.client("logs")`` of your own, instead of a profile; in tests a Mock or another
+            stand-in. Asynchronous clients and those for other services are refused.
+        create_log_group: Create the group when a request says that it is missing.
+        create_log_stream: Create the stream when a request says that it is missing.
+        log_group_retention_days: Retention in days of a group that the handler creates. The retention of an existing
+            group is not changed. The service decides what that group keeps; events up to 14 days old are sent to it.
+        log_group_tags: Tags of a group that the handler creates.
+        log_group_kms_key_id: ARN of the KMS key of a group that the handler creates.
+        log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, for a group that the handler creates.
         log_format: "json/emf" tells the service that the messages are documents in the embedded metric format (header
-            ``x-amzn-logs-format``), which it sees by itself in most regions. No metrics come of a document that is too
-            long for one event, whatever ``oversize`` does with it: stderr says so.
-        send_interval: The longest a record waits for company, seconds. Stretched while the service throttles.
-        max_batch_size: Bytes in one request at most, as the service counts: UTF-8 plus 26 an event.
-        max_batch_count: Events in one request at most.
-        max_message_size: Bytes of one event at most, its 26 included.
-        oversize: What happens to longer messages: "split" into several events, "truncate" (a marker tells the size it
-            had) or "drop".
+            ``x-amzn-logs-format``). Most regions detect this by themselves. A document too long for one event yields no
+            metrics, whatever ``oversize`` does with it: stderr says so.
+        send_interval: How many seconds a record waits, at most, for others to be sent with it. The handler lengthens it
+            while the service throttles.
+        max_batch_size: The most bytes in one request, as the service counts: UTF-8 plus 26 for each event.
+        max_batch_count: The most events in one request.
+        max_message_size: The most bytes of one event, its 26 included.
+        oversize: What happens to longer messages: "split" into several events, "truncate" (a marker gives the original
+            size) or "drop".
         flush_level: A record at or above this level is sent at once; its caller does not wait.
-        requests_per_second: Requests a second for one stream at most, over all handlers of the process; None: no limit.
-        max_buffer_size: Bytes of memory for waiting records at most.
-        max_buffer_count: Waiting records at most; None: only bytes count.
-        overflow: What happens when the buffer is full: "drop_oldest" or "drop_newest" of the least severe level that
-            there is, or "block" the caller. The stream tells later what it lost.
-        block_timeout: With "block", seconds that a caller waits for room at most; then as "drop_newest".
-        close_timeout: Seconds that `flush`, `close` and the interpreter's exit take together at most.
-        flush_on_sigterm: Where nobody handles SIGTERM, so that the process would die at once, deliver what waits first,
-            for ``close_timeout`` at most; then it dies of SIGTERM all the same. False leaves the signal alone, as it is
-            in forked children and in workers of a multiprocessing.Pool anyway.
+        requests_per_second: The most requests in one second for one stream, over all handlers of the process. None: no
+            limit.
+        max_buffer_size: The most bytes of memory for waiting records.
+        max_buffer_count: The most waiting records. None: only bytes count.
+        overflow: What happens when the buffer is full: "drop_oldest" or "drop_newest" drops a record of the least
+            severe level in it, "block" lets the caller wait. Later an event in the stream says how many were lost.
+        block_timeout: With "block", how many seconds a caller waits for room at most. Then as "drop_newest".
+        close_timeout: The most seconds that `flush`, `close` and the interpreter's end take together.
+        flush_on_sigterm: If nothing in your program handles SIGTERM, the signal would end the process at once. True:
+            the handler first delivers waiting records, for ``close_timeout`` at most; then the process dies of the
+            signal. False leaves the signal alone. Forked children and workers of a multiprocessing.Pool are always left
+            alone.
         use_queues: False sends each record on the calling thread before ``emit`` returns, for debugging and one-shot
-            scripts. It tries for ``close_timeout`` seconds, and a call that is being made then has a second more.
+            scripts. It tries for ``close_timeout`` seconds. A request that is being made at the end of this time may
+            take one second more.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
             None: dates as ISO 8601, the rest by ``repr``.
     """
 
-    # A subclass, or who patches this very handler, may have a `filter` of its own, without any in the list; and
-    # more, see `handle`.
+    # True if a subclass, or an assignment to this object, has replaced `emit`, `format` or `filter`: see `handle`.
     _has_own_ways = False
+    # True if one of `emit` and `format` has been replaced: then one thread at a time may call it.
     _emits_in_turn = False
-    # The formatter that was last found to need no turn.
+    # The last formatter that several threads may call at the same time: the test need not be repeated for it.
     _free_formatter: logging.Formatter | None = None
 
     log_group_name: Final[str]
     """The log group, as given."""
     flush_level: Final[int]
-    """The level from which on a record is sent at once, as a number."""
+    """A record at or above this level is sent at once. A number."""
     close_timeout: Final[float]
-    """Seconds that `flush`, `close` and the interpreter's exit take together at most."""
+    """The most seconds that `flush`, `close` and the interpreter's end take together."""
     use_queues: Final[bool]
-    """Whether a background thread sends; False: each caller sends its own record."""
+    """True if a background thread sends. False: each caller sends its own record."""
     shutting_down: ClassVar[bool] = False
-    """Always False: what is logged after `close` is delivered, too. For programs that ask watchtower's handler for it,
-    as Airflow does."""
+    """Always False, because records that are logged after `close` are delivered too. Programs written for watchtower's
+    handler read this attribute, such as Airflow."""
 
     @keywords.explained
     def __init__(
@@ -142,9 +148,9 @@ class CloudWatchLogsHandler(logging.Handler):
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
     ) -> None:
-        """Check the options, each of which is described above; no client, no thread and no request is made here.
+        """Check the options, which the class describes. No client, no thread and no request is made here.
 
-        Raises ValueError or TypeError for a wrong one, with the value and the way out.
+        Raises ValueError or TypeError for a wrong option. The message shows the value and says what to write instead.
         """
         options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)
@@ -190,10 +196,10 @@ class CloudWatchLogsHandler(logging.Handler):
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
         )
-        # Before any formatter is set.
+        # `handle` and `format` need it, so it exists before anybody can use this handler.
         self._turn = Turn()
         super().__init__(level)
-        # Collected without close(): the thread ends when it has delivered what is left.
+        # If the handler is garbage-collected without close(), the thread ends once it has delivered what is left.
         weakref.finalize(self, self._flusher.retire).atexit = False
 
     def __init_subclass__(cls) -> None:
@@ -212,20 +218,21 @@ class CloudWatchLogsHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
         """Filter and emit a record, without the lock that `logging.Handler.handle` takes.
 
-        That lock serialises threads, and ``logging.shutdown`` holds it while it waits for us. What `logging` promises
-        is kept all the same: filters are called by any number of threads at a time; formatters, and an ``emit`` or
-        ``format`` that is not ours, by one at a time, but for ``logging.Formatter`` itself, which does not need it.
+        That lock would let only one thread log at a time, and ``logging.shutdown`` holds it while it waits for us. The
+        promises of `logging` are kept without it. Any number of threads may call filters at the same time. Only one
+        thread at a time calls a formatter, or an ``emit`` or ``format`` of a derived class. ``logging.Formatter``
+        itself does not need that.
         """
         if not self.filters and not self._has_own_ways:
             self.emit(record)
             return True
-        # Before any filter: it may count, or log.
+        # A record of our own requests must not reach a filter: the filter may count it, or log.
         if self._is_suspect(record) and is_our_own(record):
             return False
         try:
             verdict: bool | logging.LogRecord = self.filter(record)
         except Exception:
-            # Said as for a formatter that raises, and nothing lost for it.
+            # As for a formatter that raises: stderr says so, and the record is delivered nevertheless.
             nesting.complain(self, record)
             verdict = True
         if verdict:
@@ -238,66 +245,69 @@ class CloudWatchLogsHandler(logging.Handler):
         return verdict
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record; never raises, whatever is in it. Any thread, any signal handler.
+        """Queue a record; never raises, whatever the record contains. Any thread and any signal handler may call it.
 
-        But for a RecursionError, as from every handler, where the program has used up its stack, or recurses by logging
-        what logs.
+        There is one exception, as with every handler: a RecursionError is raised if the program has used up its stack,
+        or if logging a record logs again without end.
         """
         failure = None
         try:
             try:
                 is_suspect = record.thread in self._suspects
             except (TypeError, AttributeError):
-                is_suspect = False  # as in `_is_suspect`, without its call
+                is_suspect = False  # the code of `_is_suspect`, repeated here to save a call for each record
             if is_suspect and (is_our_own(record) or was_taken(record, self)):
                 return
             try:
                 text = self.format(record)
                 if type(text) is not str:
-                    # Exactly that: of a subclass of str the length, or the bytes, may be anything.
+                    # Only a plain str is passed on. A subclass of str may override its length or its encoding, and
+                    # later sizes are computed from these.
                     text = str.__str__(str(text))
             except Exception as error:
                 nesting.let_recursion_go_up(error)
-                # Said as every handler says it, and delivered all the same: with what there is.
+                # The record is delivered nevertheless, with a text made of what can be read from it. The error is
+                # reported below, on stderr, as every handler does.
                 text = formatting.fallback_text(record, error)
                 failure = error
             flusher = self._flusher
             if record.process != flusher.pid:
-                # It may come from another process, too.
+                # Either this process was forked, or the record was made in another process.
                 flusher.notice_fork()
             level = record.levelno
             if type(level) is not int:
-                # A record made by hand may have none.
+                # The level of a record made by hand may be anything.
                 level = logging.NOTSET
             name = None if self._has_own_stream else self._naming.of(record)
             flusher.put(record.created, text, name, level)
             if failure is not None:
-                # Not before: a `handleError` of the program's may raise.
+                # Only after the record was queued: the program's own `handleError` may raise.
                 raise failure
         except Exception as error:
             if isinstance(error, RecursionError) and error is not failure:
-                # Not of what is in the record: the program has used up its stack.
+                # The formatting of the record did not cause it: the program has used up its stack.
                 raise
-            failure = None  # or it would keep this frame, and this frame it
+            failure = None  # breaks a reference cycle: the exception's traceback refers to this frame
             nesting.complain(self, record)
 
     def _is_suspect(self, record: logging.LogRecord) -> bool:
         try:
             return record.thread in self._suspects
         except (TypeError, AttributeError):
-            # A record made by hand may have anything there, or nothing.
+            # In a record made by hand `thread` may be missing, or be a value that cannot be hashed.
             return False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, logging's name
-        """Say on stderr what went wrong with a record, as every handler does.
+        """Print on stderr what went wrong with a record, as every handler does.
 
-        Not for what is logged by that very saying, where stderr is redirected into logging: it would have no end.
+        If stderr is redirected into logging, this printing itself logs records. Errors of these are not printed,
+        because that would never end.
         """
         if not nesting.is_told_of_another():
             super().handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record: the formatter's if one is set; else the message, dicts and lists as JSON."""
+        """Return the text of a record: from the formatter if one is set, else the message (dicts and lists as JSON)."""
         formatter = self.formatter
         if formatter is not None:
             if formatter is self._free_formatter:
@@ -308,7 +318,7 @@ class CloudWatchLogsHandler(logging.Handler):
             else:
                 text = self._turn.take(formatter.format, record)
         elif type(record.msg) is str and not (record.exc_info or record.exc_text or record.stack_info):
-            # Nearly all are of this kind: no further call is made for them.
+            # Nearly all records are of this kind. For them the call of `default_text` is saved.
             text = record.getMessage()
         else:
             text = formatting.default_text(record, self._json_default)
@@ -318,39 +328,40 @@ class CloudWatchLogsHandler(logging.Handler):
 
     @property
     def log_stream_name(self) -> str:
-        """The template of the stream's name. When it is set, what is logged from then on goes by the new one.
+        """The template of the stream's name. Setting it changes the stream of records that are logged from then on.
 
-        Any thread may set it. Raises ValueError or TypeError as the constructor does; the old one is kept then.
+        Any thread may set it. A wrong template raises ValueError or TypeError, as in the constructor, and changes
+        nothing.
         """
         return self._naming.template
 
     @log_stream_name.setter
     def log_stream_name(self, template: str) -> None:
-        # In this order: what is logged meanwhile goes by the old one.
+        # In this order: a record that is logged between these two lines still gets the old name.
         self._naming = Naming(template)
         self._has_own_stream = False
 
-    # logging's flush returns nothing; nothing that calls it looks.
+    # `logging.Handler.flush` returns None. The callers in `logging` ignore the result, so returning a bool is safe.
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Wait until every record logged before this call is settled: delivered, rejected or dropped.
 
         Any thread may call it. ``timeout`` is in seconds; None uses ``close_timeout``. Returns False if time ran out
-        first: nothing is discarded then. While it waits, what failed is tried again more often than back-off says, so
-        that a fault which is over a second before the deadline costs nothing.
+        first: nothing is discarded then. While it waits, failed requests are made again more often than back-off would
+        allow. So a fault that is over one second before the deadline costs no record.
 
-        It does not wait (and returns False if something is left) while this thread holds logging's module lock, as it
-        does inside ``logging.config.dictConfig``: boto3 needs that lock to log, so nothing would come of it. What is
-        left is delivered afterwards.
+        It does not wait while this thread holds logging's module lock, as inside ``logging.config.dictConfig``: boto3
+        needs that lock to log, so waiting would deliver nothing. It returns False then if something is left. That is
+        delivered afterwards.
         """
         if _holds_logging_lock():
             timeout = 0.0
         return self._flusher.flush(timeout)
 
     def close(self) -> None:
-        """Deliver what waits, for ``close_timeout`` seconds at most, and leave logging's list of handlers.
+        """Deliver waiting records, for ``close_timeout`` seconds at most, and leave logging's list of handlers.
 
-        A record that comes later, because a logger still has this handler, is delivered all the same. May be called
-        again, from any thread. Together with a `flush` just before it takes one ``close_timeout``.
+        A record that comes later, because a logger still has this handler, is delivered too. Any thread may call this,
+        also more than once. A `flush` just before it and `close` take one ``close_timeout`` together.
         """
         if lifecycle.is_logging_shut_down_for(self._flusher):
             lifecycle.flush_those_in_front(self)
@@ -361,19 +372,19 @@ class CloudWatchLogsHandler(logging.Handler):
 
     @property
     def stats(self) -> Stats:
-        """A snapshot of the counts since the process began (or was forked). Any thread."""
+        """A snapshot of the counts since the process began (or was forked). Any thread may read it."""
         return self._flusher.stats()
 
     def __repr__(self) -> str:
         try:
             level = logging.getLevelName(self.level)
-            # Of about this moment: whoever prints it must not wait.
+            # No patience: printing a handler must not wait. The counts may be those of a round that is half done.
             stats = self._flusher.stats(patience=0.0)
             counts = [(name, getattr(stats, name)) for name in ("delivered", "pending", "rejected", "dropped")]
             told = ", ".join(f"{count} {name}" for name, count in counts if count) or "nothing logged"
             return f"<{type(self).__name__} {self.log_group_name!r} {self.log_stream_name!r} ({level}): {told}>"
         except Exception:
-            # A constructor that raised leaves a handler with less than that, and a debugger or traceback shows it.
+            # If the constructor raised, attributes are missing. A debugger or a traceback may still show the object.
             return object.__repr__(self)
 
 
@@ -381,7 +392,7 @@ nesting.know(CloudWatchLogsHandler)
 
 
 def _holds_logging_lock() -> bool:
-    # Private, but there in every version from 3.10 on, and without another way to ask. Without it close() would wait
-    # in vain inside dictConfig, up to close_timeout: slow, but nothing lost.
+    # This lock is private, but every Python from 3.10 on has it, and there is no public way to ask. If it were missing,
+    # close() inside dictConfig would wait in vain for up to close_timeout, and lose nothing.
     lock = getattr(logging, "_lock", None)
     return bool(lock is not None and lock._is_owned())
