@@ -28,8 +28,8 @@ from . import destination, helpers, hooks
 # for both a stream would wait for minutes. With half of these a request of 1 MiB would fail on a slow line.
 CONNECT_TIMEOUT: Final = 5
 READ_TIMEOUT: Final = 15
-# Making a client takes about 10 ms. So a client is kept if its time-outs are at most 1.25 times as long as wanted, and
-# at least half as long.
+# Another client of the same session takes some milliseconds, and has to open its connections. So a client is kept if
+# its time-outs are at most 1.25 times as long as wanted, and at least half as long.
 MOST_EXCESS: Final = 1.25
 MOST_HASTE: Final = 2.0
 # botocore's default, and more than we ever use. With too small a pool urllib3 would log "Connection pool is full".

@@ -187,7 +187,7 @@ class Backlog:
     def close_batch(self) -> Batch:
         """Return the batch to be sent next, but leave it here. No event may join it any more.
 
-        It holds as many of the events that arrived first as fit. At least one event must wait.
+        It holds as many of the events that arrived first as fit. Call this only if an event waits.
         """
         if not self._closed:
             events = self._take_what_fits()

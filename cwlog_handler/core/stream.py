@@ -187,7 +187,7 @@ class Stream:
             return self._answers.resends.take()._replace(token=self._answers.token, start=start)
         self._answers.resends.end_inquiry()
         batch = self._backlog.take()
-        # Another request may be made to overlap this one.
+        # While this request is under way, another one may be sent. It must hold no event with the same timestamp.
         stands_aside = self.under_way.is_slow and self._shared.overlap.most > 1
         rest = self._backlog.take_rest(batch.last_ms) if stands_aside else ()
         return Send(batch, self._answers.token, start, batch.first_number, rest=rest)

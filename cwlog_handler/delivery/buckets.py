@@ -14,7 +14,7 @@ from ..system.primitives import allocate_lock
 
 
 class SharedBucket:
-    """A token bucket for any thread.
+    """A token bucket for any thread. Its methods are those of `core.pacing.TokenBucket`, each with the lock held.
 
     Each bucket has its own lock: code that interrupts a thread holding one may need the bucket of another stream.
     """

@@ -107,7 +107,9 @@ class Dispatch:
         self._results.collect(now)
 
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> tuple[list[Job], float | None]:
-        """Return the calls to make now, and the instant at which to call this again (None: only after an event).
+        """Return the calls to make now, and the instant at which to call this again.
+
+        None instead of the instant: not before a record has arrived or a call has ended.
 
         ``deadline`` says until when a caller waits for the records of this handler to be delivered.
         """
@@ -162,7 +164,8 @@ class Dispatch:
         for stream in self._agenda.due:
             while stream.under_way.lost_at(deadline) <= now and self._senders.presume_lost():
                 stream.presume_lost(now)
-                # Nobody knows whether and when the request arrived. It counts as arrived now, the latest case.
+                # Nobody knows whether the request has arrived, nor when. If it has, it was now at the latest. So its
+                # token is free in one second, and not too early.
                 stream.bucket.give_back(now)
             if (lost_at := stream.under_way.lost_at(deadline)) < inf:
                 self.plan(stream, max(lost_at, now + WAIT_FOR_THREADS))

@@ -31,7 +31,10 @@ ROOM_POLL: Final = 0.01
 
 
 class Ticket:
-    """Asks for word when all records put in before it are settled. Its holder waits at most until a deadline."""
+    """A flush that waits: the driver calls `finish` when each record put in earlier is delivered, rejected or dropped.
+
+    The caller of the flush waits at most until the deadline.
+    """
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline

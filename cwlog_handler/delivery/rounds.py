@@ -18,7 +18,7 @@ from ..core.stream import Stream
 from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
-from ..system.primitives import acquire, allocate_lock, get_ident
+from ..system.primitives import acquire, allocate_lock, frame_owner
 from ..system.stderr import Notices
 from .calls import Client
 from .dispatch import Dispatch
@@ -88,7 +88,7 @@ class Rounds:
         # This lock is held while streams or ledger are changed, so that `stats` is consistent. It is never held while
         # waiting or making a request.
         self._books = allocate_lock()
-        # The idents of callers' threads that hold the lock or are about to take it.
+        # The callers that hold the lock or are about to take it, as `frame_owner` numbers them.
         self._at_the_books: set[int] = set()
 
     # -- any thread ------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ class Rounds:
     @contextmanager
     def _books_for_caller(self, patience: float) -> Iterator[bool]:
         """Take the lock on a caller's thread, if it is free within ``patience`` seconds; yield whether it is held."""
-        me = get_ident()
+        me = frame_owner()
         if me in self._at_the_books:
             yield False
             return
@@ -140,7 +140,7 @@ class Rounds:
     @property
     def has_interrupted_help(self) -> bool:
         """True in a signal handler or a finalizer that has interrupted a frame holding the lock: it must not wait."""
-        return get_ident() in self._at_the_books
+        return frame_owner() in self._at_the_books
 
     def ask_for_word(self, deadline: float) -> Ticket:
         """Return a ticket with which to wait until all records put in before are settled, or until the deadline.

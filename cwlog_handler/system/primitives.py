@@ -9,6 +9,7 @@ themselves are asked whether they have patched: a changed name is no proof, beca
 
 from __future__ import annotations
 
+import _thread
 import sys
 from _thread import TIMEOUT_MAX, LockType, allocate_lock, get_ident
 from collections.abc import Callable
@@ -24,6 +25,7 @@ __all__ = [
     "allocate_lock",
     "are_greenlets",
     "are_greenlets_late",
+    "frame_owner",
     "get_ident",
     "give_way",
     "pause",
@@ -76,6 +78,14 @@ def are_greenlets() -> bool:
 def are_greenlets_late() -> bool:
     """True if the program's threads are greenlets by now, and ours are native."""
     return _late_sleep() is not None
+
+
+def frame_owner() -> int:
+    """Return a number of the thread, or greenlet, whose frame runs: code that interrupts the frame gets the same.
+
+    Looked up late: if gevent or eventlet patches after our import, the greenlets of one thread differ in it.
+    """
+    return _thread.get_ident()
 
 
 def pause(seconds: float) -> None:

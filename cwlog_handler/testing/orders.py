@@ -1,6 +1,7 @@
 """Decides which request is hit by which fault.
 
-Owns: the standing orders. Must not know: what a fault does, clocks. Not thread-safe: its owner holds a lock.
+Owns: the faults that a test has ordered and not cleared yet. Must not know: what a fault does, clocks. Not thread-safe:
+its owner holds a lock.
 """
 
 from collections.abc import Callable

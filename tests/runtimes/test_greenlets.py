@@ -117,3 +117,38 @@ def test_a_worker_that_patches_after_the_fork_delivers(fake, patching, quiet):
     assert shop.output == ""
     assert fake.messages("g", "INFO") == ["0", "1", "2", "3", "4"]
     assert fake.messages("g", "WARNING") == ([] if quiet else ["master"])
+
+
+READING = """
+import logging
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", "s")
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+log.info("first")
+assert handler.flush()
+{patching}
+books = handler._flusher.rounds._books
+def let_go():
+    sleep(0.2)
+    books.release()
+# As in the middle of a round of the handler's thread.
+books.acquire()
+spawn(lambda: handler.stats)
+sleep(0.01)
+spawn(let_go)
+log.info("second")
+print(handler.flush(20))
+"""
+
+
+@pytest.mark.parametrize("library", PATCHING)
+def test_a_greenlet_that_waits_for_the_counts_keeps_no_other_from_flushing(fake, library):
+    """F29: patched late, all greenlets of a thread have its number; only one that was interrupted must not wait."""
+    pytest.importorskip(library)
+    source = READING.format(patching=PATCHING[library])
+    with fake.serve() as url, started(python("-W", "ignore", "-c", source), url=url) as program:
+        assert program.wait() == 0, program.output
+    assert program.output == "True\n"
+    assert fake.messages("g", "s") == ["first", "second"]

@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from contextlib import contextmanager
+from functools import partial
 from logging.handlers import MemoryHandler, QueueHandler, QueueListener
 
 import pytest
@@ -41,17 +42,8 @@ def directly(handler, logger):
 
 
 @contextmanager
-def through_a_memory_handler(handler, logger):
-    memory = MemoryHandler(10_000, flushLevel=logging.CRITICAL + 1, target=handler)
-    logger.addHandler(memory)
-    yield memory.flush
-    logger.removeHandler(memory)
-    memory.close()
-
-
-@contextmanager
-def through_a_memory_handler_that_fills_up(handler, logger):
-    memory = MemoryHandler(2, flushLevel=logging.CRITICAL + 1, target=handler)
+def through_a_memory_handler(handler, logger, capacity=10_000):
+    memory = MemoryHandler(capacity, flushLevel=logging.CRITICAL + 1, target=handler)
     logger.addHandler(memory)
     yield memory.flush
     logger.removeHandler(memory)
@@ -134,7 +126,7 @@ def through_loguru(handler, logger):
 WAYS = {
     "directly": directly,
     "through a MemoryHandler": through_a_memory_handler,
-    "through a MemoryHandler that fills up": through_a_memory_handler_that_fills_up,
+    "through a MemoryHandler that fills up": partial(through_a_memory_handler, capacity=2),
     "through a QueueListener": through_a_queue_listener,
     "through a QueueListener and a MemoryHandler": through_both,
     "through a handler of the user's": through_a_handler_of_the_users,

@@ -1,42 +1,52 @@
 """Several threads want the client at once."""
 
 import concurrent.futures
+import socket
 import sys
-import time
 from contextlib import nullcontext
-from types import SimpleNamespace
 
 import pytest
 
 from cwlog_handler.core.outcomes import Connected, Unavailable
 
+from ...programs import HANG_LIMIT
 from .subject import Subject
+
+
+class SlowCredentials:
+    """A program that is asked for credentials, and waits until it may give them."""
+
+    def __init__(self, door):
+        self._door = door
+        self._waiting = []
+
+    def wait_until_asked(self):
+        """Wait until somebody asks once more."""
+        self._waiting.append(self._door.accept()[0])
+
+    def give(self):
+        """Let all that wait have credentials."""
+        while self._waiting:
+            self._waiting.pop().close()
 
 
 @pytest.fixture
 def slow_credentials(environment, tmp_path):
-    """A profile whose credentials come once a file is there; and what tells that somebody asked."""
-    asked, come = tmp_path / "asked", tmp_path / "come"
-    program = tmp_path / "credentials.py"
-    program.write_text(
-        "import json, os, sys, time\n"
-        f"open({str(asked)!r}, 'a').write('x')\n"
-        f"while not os.path.exists({str(come)!r}): time.sleep(0.01)\n"
-        "print(json.dumps({'Version': 1, 'AccessKeyId': 'a', 'SecretAccessKey': 'b'}))\n"
-    )
-    config = tmp_path / "config"
-    config.write_text(f"[profile slow]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
-    environment.setenv("AWS_CONFIG_FILE", str(config))
-    yield SimpleNamespace(asked=asked, come=come)
-    come.touch()
-
-
-def until(condition):
-    for _ in range(6000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to it")
+    """A profile, ``slow``, whose credentials come when the test says so."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.settimeout(HANG_LIMIT)
+        program = tmp_path / "credentials.py"
+        program.write_text(
+            "import json, socket\n"
+            f"socket.create_connection({door.getsockname()!r}).recv(1)\n"
+            "print(json.dumps({'Version': 1, 'AccessKeyId': 'a', 'SecretAccessKey': 'b'}))\n"
+        )
+        config = tmp_path / "config"
+        config.write_text(f"[profile slow]\nregion = us-east-1\ncredential_process = {sys.executable} {program}\n")
+        environment.setenv("AWS_CONFIG_FILE", str(config))
+        credentials = SlowCredentials(door)
+        yield credentials
+        credentials.give()
 
 
 def test_a_thread_does_not_wait_without_an_end_for_another_that_makes_the_client(slow_credentials):
@@ -44,14 +54,14 @@ def test_a_thread_does_not_wait_without_an_end_for_another_that_makes_the_client
     client = Subject(profile_name="slow").client
     with concurrent.futures.ThreadPoolExecutor() as threads:
         other = threads.submit(client.connect)
-        until(slow_credentials.asked.exists)
+        slow_credentials.wait_until_asked()
         outcome = client.connect(0.05)
         assert isinstance(outcome, Unavailable)
         assert not outcome.ambiguous
         # The next try asks for itself: what was waited for may never come.
         third = threads.submit(client.connect, 5.0)
-        until(lambda: slow_credentials.asked.read_text() == "xx")
-        slow_credentials.come.touch()
+        slow_credentials.wait_until_asked()
+        slow_credentials.give()
         assert isinstance(other.result(), Connected)
         assert isinstance(third.result(), Connected)
     assert isinstance(client.connect(), Connected)
