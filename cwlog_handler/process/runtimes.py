@@ -5,8 +5,11 @@ Owns: what is done for multiprocessing and its copies, Celery, uWSGI, uvicorn. M
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
@@ -129,16 +132,39 @@ def inherits_records() -> bool:
     return uwsgi is not None and uwsgi.worker_id() == 1 and uwsgi.workers()[0]["respawn_count"] == 0
 
 
-def join_uvicorn(server: Any) -> None:
-    """If ``server`` is a server of uvicorn, have it deliver our records at its end.
+def join_uvicorn() -> None:
+    """Have the servers of uvicorn in this process deliver our records at their end.
 
-    A server that has shut down restores the earlier signal handlers and raises again the signals that it has captured.
-    The default handler of SIGTERM then ends the process at once. We cannot install our own: an application that uvicorn
-    imports finds uvicorn's handler of SIGTERM already installed.
+    A server that has shut down restores the earlier signal handlers, and raises again the signals that it has captured.
+    The default handler of SIGTERM then ends the process at once. It is the default one in gunicorn's workers, and where
+    an application is imported by a server that runs already: such an application cannot install a handler before it.
     """
+    module = sys.modules.get("uvicorn.server")
+    if module is not None and module not in _known:
+        _known.add(module)
+        _deliver_before_signals(module.Server)
+    # A server that captures signals already is not reached by that.
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     captured = getattr(server, "_captured_signals", None)
-    if type(captured) is list and type(server).__module__.partition(".")[0] == "uvicorn":
+    if module is not None and type(captured) is list and isinstance(server, module.Server):
         server._captured_signals = _DeliverFirst(captured)
+
+
+def _deliver_before_signals(server_class: Any) -> None:
+    """Replace ``capture_signals``, in which a server runs, by one that delivers before signals are raised again."""
+    capture_signals = server_class.capture_signals
+
+    @wraps(capture_signals)
+    @contextmanager
+    def capture_and_deliver(server: Any) -> Iterator[None]:
+        with capture_signals(server):
+            try:
+                yield
+            finally:
+                if server._captured_signals:
+                    lifecycle.flushers.deliver_all()
+
+    server_class.capture_signals = capture_and_deliver
 
 
 class _DeliverFirst(list[int]):

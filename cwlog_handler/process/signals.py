@@ -34,16 +34,17 @@ def handle_sigterm() -> None:
     until that call ends. Forked children and workers of a Pool would be a danger then: their parent may end them by
     SIGTERM and wait for them without a limit. They get no handler and die at once.
     """
+    # What uvicorn has become by another version, or a test, must not keep a handler from being made.
+    with suppress(Exception):
+        runtimes.join_uvicorn()
     if os.name != "posix" or not _SERVERS_IN_C.isdisjoint(sys.modules) or _is_forked or runtimes.is_pool_worker():
         return
     # Python refuses to install a handler in a sub-interpreter. And a test may have replaced any of these functions by
     # one that raises.
     with suppress(Exception):
         is_main_thread = threading.main_thread().ident == threading.get_ident()
-        handler = signal.getsignal(signal.SIGTERM)
-        if is_main_thread and handler is signal.SIG_DFL:
+        if is_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _on_sigterm)
-        runtimes.join_uvicorn(getattr(handler, "__self__", None))
 
 
 def die_at_once_when_forked() -> None:

@@ -15,6 +15,7 @@ from ..programs import HANG_LIMIT, free_port, script, started, wait_until_it_lis
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("fastapi", reason="FastAPI is not installed")
 
+QUIET = "ignore:The `uvicorn.workers` module:DeprecationWarning"
 APP = """
 import asyncio, contextlib, logging, os
 import fastapi
@@ -74,7 +75,7 @@ def site(fake, tmp_path):
     """Start the application and wait until it serves; all its loggers reach the handler, and the terminal."""
 
     @contextmanager
-    def site(*arguments, is_configured_by_app=False, **options):
+    def site(*arguments, is_configured_by_app=False, by_gunicorn=False, **options):
         handler = {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "formatter": "named"}
         config = {
             "version": 1,
@@ -92,9 +93,13 @@ def site(fake, tmp_path):
         if not is_configured_by_app:
             arguments = ("--log-config", "log.json", *arguments)
         port = free_port()
-        argv = [script("uvicorn"), "app:app", "--port", str(port), *arguments]
-        with fake.serve() as url, started(argv, url=url, cwd=tmp_path) as program:
-            program.wait_for("Uvicorn running on")
+        if by_gunicorn:
+            worker = ("-k", "uvicorn.workers.UvicornWorker", "--bind", f"127.0.0.1:{port}", "--no-control-socket")
+            argv, ready = [script("gunicorn"), "app:app", *worker, *arguments], "Application startup complete"
+        else:
+            argv, ready = [script("uvicorn"), "app:app", "--port", str(port), *arguments], "Uvicorn running on"
+        with fake.serve() as url, started(argv, url=url, cwd=tmp_path, PYTHONWARNINGS=QUIET) as program:
+            program.wait_for(ready)
             # With several workers it is said before the first of them listens.
             wait_until_it_listens(port)
             yield Site(program, port)
@@ -185,6 +190,17 @@ def test_a_graceful_stop_delivers_all_of_an_application_that_configures_logging_
     with site(*arguments, is_configured_by_app=True, send_interval=600) as asked:
         served_by = str(asked.get("/loop/0")["pid"])
         asked.program.signal(number)
+        asked.program.wait()
+        messages = from_the_app(fake.messages("g", served_by)) if fake.groups else []
+        assert messages == ["app: starting", "app: loop 0", "app: stopping"], asked.program.output
+
+
+@pytest.mark.parametrize("arguments", [(), ("--preload",), ("--workers", "2")], ids=" ".join)
+def test_workers_of_gunicorn_that_serve_by_uvicorn_deliver_all_at_a_graceful_stop(fake, site, arguments):
+    """F25: gunicorn gives them Python's default handler of SIGTERM. uvicorn restores it and raises the signal again."""
+    with site(*arguments, is_configured_by_app=True, by_gunicorn=True, send_interval=600) as asked:
+        served_by = str(asked.get("/loop/0")["pid"])
+        asked.program.signal(signal.SIGTERM)
         asked.program.wait()
         messages = from_the_app(fake.messages("g", served_by)) if fake.groups else []
         assert messages == ["app: starting", "app: loop 0", "app: stopping"], asked.program.output
