@@ -21,10 +21,11 @@ class Door(Service):
 
     def __init__(self):
         super().__init__()
-        self.opens = threading.Event()
+        self.opens, self.is_asked = threading.Event(), threading.Event()
         self.opens.set()
 
     def put(self, *arguments):
+        self.is_asked.set()
         assert self.opens.wait(HANG_LIMIT)
         return super().put(*arguments)
 
@@ -193,8 +194,10 @@ def test_a_caller_waits_for_the_thread_that_drives_no_longer_than_it_may(capsys)
     program.service.opens.clear()
     program.log()
     assert program.driver.start_thread()
-    program.wait_for(State.THREAD)
+    # From now on the thread drives, and is in the middle of a request.
+    assert program.service.is_asked.wait(HANG_LIMIT)
     assert not program.driver.drive(time.monotonic())
+    program.driver.let_thread_end()
     program.service.opens.set()
     assert program.driver.drive(soon())
-    program.end()
+    assert program.rounds.stats().delivered == 1
