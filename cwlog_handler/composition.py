@@ -8,21 +8,25 @@ loaded when the program makes its first handler, on that thread: it could not be
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from . import options
 from .core import limits
 from .core.batches import Rules
 from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
+from .core.ledger import Ledger
 from .core.shedding import OVERFLOW, Bounds, Overflow
 from .core.terms import Terms
 from .delivery.rounds import Rounds
 from .process import forks
 from .process.flusher import Flusher
 from .record.documents import Documents
+from .spool.spool import Identity, Settings, Spool
 from .system.clock import SYSTEM_CLOCK
 from .system.stderr import Notices
 from .system.stdlib import random
@@ -36,6 +40,13 @@ if TYPE_CHECKING:
 _SMALLEST_BYTES: Final = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
 # A dozen short records. A smaller number was probably not meant in bytes.
 _MIN_BUFFER_BYTES: Final = 4096
+# A file for each class of levels, and room for some more.
+_MIN_SPOOL_BYTES: Final = 1024 * 1024
+
+SpoolMode = Literal["outage", "always"]
+SPOOL_MODES: Final[tuple[SpoolMode, ...]] = get_args(SpoolMode)
+MakeSpool: TypeAlias = "Callable[[Ledger], Spool]"
+"""Makes the spool of a process."""
 
 
 def terms(
@@ -129,6 +140,43 @@ def client(access: Access, group: Group, log_format: str | None, notices: Notice
     return Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
 
 
+def spool(
+    access: Access,
+    log_group_name: str,
+    own_stream_name: Callable[[], str],
+    notices: Notices,
+    *,
+    spool_dir: str | PathLike[str] | None,
+    spool_mode: SpoolMode,
+    max_spool_size: int,
+    spool_sync: bool,
+    overflow: Overflow,
+) -> MakeSpool | None:
+    """Check the options of the spool; return what makes it in each process, or None if there is to be none."""
+    settings = Settings(
+        options.directory("spool_dir", spool_dir) or "",
+        options.one_of("spool_mode", spool_mode, SPOOL_MODES),
+        options.whole_number("max_spool_size", max_spool_size, _MIN_SPOOL_BYTES),
+        options.yes_or_no("spool_sync", spool_sync),
+    )
+    if not settings.directory:
+        return None
+
+    def identity() -> Identity:
+        from .aws import destination
+
+        region, endpoint = destination.region_and_endpoint(
+            access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
+        )
+        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node())
+
+    def make(ledger: Ledger) -> Spool:
+        gives_up_newest = overflow != "drop_oldest"
+        return Spool(settings, identity, ledger, notices, SYSTEM_CLOCK.monotonic, gives_up_newest=gives_up_newest)
+
+    return make
+
+
 def flusher(
     client: Client,
     notices: Notices,
@@ -138,10 +186,19 @@ def flusher(
     close_timeout: float,
     flush_on_sigterm: bool,
     use_thread: bool,
+    make_spool: MakeSpool | None = None,
+    kept_in: str = "",
 ) -> Flusher:
     """Return the flusher, with all objects behind it. It starts no thread before the first record."""
     make_rounds = partial(
-        Rounds, client, notices, terms, clock=SYSTEM_CLOCK, jitter=random, own_stream_name=own_stream_name
+        Rounds,
+        client,
+        notices,
+        terms,
+        clock=SYSTEM_CLOCK,
+        jitter=random,
+        own_stream_name=own_stream_name,
+        make_spool=make_spool,
     )
     return Flusher(
         client,
@@ -153,4 +210,5 @@ def flusher(
         flush_on_sigterm=flush_on_sigterm,
         use_thread=use_thread,
         clock=SYSTEM_CLOCK,
+        kept_in=kept_in,
     )

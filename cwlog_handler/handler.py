@@ -9,6 +9,7 @@ import logging
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from os import PathLike
 from typing import Any, ClassVar, Final
 
 from . import composition, keywords, options
@@ -29,6 +30,8 @@ from .system.stderr import Notices
 # 64 MiB hold about 200,000 short records: those of an outage of one minute at 3,000 records a second. It is small
 # compared with the memory of a usual worker process.
 DEFAULT_BUFFER_BYTES: Final = 64 * 1024 * 1024
+# Four times the buffer: an outage of some minutes at 3,000 short records a second.
+DEFAULT_SPOOL_BYTES: Final = 256 * 1024 * 1024
 
 
 class CloudWatchLogsHandler(logging.Handler):
@@ -93,6 +96,13 @@ class CloudWatchLogsHandler(logging.Handler):
             take one second more.
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
             None: dates as ISO 8601, the rest by ``repr``.
+        spool_dir: A directory of the program's own, in which waiting records survive the process. The next process that
+            logs to the same group, region and endpoint delivers them. None: nothing is ever written to disk.
+        spool_mode: "outage" writes what waits in trouble, and nothing while the service is well. "always" writes each
+            record before its logging call returns.
+        max_spool_size: The most bytes of all files in ``spool_dir`` together. If it is full, the least severe records go
+            first.
+        spool_sync: Have what is written reach the disk itself, so that it survives a power cut too. Slow.
     """
 
     # True if a subclass, or an assignment to this object, has replaced `emit`, `format` or `filter`: see `handle`.
@@ -147,6 +157,10 @@ class CloudWatchLogsHandler(logging.Handler):
         flush_on_sigterm: bool = True,
         use_queues: bool = True,
         json_serialize_default: Callable[[Any], Any] | str | None = None,
+        spool_dir: str | PathLike[str] | None = None,
+        spool_mode: composition.SpoolMode = "outage",
+        max_spool_size: int = DEFAULT_SPOOL_BYTES,
+        spool_sync: bool = False,
     ) -> None:
         """Check the options, which the class describes. No client, no thread and no request is made here.
 
@@ -187,6 +201,17 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_kms_key_id=log_group_kms_key_id,
             log_group_class=log_group_class,
         )
+        make_spool = composition.spool(
+            access,
+            self.log_group_name,
+            self._naming.of_process,
+            notices,
+            spool_dir=spool_dir,
+            spool_mode=spool_mode,
+            max_spool_size=max_spool_size,
+            spool_sync=spool_sync,
+            overflow=overflow,
+        )
         self._flusher = composition.flusher(
             composition.client(access, group, log_format, notices),
             notices,
@@ -195,6 +220,8 @@ class CloudWatchLogsHandler(logging.Handler):
             close_timeout=self.close_timeout,
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
+            make_spool=make_spool,
+            kept_in=f"spool_dir {str(spool_dir)!r}",
         )
         # `handle` and `format` need it, so it exists before anybody can use this handler.
         self._turn = Turn()

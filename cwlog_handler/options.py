@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from os import PathLike
 from typing import Any, Final, TypeVar
 
 from .core.limits import (
@@ -71,6 +73,23 @@ def text(name: str, value: str | None) -> str | None:
     if value is not None:
         _text(name, value)
     return value
+
+
+def directory(name: str, value: str | PathLike[str] | None) -> str | None:
+    """Accept the path of a directory, as text or as a path, and make it absolute; None means none.
+
+    The directory is not looked at. A relative path counts from the directory in which the program is now.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, PathLike)):
+        raise _wrong_type(name, value, "give the path of a directory as text")
+    path = os.fspath(value)
+    if not isinstance(path, str):
+        raise _wrong_type(name, value, "give the path of a directory as text, not as bytes")
+    if not path or "\0" in path:
+        raise _wrong(name, value, "give the path of a directory, such as '/var/lib/my-app/spool', or None")
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def whole_number(name: str, value: int, minimum: int, maximum: int | None = None) -> int:

@@ -13,6 +13,7 @@ import inspect
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ _REGION: Final = re.compile(r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?")
 _HOST_LABEL: Final = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 _REGION_IN_TEXT: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL")
+_USUAL_ENDPOINT: Final = re.compile(r"https://logs\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/?")
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?")
 _PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
 
@@ -79,6 +81,30 @@ def unknown_region(client: Any) -> str | None:
     """Return the region of a boto3 client if this version of botocore does not know it: new or misspelt. Else None."""
     region = str(client.meta.region_name)
     return None if region in _known_regions() else region
+
+
+def region_and_endpoint(
+    region_name: str | None, endpoint_url: str | None, profile_name: str | None, client: object
+) -> tuple[str, str]:
+    """Return the region and the endpoint to which requests will go; "" where that is unknown, or the usual endpoint.
+
+    Two processes with the same options and surroundings get the same. No client is made, and no request.
+    """
+    meta = getattr(client, "meta", None)
+    if meta is not None:
+        region, endpoint = getattr(meta, "region_name", None), getattr(meta, "endpoint_url", None)
+    else:
+        region, endpoint = region_name, endpoint_url
+        if client is None:
+            with suppress(Exception):  # the same problem is reported when the client is made
+                session = botocore.session.Session(profile=profile_name)
+                region = region or session.get_config_variable("region")
+                endpoint = endpoint or session.get_scoped_config().get("endpoint_url")
+            endpoint = next(filter(None, [endpoint_url, *map(os.environ.get, _ENDPOINT_VARIABLES), endpoint]), None)
+    # Attributes of a mock are mocks.
+    region = region if isinstance(region, str) else ""
+    endpoint = endpoint if isinstance(endpoint, str) else ""
+    return region, "" if _USUAL_ENDPOINT.fullmatch(endpoint) else endpoint.rstrip("/")
 
 
 def nearest_region(name: str) -> str:

@@ -5,11 +5,12 @@ a request is made (`stream`), what an error code is, stderr, what a clock is. No
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import outcomes
 from .backlog import Backlog
-from .batches import AgeLimit, Rules
+from .batches import AgeLimit, Batch, Rules
+from .columns import Gone
 from .decisions import Send
 from .inquiry import Verdict
 from .ledger import Ledger
@@ -17,6 +18,9 @@ from .pacing import Overlap, SendInterval
 from .resends import Resends
 from .retry import Retry
 from .under_way import UnderWay
+
+if TYPE_CHECKING:
+    from .stream import Stream
 
 
 class Shared(NamedTuple):
@@ -29,6 +33,12 @@ class Shared(NamedTuple):
     overlap: Overlap
     random: Callable[[], float]
     """Returns a number from 0 to 1, for the jitter of back-off."""
+    settled: Callable[[Batch], None] = Batch.settle
+    """Called with a batch, or a part of one, whose events need no delivery any more."""
+    lost: "Callable[[Stream], None] | None" = None
+    """Called with each stream that has lost an event, and therefore needs a loss event."""
+    gone: Callable[[Gone], None] | None = None
+    """Called with each event that is dropped although it was taken in. None: nobody has to know."""
 
 
 class Settled(NamedTuple):
@@ -91,6 +101,7 @@ class Answers:
             case outcomes.AlreadyAccepted(token):
                 self.token = token
                 self._shared.ledger.deliver(len(send.batch), send.batch.size_bytes)
+                self._shared.settled(send.batch)
                 self._worked(send, now)
             case outcomes.Invalid():
                 return self._invalid(send, outcome, now)
@@ -129,6 +140,7 @@ class Answers:
         ledger.reject(answer.expired, batch.size_of(too_old, expired), "expired")
         ledger.reject(answer.too_new, batch.size_of(end, len(batch)), "too_new")
         ledger.deliver(end - expired, batch.size_of(expired, end))
+        self._shared.settled(batch)
         if send.doubts:
             ledger.possibly_duplicated += end - expired
         self._shared.interval.accepted()
@@ -150,6 +162,7 @@ class Answers:
         verdict = self._judge(send, refused)
         if verdict == "event":
             self._shared.ledger.reject(1, send.batch.size_bytes, "invalid")
+            self._shared.settled(send.batch)
             return refused
         self._shared.ledger.retries += 1
         for batch in send.batch.halves() if verdict == "halve" else (send.batch,):

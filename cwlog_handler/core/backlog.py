@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice, takewhile
 from typing import Final
 
@@ -24,7 +24,7 @@ from .limits import EVENT_OVERHEAD_BYTES
 COLUMN_BYTES: Final = 16 * 1024
 
 # Events of some levels: pairs of a level and its events.
-Rest = tuple[tuple[float, Events], ...]
+Rest = list[tuple[float, Events]]
 
 
 class Lane:
@@ -115,6 +115,17 @@ class Lane:
                 self._columns.popleft()
         self.count -= sum(map(len, taken))
         return taken
+
+    def take_columns(self, about_bytes: int) -> Events:
+        """Take out the first columns: about so many bytes of text, or one column. The lane must not be empty."""
+        taken = [self._columns.popleft()]
+        size = len(taken[0].texts)
+        while self._columns and size + len(self._columns[0].texts) <= about_bytes:
+            taken.append(self._columns.popleft())
+            size += len(taken[-1].texts)
+        events = Events.joined(taken)
+        self.count -= len(events)
+        return events
 
     def take_up_to(self, number: int) -> list[Events]:
         """Take out the events with this number or a lower one."""
@@ -219,14 +230,31 @@ class Backlog:
                 taken = lane.take_what_fits(self._rules.max_bytes, count)
                 self._leave(taken)
                 rest.append((level, Events.joined(taken)))
-        return tuple(rest)
+        return rest
 
-    def put_back(self, rest: Rest) -> None:
-        """Put events back that `take_rest` took out."""
+    def put_back(self, rest: Sequence[tuple[float | None, Events]]) -> None:
+        """Put events back that `take_rest` or `take_to_store` took out."""
         for level, events in rest:
+            if level is None:
+                self._closed.appendleft(Batch(events))
+                continue
             lane = self._lanes.get(level) or Lane()
             lane.put_back(events)
             self._enter(level, lane, events)
+
+    def take_to_store(self, about_bytes: int) -> tuple[float | None, Events] | None:
+        """Take out the events that arrived first: about so many bytes of one level, or a closed batch (level None).
+
+        Return None if nothing waits. `put_back` returns the events.
+        """
+        if self._closed:
+            return None, self._closed.popleft().columns
+        if not self._lanes:
+            return None
+        level = min(self._lanes, key=lambda level: self._lanes[level].first_number)
+        events = self._lanes[level].take_columns(about_bytes)
+        self._leave([events])
+        return level, events
 
     def drop(self, level: float, newest: bool) -> Gone:
         """Take out the event of a level that arrived last (``newest``) or first.

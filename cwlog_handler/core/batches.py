@@ -7,11 +7,14 @@ retries.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from math import inf
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .columns import Events
 from .events import Event
 from .limits import DAY_MS, EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_SPAN_MS
+
+if TYPE_CHECKING:
+    from .parcels import Parcel
 
 # After this process has made a log group, it relies for this many seconds on the retention that it gave the group.
 # Later somebody may have changed the retention, or have deleted the group and made another one.
@@ -57,14 +60,16 @@ class AgeLimit:
 class Batch:
     """Events for one request, in chronological order; they do not change."""
 
-    __slots__ = ("_milliseconds", "columns", "first_number", "size_bytes")
+    __slots__ = ("_milliseconds", "columns", "first_number", "size_bytes", "stored")
 
-    def __init__(self, columns: Events, first_number: int | None = None) -> None:
+    def __init__(self, columns: Events, first_number: int | None = None, stored: "tuple[Parcel, ...]" = ()) -> None:
         self.columns = columns
         self.first_number = min(columns.numbers) if first_number is None else first_number
         """The number of the event that arrived first."""
         self.size_bytes = columns.size_bytes
         """The batch's size as the service counts it."""
+        self.stored = stored
+        """Where its events lie on disk, too. A part of a batch has the parcels of the whole."""
         self._milliseconds: frozenset[int] | None = None
 
     @classmethod
@@ -101,6 +106,12 @@ class Batch:
             return False
         return not self.milliseconds.isdisjoint(other.milliseconds)
 
+    def settle(self) -> None:
+        """Note on disk, where its events lie there, too, that they need no delivery any more."""
+        is_all = sum(parcel.left for parcel in self.stored) == len(self)
+        for parcel in self.stored:
+            parcel.settle(None if is_all else self.columns.numbers)
+
     def size_of(self, start: int, end: int) -> int:
         """Return the size of the events from ``start`` to ``end`` (exclusive) as the service counts it."""
         return sum(self.columns.lengths[start:end]) + EVENT_OVERHEAD_BYTES * (end - start)
@@ -108,11 +119,12 @@ class Batch:
     def halves(self) -> "tuple[Batch, Batch]":
         """Cut a batch of two events or more in two."""
         middle = len(self) // 2
-        return Batch(self.columns.part(0, middle)), Batch(self.columns.part(middle, len(self)))
+        first, second = self.columns.part(0, middle), self.columns.part(middle, len(self))
+        return Batch(first, stored=self.stored), Batch(second, stored=self.stored)
 
     def cut_out(self, place: int) -> "tuple[Batch | None, Batch, Batch | None]":
         """Cut a batch before and after the event at a place; None if there are no events on that side."""
-        event = Batch(self.columns.part(place, place + 1))
+        event = Batch(self.columns.part(place, place + 1), stored=self.stored)
         return self._part(0, place), event, self._part(place + 1, len(self))
 
     def fits_with(self, other: "Batch", rules: Rules) -> bool:
@@ -123,7 +135,8 @@ class Batch:
 
     def joined_with(self, other: "Batch") -> "Batch":
         """Return all events of both in one batch."""
-        return Batch(Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order())
+        columns = Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order()
+        return Batch(columns, stored=tuple(dict.fromkeys(self.stored + other.stored)))
 
     def within(self, now_ms: int, max_age_ms: int) -> "Aged":
         """Separate the events that are too old or too new for the service at ``now_ms``.
@@ -142,7 +155,7 @@ class Batch:
         return max((self.within(now_ms, max_age_ms) for now_ms in clocks_ms), key=Aged.count_left)
 
     def _part(self, start: int, end: int) -> "Batch | None":
-        return Batch(self.columns.part(start, end)) if start < end else None
+        return Batch(self.columns.part(start, end), stored=self.stored) if start < end else None
 
 
 class Aged(NamedTuple):

@@ -20,7 +20,7 @@ class Send(NamedTuple):
     place of the whole batch."""
     doubts: int = 0
     """How many earlier requests with this batch the service may have stored: their answers are missing."""
-    rest: Rest = ()
+    rest: Rest | tuple[()] = ()
     """Events with the batch's last timestamp that did not fit into it. They must not be sent before it is settled."""
 
     @property

@@ -21,7 +21,7 @@ EVENT_COST_BYTES: Final = 34 - 26
 class Stats:
     """What became of the records so far: a snapshot that does not change.
 
-    ``emitted == delivered + rejected + dropped + pending``. The unit is the log event: a record is one event, unless it
+    ``emitted + recovered == delivered + rejected + dropped + pending``. The unit is the log event: a record is one event, unless it
     was split because it is larger than the service takes. Counts start at zero in each process.
     """
 
@@ -32,11 +32,16 @@ class Stats:
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Events that were sent and that the service refused: too_old, expired, too_new, invalid."""
     dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Events that were lost without being sent: overflow, too_old, too_new, empty, oversize, invalid_time, error."""
+    """Events that were lost without being sent: overflow, too_old, too_new, empty, oversize, invalid_time, error,
+    spool_full, corrupt."""
     pending: int = 0
-    """Events that wait or are in a request under way."""
+    """Events that wait, in memory or on disk, or are in a request under way."""
     pending_bytes: int = 0
     """Memory of the pending events in bytes, as it counts against ``max_buffer_size``."""
+    recovered: int = 0
+    """Events that were taken over from the spool of a process that has ended."""
+    spooled: int = 0
+    """Pending events that are on disk, and so survive this process."""
     requests: int = 0
     """PutLogEvents requests that have ended, including retries."""
     retries: int = 0
@@ -73,6 +78,9 @@ class Ledger:
         self.rejected: Counter[RejectReason] = Counter()
         self.dropped: Counter[DropReason] = Counter()
         self.requests = self.retries = self.throttled = self.loss_notices = 0
+        self.recovered = self.spooled = 0
+        # How many of the pending events are on disk only. They count in `pending_bytes` no more.
+        self._unloaded = 0
         self.last_error: str | None = None
 
     def enter(self, count: int, size_bytes: int) -> None:
@@ -106,15 +114,58 @@ class Ledger:
         self.pending -= count
         self.pending_bytes -= size_bytes + EVENT_COST_BYTES * count
 
+    def charge(self, size_bytes: int) -> None:
+        """Count memory that is not an event's against the bound; negative: it is free again."""
+        self.pending_bytes += size_bytes
+
+    @property
+    def in_memory(self) -> int:
+        """How many of the pending events are in memory."""
+        return self.pending - self._unloaded
+
+    def recover(self, count: int) -> None:
+        """Count events that another process has left on disk. They are pending from now on, on disk only."""
+        self.recovered += count
+        self.pending += count
+        self.spooled += count
+        self._unloaded += count
+
+    def recover_in_vain(self, count: int) -> None:
+        """Count events that another process has left and that cannot be read."""
+        self.recovered += count
+        self.dropped["corrupt"] += count
+
+    def store(self, count: int) -> None:
+        """Count pending events that are now on disk, too. Negative: they are not on disk any more."""
+        self.spooled += count
+
+    def unload(self, count: int, size_bytes: int) -> None:
+        """Note that events on disk are not in memory any more."""
+        self._unloaded += count
+        self.pending_bytes -= size_bytes + EVENT_COST_BYTES * count
+
+    def load(self, count: int, size_bytes: int) -> None:
+        """Note that events on disk are in memory again."""
+        self._unloaded -= count
+        self.pending_bytes += size_bytes + EVENT_COST_BYTES * count
+
+    def lose(self, count: int, reason: DropReason) -> None:
+        """Count events that were on disk only and are lost."""
+        self.pending -= count
+        self._unloaded -= count
+        self.dropped[reason] += count
+
     def snapshot(self, waiting: int, waiting_bytes: int) -> Stats:
         """Return the counts. ``waiting`` records are in the inbox and not in the ledger yet: they count as pending."""
         return Stats(
             emitted=self.emitted + waiting,
+            recovered=self.recovered,
             delivered=self.delivered,
             rejected_by_reason=_counted(self.rejected),
             dropped_by_reason=_counted(self.dropped),
             pending=self.pending + waiting,
             pending_bytes=self.pending_bytes + waiting_bytes,
+            spooled=self.spooled,
             requests=self.requests,
             retries=self.retries,
             throttled=self.throttled,

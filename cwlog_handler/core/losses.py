@@ -1,4 +1,4 @@
-"""The events that a stream lost by an overflow, and the loss event in which the stream itself says so.
+"""The events that a stream lost, and the loss event in which the stream itself says so.
 
 Owns: what is counted of a loss, and the text of the loss event. Must not know: why there was no room, when the loss
 event is sent.
@@ -6,36 +6,51 @@ event is sent.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from .columns import Gone
+from .reasons import DropReason
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_WORDS: Final[dict[DropReason, str]] = {
+    "overflow": "overflow (the buffer was full)",
+    "spool_full": "spool_full (the spool on disk was full)",
+    "corrupt": "corrupt (the spool on disk could not be read)",
+}
 
 
 class Loss:
     """The events that a stream has lost since its last loss event. Times are in milliseconds since the epoch."""
 
-    def __init__(self, event: Gone) -> None:
-        self.count = 1
-        self.first_ms = self.last_ms = event.timestamp
-        self.last_number = event.number
+    def __init__(self) -> None:
+        self._counts: Counter[DropReason] = Counter()
+        self.first_ms = self.last_ms = 0
+        self.last_number = 0
         """The highest number of a lost event. The loss event takes its place among the other events."""
 
-    def add(self, event: Gone) -> None:
-        """Count one more lost event."""
-        self.count += 1
-        self.first_ms = min(self.first_ms, event.timestamp)
-        self.last_ms = max(self.last_ms, event.timestamp)
-        self.last_number = max(self.last_number, event.number)
+    def add(self, count: int, first_ms: int, last_ms: int, last_number: int, reason: DropReason) -> None:
+        """Count more lost events, of these times."""
+        is_first = not self._counts
+        self.first_ms = first_ms if is_first else min(self.first_ms, first_ms)
+        self.last_ms = last_ms if is_first else max(self.last_ms, last_ms)
+        self.last_number = max(self.last_number, last_number)
+        self._counts[reason] += count
 
     @property
     def text(self) -> str:
         """The message of the loss event."""
-        records = "record" if self.count == 1 else "records"
+        count = sum(self._counts.values())
+        records = "record" if count == 1 else "records"
         between = f"between {_iso(self.first_ms)} and {_iso(self.last_ms)}"
-        return f"cwlog_handler: {self.count} {records} lost {between}: overflow (the buffer was full)"
+        return f"cwlog_handler: {count} {records} lost {between}: {self._why}"
+
+    @property
+    def _why(self) -> str:
+        if len(self._counts) == 1:
+            (reason,) = self._counts
+            return _WORDS[reason]
+        return ", ".join(f"{count} {_WORDS[reason]}" for reason, count in self._counts.items())
 
 
 def _iso(timestamp: int) -> str:

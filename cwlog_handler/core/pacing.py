@@ -41,7 +41,7 @@ class Bucket(Protocol):
     Simulations use a plain one. In a process, all handlers that write to the same stream share one.
     """
 
-    def take(self, now: float, ahead: float = 0.0) -> Turn:
+    def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """Take a token."""
 
     def cancel(self) -> None:
@@ -77,9 +77,10 @@ class TokenBucket:
         if self._limit is None or limit / window < self._limit / self._window:
             self._limit, self._window = limit, window
 
-    def take(self, now: float, ahead: float = 0.0) -> Turn:
+    def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """Take a token that is free now, or will be within ``ahead`` seconds, the time to prepare the request.
 
+        ``spare`` tokens must be left over for others, unless there are no more than that.
         The token is out until `give_back` or `cancel`, however long the request takes to start and to end.
         """
         if self._limit is None:
@@ -87,10 +88,11 @@ class TokenBucket:
         while self._used and self._used[0] + self._window <= now:
             self._used.pop(0)
         free_at = now
-        if self._out >= self._limit:
+        limit = max(1, self._limit - spare)
+        if self._out >= limit:
             return Turn(False, now + ALL_OUT)
-        if self._out + len(self._used) >= self._limit:
-            free_at = self._used[self._out - self._limit] + self._window
+        if self._out + len(self._used) >= limit:
+            free_at = self._used[self._out - limit] + self._window
         if free_at > now + ahead:
             return Turn(False, free_at - ahead)
         self._out += 1

@@ -5,7 +5,9 @@ Owns: which reasons there are. Must not know: when each of them applies.
 
 from typing import Final, Literal, TypeAlias, get_args
 
-DropReason = Literal["overflow", "too_old", "too_new", "empty", "oversize", "invalid_time", "error"]
+DropReason = Literal[
+    "overflow", "too_old", "too_new", "empty", "oversize", "invalid_time", "error", "spool_full", "corrupt"
+]
 """Why an event was never sent."""
 RejectReason = Literal["too_old", "expired", "too_new", "invalid"]
 """Why the service refused an event."""

@@ -13,6 +13,7 @@ from operator import attrgetter
 from .batches import Batch, Rules
 from .decisions import Send
 from .inquiry import Inquiry, Verdict, rejoined
+from .parcels import sole_parcel
 
 _order = attrgetter("order")
 
@@ -40,6 +41,14 @@ class Resends:
     def take(self) -> Send:
         """Take out what is sent next. Something must wait."""
         return self._waiting.pop(0) if self._inquiry is None else self._inquiry.pick(self._waiting)
+
+    def take_whole(self) -> list[Send]:
+        """Take out the batches that are on disk as they are, last one first; none during an inquiry."""
+        if self._inquiry is not None:
+            return []
+        whole = [send for send in self._waiting if sole_parcel(send.batch) is not None]
+        self._waiting = [send for send in self._waiting if send not in whole]
+        return whole[::-1]
 
     def find(self, batch: Batch) -> Send | None:
         """Return the entry with this very batch, or None."""

@@ -79,6 +79,11 @@ class Retry:
         """How many failures there were since the last success."""
         return self._passing + self._to_mend + self._quick
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """True if a try has failed since the last success, and its cause was not removed at once."""
+        return bool(self._passing or self._to_mend)
+
     def at(self, deadline: Deadline) -> float:
         """Return the instant of the next try."""
         if self._not_before <= self._failed_at or not self._failed_at < deadline.at < inf:

@@ -1,11 +1,10 @@
 """How much may wait in all streams, and which events are dropped if there is more.
 
-Owns: the bounds, which stream loses an event next, which streams still have to send a loss event. Must not know:
-records, the text of a loss event, threads. Only `Shedding.has_room` is thread-safe.
+Owns: the bounds, which stream loses an event next. Must not know: records, loss events, threads. Only `Shedding.has_room` is thread-safe.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 from .ledger import Ledger
@@ -41,21 +40,11 @@ class Shedding:
         self._victims: deque[Stream] = deque()
         self._victim_level = 0.0
         self._drops_left = 0
-        self._lossy: dict[Stream, None] = {}
-
-    @property
-    def lossy(self) -> Iterable[Stream]:
-        """The streams that lost events and have not sent a loss event for them yet."""
-        return self._lossy.keys()
-
-    def has_told(self, stream: Stream) -> None:
-        """Note that a stream has its loss event."""
-        del self._lossy[stream]
 
     def has_room(self, more_bytes: int = 0, more: int = 0) -> bool:
         """True if ``more_bytes`` in ``more`` events would fit within the bounds. Any thread; an estimate."""
         bounds, ledger = self._bounds, self._ledger
-        if bounds.max_count is not None and ledger.pending + more > bounds.max_count:
+        if bounds.max_count is not None and ledger.in_memory + more > bounds.max_count:
             return False
         return ledger.pending_bytes + more_bytes <= bounds.max_bytes
 
@@ -72,7 +61,6 @@ class Shedding:
         dropped = 0
         while not self.has_room() and (victim := self._next_victim(arrived_in, level)) is not None:
             victim.drop(self._victim_level, self._drops_newest)
-            self._lossy[victim] = None
             dropped += 1
         return dropped
 

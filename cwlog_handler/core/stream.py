@@ -12,27 +12,38 @@ full batch has no room for all events with its last timestamp, the others stand 
 
 from __future__ import annotations
 
+from collections import deque
+from math import inf
 from typing import Final
 
 from . import outcomes
 from .answers import Answers, Settled, Shared
 from .backlog import Backlog
+from .batches import Batch
 from .columns import Events
 from .decisions import Send, Wait
 from .losses import Loss
 from .pacing import Bucket
+from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
+from .reasons import DropReason
 from .retry import NO_DEADLINE, Deadline
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
 PREPARED_AHEAD: Final = 0.05
+# The age of waiting events is known to so many seconds.
+AGE_STEP: Final = 0.25
+# Requests with events that another process has left take turns with those of this process: of the tokens for each
+# second they leave this many.
+LEFT_FOR_FRESH: Final = 1
 
 
 class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_answers", "_backlog", "_due", "_flows", "_loss", "_shared", "bucket", "last_used", "name", "under_way",
+        "_answers", "_arrivals", "_backlog", "_due", "_flows", "_loss", "_shared", "bucket", "last_used", "left", "name",
+        "shelf", "under_way",
     )  # fmt: skip
 
     def __init__(self, name: str, bucket: Bucket, shared: Shared) -> None:
@@ -47,6 +58,12 @@ class Stream:
         """The requests under way, for callers to look at."""
         # The instant at which the events that wait for company have waited long enough.
         self._due = 0.0
+        # The instants at which waiting events arrived, each with the number of the first of them.
+        self._arrivals: deque[tuple[float, int]] = deque()
+        self.shelf: Shelf | None = None
+        """Events of this process that are on disk only: older than those in memory. None: there never were any."""
+        self.left: Shelf | None = None
+        """Events that processes which have ended left on disk. None: there never were any."""
         self._loss: Loss | None = None
         # True if the service has accepted something since the first event of the loss was lost.
         self._flows = False
@@ -54,6 +71,8 @@ class Stream:
     def add(self, events: Events, level: float, now: float) -> None:
         """Add events. They are sent when their batch is full, or when the send interval is over."""
         self._enter(events, now)
+        if not self._arrivals or now - self._arrivals[-1][0] >= AGE_STEP:
+            self._arrivals.append((now, events.numbers[0]))
         self._backlog.append(events, level)
 
     def insert(self, event: Events, level: float, now: float) -> None:
@@ -75,17 +94,31 @@ class Stream:
     @property
     def _has_waiting(self) -> bool:
         """True if an event waits for its first request, in the backlog or aside (`Send.rest`)."""
-        return not self._backlog.is_empty or any(send.rest for send in self.under_way.sent)
+        return not self._backlog.is_empty or self._has_shelf or any(send.rest for send in self.under_way.sent)
+
+    @property
+    def _has_shelf(self) -> bool:
+        return self.shelf is not None and not self.shelf.is_empty
+
+    @property
+    def _has_left(self) -> bool:
+        return self.left is not None and not self.left.is_empty
 
     def drop(self, level: float, newest: bool) -> None:
         """Drop an event of a level because the buffer is full: the one that arrived last (``newest``) or first."""
         event = self._backlog.drop(level, newest)
         self._shared.ledger.drop(1, event.size_bytes, "overflow")
-        if self._loss is not None:
-            self._loss.add(event)
-        else:
-            self._loss = Loss(event)
+        if self._shared.gone is not None:
+            self._shared.gone(event)
+        self._lost(1, event.timestamp, event.timestamp, event.number, "overflow")
+
+    def _lost(self, count: int, first_ms: int, last_ms: int, last_number: int, reason: DropReason) -> None:
+        if self._loss is None:
+            self._loss = Loss()
             self._flows = False
+        self._loss.add(count, first_ms, last_ms, last_number, reason)
+        if self._shared.lost is not None:
+            self._shared.lost(self)
 
     def take_loss(self) -> Loss | None:
         """Take out the loss if something has been accepted since, or nothing else is here; else return None."""
@@ -97,7 +130,8 @@ class Stream:
     @property
     def is_idle(self) -> bool:
         """True if nothing waits and no request is under way."""
-        return not self.under_way.sent and not self._answers.resends.waiting and self._backlog.is_empty
+        waits = self._answers.resends.waiting or self._has_shelf or self._has_left or not self._backlog.is_empty
+        return not waits and not self.under_way.sent
 
     @property
     def is_forgettable(self) -> bool:
@@ -119,8 +153,8 @@ class Stream:
             return False
         if any(send.first_number <= number for send in (*self._answers.resends.waiting, *self.under_way.sent)):
             return False
-        first = self._backlog.first_number
-        return first is None or first > number
+        firsts = [self._backlog.first_number, self.shelf.first_number if self.shelf is not None else None]
+        return all(first is None or first > number for first in firsts)
 
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
         """Return what to do at the instant ``now``; None: nothing until an event is added or a request is settled.
@@ -131,23 +165,27 @@ class Stream:
         if self.is_idle:
             return None
         if self.under_way.has_any:
-            if not self._may_overlap:
+            if self._has_shelf or not self._may_overlap:
                 return None
             # The batch is closed now even if it must still wait, until no request under way shares a timestamp with it.
             batch = self._backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
-        is_ready = bool(self._answers.resends.waiting) or self._backlog.has_full_batch
+        is_fresh_due = not self._backlog.is_empty and now >= self._due
+        is_ready = bool(self._answers.resends.waiting) or self._has_shelf or self._backlog.has_full_batch
+        takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.retry.at(deadline)
-        if not is_ready:
+        if not is_ready and not takes_left:
             not_before = max(not_before, self._due)
         if now < not_before:
             return Wait(not_before)
         # The batch is taken only after the token: during the wait for a token more events may join it.
-        turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0)
+        spare = LEFT_FOR_FRESH if takes_left else 0
+        turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0, spare)
         if not turn.is_taken:
-            return Wait(turn.at)
-        send = self._next(turn.at, *now_ms)
+            # Fresh events may be due before a token is free for those that another process has left.
+            return Wait(turn.at if not takes_left or self._backlog.is_empty else min(turn.at, self._due))
+        send = self._next(turn.at, takes_left, *now_ms)
         if send is None:
             self.bucket.cancel()
             return None
@@ -166,31 +204,122 @@ class Stream:
         # The next batch must not be closed now if it would be sent before events that stand aside and may be older.
         return not any(send.rest and self._backlog.would_close_at(send.batch.last_ms) for send in under_way.sent)
 
-    def _next(self, start: float, *now_ms: int) -> Send | None:
+    def _next(self, start: float, takes_left: bool, *now_ms: int) -> Send | None:
         """Take out the batch to send, without events that are too old or too new now; None if nothing is left."""
-        while self._answers.resends.waiting or not self._backlog.is_empty:
-            send = self._take(start)
+        while (send := self._take_left(start) if takes_left else self._take(start)) is not None:
             aged = send.batch.within_any(now_ms, self._shared.age_limit.max_age_ms(start))
             if aged.too_old is not None:
                 self._shared.ledger.drop(len(aged.too_old), aged.too_old.size_bytes, "too_old")
+                self._shared.settled(aged.too_old)
             if aged.too_new is not None:
                 self._shared.ledger.drop(len(aged.too_new), aged.too_new.size_bytes, "too_new")
+                self._shared.settled(aged.too_new)
             if aged.batch is None:
                 self._backlog.put_back(send.rest)
             # Beside requests under way, only this batch was found to share no timestamp with them: try no other one.
             if aged.batch is not None or self.under_way.has_any:
                 break
-        return send._replace(batch=aged.batch) if aged.batch is not None else None
+        return send._replace(batch=aged.batch) if send is not None and aged.batch is not None else None
 
-    def _take(self, start: float) -> Send:
+    def _take(self, start: float) -> Send | None:
         if self._answers.resends.waiting:
             return self._answers.resends.take()._replace(token=self._answers.token, start=start)
         self._answers.resends.end_inquiry()
+        if self.shelf is not None and (send := self._read(self.shelf, start)) is not None:
+            return send
+        if self._backlog.is_empty:
+            return None
         batch = self._backlog.take()
         # While this request is under way, another one may be sent. It must hold no event with the same timestamp.
         stands_aside = self.under_way.is_slow and self._shared.overlap.most > 1
         rest = self._backlog.take_rest(batch.last_ms) if stands_aside else ()
         return Send(batch, self._answers.token, start, batch.first_number, rest=rest)
+
+    def _take_left(self, start: float) -> Send | None:
+        assert self.left is not None
+        self._answers.resends.end_inquiry()
+        return self._read(self.left, start)
+
+    def _read(self, shelf: Shelf, start: float) -> Send | None:
+        if (taken := shelf.take()) is None:
+            return None
+        batch, doubts = taken
+        return Send(batch, self._answers.token, start, batch.first_number, doubts)
+
+    # -- the disk ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_failing(self) -> bool:
+        """True if the last request failed, and its cause was not removed at once."""
+        return self._answers.retry.is_in_trouble
+
+    @property
+    def waits_since(self) -> float:
+        """The instant since which an event waits in memory for its first request; ``inf`` if none waits."""
+        first = self._backlog.first_number
+        if first is None:
+            self._arrivals.clear()
+            return inf
+        while len(self._arrivals) > 1 and self._arrivals[1][1] <= first:
+            self._arrivals.popleft()
+        return self._arrivals[0][0] if self._arrivals else inf
+
+    def take_to_store(self, about_bytes: int) -> tuple[float | None, Events] | None:
+        """Take out, in order, events that wait for their first request; see `Backlog.take_to_store`."""
+        for send in self.under_way.sent:
+            if isinstance(send.rest, list) and send.rest:
+                # They come after the batch that is under way: while anything is on the shelf, only one request is.
+                return send.rest.pop(0)
+        return self._backlog.take_to_store(about_bytes)
+
+    def put_back(self, level: float | None, events: Events) -> None:
+        """Put events back that `take_to_store` took out."""
+        self._backlog.put_back([(level, events)])
+
+    def put_on_shelf(self, parcel: Parcel, numbers: Numbers) -> None:
+        """Add events that are on disk only, behind those which are there already."""
+        if self.shelf is None:
+            self.shelf = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
+        self.shelf.add(parcel)
+
+    def inherit(self, parcel: Parcel, numbers: Numbers, now: float) -> None:
+        """Add events that a process which has ended left on disk."""
+        if self.left is None:
+            self.left = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
+        self.left.add(parcel)
+        self.last_used = now
+
+    def _unreadable(self, parcel: Parcel) -> None:
+        self.lose(parcel, "corrupt")
+        parcel.settle()
+
+    def lose(self, parcel: Parcel, reason: DropReason) -> None:
+        """Count the events of a parcel as lost that are on disk only."""
+        here = sum(shelf.remove(parcel) for shelf in (self.shelf, self.left) if shelf is not None)
+        if here:
+            self._shared.ledger.lose(here, reason)
+            self._lost(here, parcel.first_ms, parcel.last_ms, parcel.last_number, reason)
+
+    def miss(self, count: int, first_ms: int, last_ms: int) -> None:
+        """Count events as lost that another process has left and that cannot be read."""
+        if count:
+            self._shared.ledger.recover_in_vain(count)
+            self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
+
+    @property
+    def unstored(self) -> list[Batch]:
+        """The batches in memory, under way or to be sent again, of which no event is on disk."""
+        sends = [*self.under_way.sent, *self._answers.resends.waiting]
+        return [send.batch for send in sends if not send.batch.stored]
+
+    def set_aside(self, numbers: Numbers) -> None:
+        """Free the memory of batches that wait to be sent again and are on disk, too; they are read when it is time."""
+        for send in self._answers.resends.take_whole():
+            parcel = sole_parcel(send.batch)
+            assert parcel is not None
+            self._shared.ledger.unload(len(send.batch), send.batch.size_bytes)
+            parcel.is_closed, parcel.doubts = True, send.doubts
+            self.put_on_shelf(parcel, numbers) if self.shelf is None else self.shelf.put_back(parcel)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
         """Apply the outcome of a request to its batch and to the stream; return what that changed."""

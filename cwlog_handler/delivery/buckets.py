@@ -28,10 +28,10 @@ class SharedBucket:
         with self._lock:
             self._bucket.tighten(rate)
 
-    def take(self, now: float, ahead: float = 0.0) -> Turn:
+    def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """See `TokenBucket.take`."""
         with self._lock:
-            return self._bucket.take(now, ahead)
+            return self._bucket.take(now, ahead, spare)
 
     def cancel(self) -> None:
         """See `TokenBucket.cancel`."""
@@ -62,11 +62,11 @@ class StreamBucket:
         self._join = join
         self._joined: SharedBucket | None = None
 
-    def take(self, now: float, ahead: float = 0.0) -> Turn:
+    def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """See `TokenBucket.take`."""
         if self._joined is None:
             self._joined = self._join()
-        return self._joined.take(now, ahead)
+        return self._joined.take(now, ahead, spare)
 
     def cancel(self) -> None:
         """See `TokenBucket.cancel`."""

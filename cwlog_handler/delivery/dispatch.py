@@ -15,7 +15,7 @@ from typing import Final
 from ..core import outcomes
 from ..core.agenda import Agenda
 from ..core.answers import Settled, Shared
-from ..core.batches import AgeLimit
+from ..core.batches import AgeLimit, Batch
 from ..core.decisions import Send, Wait
 from ..core.ledger import Ledger
 from ..core.pacing import Overlap, SendInterval
@@ -62,8 +62,12 @@ class Dispatch:
         clock: Clock,
         jitter: Callable[[], float],
         ring: Callable[[], None],
+        about_to_send: Callable[[Batch], None] | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
+        self.lossy: dict[Stream, None] = {}
+        """The streams that have lost events and have no loss event yet."""
+        self._about_to_send = about_to_send
         self._notices = notices
         self._ledger = ledger
         self._senders = senders
@@ -71,7 +75,9 @@ class Dispatch:
         self._rate = terms.requests_per_second
         # Inline, only one call is made at a time. Then no events stand aside, so Ctrl-C cannot break that off.
         overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
-        self._shared = Shared(terms.rules, AgeLimit(), ledger, SendInterval(terms.send_interval), overlap, jitter)
+        self._shared = Shared(
+            terms.rules, AgeLimit(), ledger, SendInterval(terms.send_interval), overlap, jitter, lost=self._has_lost
+        )
         self._agenda: Agenda[Stream] = Agenda()
         self._results = Results(ring)
         self._calls = Calls(client, self._results, clock)
@@ -85,6 +91,9 @@ class Dispatch:
             bucket = StreamBucket(partial(self._shared_bucket, name))
             stream = self.streams[name] = Stream(name, bucket, self._shared)
         return stream
+
+    def _has_lost(self, stream: Stream) -> None:
+        self.lossy[stream] = None
 
     def _shared_bucket(self, stream_name: str) -> SharedBucket:
         assert self._connection.endpoint is not None
@@ -153,6 +162,8 @@ class Dispatch:
         match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
                 self.plan(stream, now)
+                if self._about_to_send is not None:
+                    self._about_to_send(send.batch)
                 patience = self._patience(now, deadline, stream)
                 return self._calls.job(stream.name, send, patience, partial(self._settle, stream, send))
             case Wait(until):

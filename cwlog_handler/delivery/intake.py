@@ -12,11 +12,13 @@ from ..core.columns import Events
 from ..core.conversion import Kind, Records, convert
 from ..core.events import make_events
 from ..core.ledger import EVENT_COST_BYTES, Ledger
+from ..core.parcels import FIRST_NUMBER
 from ..core.shedding import Shedding
 from ..core.terms import Terms
 from ..system.stderr import Notices
 from .dispatch import Dispatch
 from .inbox import RECORD_COST_BYTES, Inbox
+from .storing import Storing
 
 # A loss event must not be dropped for want of room itself.
 LOSS_EVENT_LEVEL: Final = inf
@@ -35,7 +37,9 @@ class Intake:
         notices: Notices,
         terms: Terms,
         own_stream_name: str,
+        storing: Storing | None = None,
     ) -> None:
+        self._storing = storing
         self._inbox = inbox
         self._dispatch = dispatch
         self._ledger = ledger
@@ -49,7 +53,7 @@ class Intake:
         # Events whose records are still in the inbox. The next call enters what is left: see ARCHITECTURE, Ctrl-C, 2.
         self._converted: deque[tuple[Kind, Events]] = deque()
         self._records: Records | None = None
-        self.last_number = 0
+        self.last_number = 0 if storing is None else FIRST_NUMBER - 1
         """The number of the last event that was made."""
 
     def has_room(self, size: int) -> bool:
@@ -85,13 +89,13 @@ class Intake:
 
     def tell_losses(self, now: float) -> None:
         """Add a loss event to each stream that delivers again, as far as there is room."""
-        for stream in list(self._shedding.lossy):
+        for stream in list(self._dispatch.lossy):
             if not self._shedding.has_room(EVENT_COST_BYTES, 1):
                 return
             loss = stream.take_loss()
             if loss is None:
                 continue
-            self._shedding.has_told(stream)
+            del self._dispatch.lossy[stream]
             self._ledger.loss_notices += 1
             (event,) = make_events(
                 loss.last_ms / 1000, loss.text, self._terms.max_event_bytes, "truncate", loss.last_number
@@ -120,6 +124,8 @@ class Intake:
         stream = self._dispatch.stream(kind.stream_name or self._own_stream_name)
         self._shedding.arrives(kind.level)
         stream.add(events, kind.level, arrived)
+        if self._storing is not None:
+            self._storing.relieve(now)
         dropped = 0
         if kind.is_surplus or not self._drops_surplus_only:
             dropped = self._shedding.make_room(stream, kind.level)

@@ -10,12 +10,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Final, TypeAlias
 
 from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
 from ..core.stream import Stream
 from ..core.terms import Terms
+from ..spool.spool import Spool
 from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, frame_owner
@@ -25,6 +27,7 @@ from .dispatch import Dispatch
 from .inbox import Inbox, Ticket
 from .intake import Intake
 from .senders import Job, Senders
+from .storing import Storing
 
 # This many records are taken in while the lock is held once: about 1 ms of work (6 ms if one of them is odd). So no
 # thread that needs the lock waits for long.
@@ -58,6 +61,7 @@ class Rounds:
         jitter: Callable[[], float],
         own_stream_name: Callable[[], str],
         senders: Senders | None = None,
+        make_spool: Callable[[Ledger], Spool] | None = None,
     ) -> None:
         bounds = terms.bounds
         self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
@@ -74,10 +78,26 @@ class Rounds:
         self._own_stream_name = own_stream_name()
         self._bounds = bounds
         self._ledger = Ledger()
-        self._dispatch = Dispatch(
-            client, notices, self._ledger, self.senders, terms, clock=clock, jitter=jitter, ring=self.inbox.ring_bell
+        spool = make_spool(self._ledger) if make_spool is not None else None
+        self._dispatch = dispatch = Dispatch(
+            client,
+            notices,
+            self._ledger,
+            self.senders,
+            terms,
+            clock=clock,
+            jitter=jitter,
+            ring=self.inbox.ring_bell,
+            about_to_send=spool.sent if spool is not None else None,
         )
-        self._intake = Intake(self.inbox, self._dispatch, self._ledger, notices, terms, self._own_stream_name)
+        self._storing: Storing | None = None
+        if spool is not None:
+            self._storing = Storing(
+                spool, self._ledger, dispatch.streams, dispatch.stream, dispatch.plan, terms, takes_over=not inline
+            )
+        self.ends_at = inf
+        """The instant at which the process must have ended; ``inf``: it does not end yet. Any thread may set it."""
+        self._intake = Intake(self.inbox, dispatch, self._ledger, notices, terms, self._own_stream_name, self._storing)
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self.inbox.put
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""
@@ -184,12 +204,36 @@ class Rounds:
     def is_settled(self) -> bool:
         """True if no event is pending and the inbox is empty."""
         # The inbox first: a record is pending before it leaves the inbox.
-        return self.inbox.is_empty and self._ledger.pending == 0
+        if self._storing is None:
+            return self.inbox.is_empty and self._ledger.pending == 0
+        return self.inbox.is_empty and self._ledger.pending == self._storing.left
+
+    @property
+    def has_left(self) -> bool:
+        """True while events of processes that have ended can be delivered, or looked for."""
+        return self._storing is not None and self._storing.has_left
 
     def hand_over(self, to: Rounds) -> None:
         """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
         for created, text, stream_name, level, is_surplus in zip(*self.inbox.take_all(), strict=True):
             to.inbox.put(created, text, stream_name or self._own_stream_name, level, is_surplus)
+
+    def store_all(self, patience: float = 1.0) -> None:
+        """Write all that is in memory to disk, if there is one: the process ends. Any thread may call this."""
+        if self._storing is None:
+            return
+        with self._books_for_caller(0.0 if is_own_thread() else patience) as is_taken:
+            if is_taken:
+                now = self._clock.monotonic()
+                while self._intake.take_in(SLICE, now, now):
+                    pass
+                self._storing.store_all()
+                self._storing.tidy()
+
+    def release(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        if self._storing is not None:
+            self._storing.release()
 
     def hasten_all(self) -> None:
         """Have all that waits sent as soon as possible."""
@@ -222,17 +266,23 @@ class Rounds:
                 busy = self._dispatch.hasten_all(now)
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
             self._finish_tickets(now)
+            if self._storing is not None:
+                self._storing.look(now, self.ends_at)
+                self._storing.take_over(now, self.ends_at)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
             jobs, next_at = self._dispatch.decide(now, *self._clock.times_of_day_ms(), deadline=deadline)
             # `decide` has dropped events that are too old, and so settled them.
             self._finish_tickets(now)
+            if self._storing is not None:
+                self._storing.tidy()
+                next_at = min(inf if next_at is None else next_at, self._storing.next_at(now))
             self._dispatch.sweep(now)
             self._jobs.extend(jobs)
         # Outside the lock: inline, the request is made right here. It may take long, or Ctrl-C may break it off.
         while self._jobs:
             self.senders.run(self._jobs.popleft())
         if not (jobs and self.senders.inline):
-            return next_at
+            return None if next_at == inf else next_at
         # If the caller's time is over now, it does no further round. The request that it has just made must not count
         # as pending.
         with self._books:
@@ -240,6 +290,8 @@ class Rounds:
             self._dispatch.collect(later)
             self._intake.tell_losses(later)
             self._finish_tickets(later)
+            if self._storing is not None:
+                self._storing.tidy()
         return now
 
     def _finish_tickets(self, now: float) -> None:

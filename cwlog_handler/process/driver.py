@@ -178,7 +178,7 @@ class Driver:
     def _run_once(self) -> bool:
         """Do a round and wait until the next one is due; False if the thread is to end instead."""
         next_at = self._guarded_step(NO_DEADLINE)
-        if self._may_end and self._rounds.is_settled:
+        if self._may_end and self._rounds.is_settled and not self._rounds.has_left:
             return False
         timeout = inf if next_at is None else max(0.0, next_at - self._clock.monotonic())
         # If the next round is further away than `send_interval`, a stream is in back-off. The first record of another

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..core.ledger import Stats
 from ..delivery.rounds import Put, Rounds
 from ..system.clock import Clock
 from ..system.own_calls import start_thread as start_own_thread
 from ..system.own_threads import is_own_thread
+from ..system.primitives import pause
 from ..system.stderr import Notices
 from ..system.stdlib import getpid
 from . import forks, lifecycle, runtimes, signals
 from .driver import CALLERS, Driver, StartThread, State
 from .exit import LAST_MOMENT, Exit
+
+# Seconds after which the exit looks again whether what others have left is delivered.
+OTHERS_POLL: Final = 0.02
 
 
 class Client(Protocol):
@@ -60,6 +64,7 @@ class Flusher:
         flush_on_sigterm: bool = False,
         use_thread: bool = True,
         clock: Clock,
+        kept_in: str = "",
         start_thread: StartThread = start_own_thread,
     ) -> None:
         self._client = client
@@ -70,6 +75,7 @@ class Flusher:
         self._close_timeout = close_timeout
         self._use_thread = use_thread
         self._clock = clock
+        self._kept_in = kept_in
         self._start_thread = start_thread
         self._begin()
         lifecycle.flushers.watch(self)
@@ -94,6 +100,7 @@ class Flusher:
     def start_over(self, keeps_records: bool = False) -> None:
         """Begin anew in a forked child: with nothing, or with the records in the inbox if ``keeps_records``."""
         before = self.rounds
+        before.release()
         self._client.start_over()
         self._begin()
         if keeps_records:
@@ -169,6 +176,7 @@ class Flusher:
     def begin_to_deliver(self, deadline: float) -> None:
         """Have the thread deliver, until the deadline, the records that wait. Return at once."""
         self.notice_fork()
+        self.rounds.ends_at = deadline
         if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline)
 
@@ -176,17 +184,30 @@ class Flusher:
         """At the interpreter's end: deliver until the deadline, and say what is left. Callers drive from then on."""
         self.notice_fork()
         self._exit.begin(deadline)
+        self.rounds.ends_at = deadline
         delivered = False
         try:
             delivered = self.deliver_until(deadline)
+            if delivered:
+                self._deliver_for_others(deadline)
         finally:
             if not delivered:
+                # After Ctrl-C nothing has been written yet.
+                self.rounds.store_all()
                 # Records that come later are not even tried: each would again take as long as a request may take. The
                 # same holds after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
                 now = self._clock.monotonic()
                 self._exit.cut_short(now)
                 deadline = min(deadline, now)
             self.driver.leave_to_callers(deadline)
+
+    def _deliver_for_others(self, deadline: float) -> None:
+        """Go on delivering what processes that have ended left on disk, as long as there is time and it works."""
+        while self.rounds.has_left and (left := deadline - self._clock.monotonic()) > 0:
+            if self.driver.has_thread:
+                pause(min(OTHERS_POLL, left))
+            elif not self.driver.drive(deadline):
+                return
 
     def end_thread(self) -> None:
         """After `finish`: have the thread end, even if something is left. Return at once."""
@@ -200,9 +221,15 @@ class Flusher:
         return False
 
     def _say_what_is_left(self) -> None:
-        if left := self.stats().pending:
-            why = self.rounds.last_error or f"not finished within close_timeout={self._close_timeout:g} s"
-            self._notices.say("exit", f"log group {self._group!r}: {left} events not delivered at exit: {why}")
+        self.rounds.store_all()
+        stats = self.stats()
+        if not stats.pending:
+            return
+        why = self.rounds.last_error or f"not finished within close_timeout={self._close_timeout:g} s"
+        kept = f" ({stats.spooled} of them are kept in {self._kept_in})" if stats.spooled else ""
+        self._notices.say(
+            "exit", f"log group {self._group!r}: {stats.pending} events not delivered at exit{kept}: {why}"
+        )
 
     # -- when there is work ------------------------------------------------------------------------------------------
 
@@ -223,6 +250,7 @@ class Flusher:
             return
         delivered = not self._exit.has_given_up and self.driver.drive(self._patience_ends())
         if not delivered and self._exit.has_begun and not is_own_thread():
+            self.rounds.store_all()
             self._exit.give_up()
             self._say_what_is_left()
 

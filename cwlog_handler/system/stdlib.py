@@ -24,7 +24,7 @@ if sys.platform == "win32":
 else:
     from posix import getpid, kill, urandom
 
-__all__ = ["from_program", "getpid", "kill", "monotonic", "random", "sleep", "times_of_day_ms"]
+__all__ = ["from_program", "getpid", "kill", "monotonic", "random", "sleep", "times_of_day_ms", "urandom"]
 
 # A float has 53 significant bits.
 _RANDOM_BITS: Final = 53

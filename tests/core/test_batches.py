@@ -225,7 +225,7 @@ def test_of_a_millisecond_that_is_long_nothing_stands_aside():
     backlog = Backlog(Rules(1000, 4))
     for number in range(7):
         append(backlog, event(number=number))
-    assert backlog.take_rest(backlog.take().last_ms) == ()
+    assert backlog.take_rest(backlog.take().last_ms) == []
     assert backlog.count_of(0) == 3
 
 

@@ -1,0 +1,185 @@
+"""What waits and has to survive the process: which events go to disk, when, and what of others' comes back.
+
+Owns: when a stream is in trouble, the order in which events leave memory, when others' files are taken over. Must not
+know: files and their format (`spool`), requests, threads. The caller holds the lock of `rounds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Final
+
+from ..core.ledger import Ledger
+from ..core.parcels import FIRST_RECOVERED, Numbers, Parcel
+from ..core.stream import Stream
+from ..core.terms import Terms
+from ..spool.spool import Spool
+
+# An event that has waited so many seconds longer than the send interval goes to disk. A request that has been under way
+# for so long counts as trouble, too. With LOOK_EVERY this keeps what a kill may cost below three seconds.
+TROUBLE_AFTER: Final = 1.5
+LOOK_EVERY: Final = 0.4
+# So many seconds before a process must have ended, at the latest, all goes to disk that is still in memory.
+BEFORE_THE_END: Final = 1.0
+# About so many bytes of text are written at a time: a file that cannot be read costs no more than that.
+CHUNK_BYTES: Final = 256 * 1024
+# Others' files are looked for after the first request that was accepted, and then every so many seconds.
+LOOK_FOR_OTHERS: Final = 60.0
+# The next file is taken over when fewer events than that of the last ones wait, and no more than so many are open.
+NEXT_FILE_BELOW: Final = 20_000
+MOST_LEFT_FILES: Final = 4
+
+
+class Storing:
+    """Moves events of one handler between memory and disk. Not thread-safe."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        ledger: Ledger,
+        streams: Mapping[str, Stream],
+        stream: Callable[[str], Stream],
+        plan: Callable[[Stream, float], None],
+        terms: Terms,
+        *,
+        takes_over: bool,
+    ) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._streams = streams
+        self._stream = stream
+        self._plan = plan
+        self._interval = terms.send_interval
+        self._tight_bytes = terms.bounds.max_bytes // 2
+        self._takes_over = takes_over
+        self._read_back = Numbers(1)
+        self._inherited = Numbers(FIRST_RECOVERED)
+        self._look_at = -inf
+        self._refused_until = -inf
+        self._look_for_others_at = inf
+        self._heirs: dict[str, Stream] = {}
+        spool.on_lost = self._lost
+
+    # -- to the disk -------------------------------------------------------------------------------------------------
+
+    def look(self, now: float, ends_at: float) -> None:
+        """Store what is in trouble, or everything if memory is half full or the end of the process is near."""
+        everything = self._is_tight or now >= ends_at - BEFORE_THE_END
+        if now < (self._refused_until if everything else self._look_at) or not self._ledger.in_memory:
+            return
+        self._look_at = now + LOOK_EVERY
+        for stream in list(self._streams.values()):
+            if (everything or self._is_in_trouble(stream, now)) and not self._store(stream):
+                # Full, or the disk refuses: the bounds of memory hold until it is tried again.
+                self._refused_until = now + LOOK_EVERY
+                return
+
+    def relieve(self, now: float) -> None:
+        """Store everything if memory is half full. Called after each lot of events has been taken in."""
+        if self._is_tight:
+            self.look(now, inf)
+
+    def store_all(self) -> None:
+        """Store everything that is in memory: the process ends."""
+        for stream in list(self._streams.values()):
+            if not self._store(stream):
+                return
+
+    @property
+    def _is_tight(self) -> bool:
+        return self._ledger.pending_bytes > self._tight_bytes
+
+    def _is_in_trouble(self, stream: Stream, now: float) -> bool:
+        if stream.is_idle:
+            return False
+        started = min([send.start for send in stream.under_way.sent if not send.batch.stored], default=inf)
+        is_late = stream.waits_since + self._interval + TROUBLE_AFTER <= now
+        return stream.is_failing or is_late or started + TROUBLE_AFTER <= now
+
+    def _store(self, stream: Stream) -> bool:
+        spool, ledger = self._spool, self._ledger
+        for batch in stream.unstored:
+            parcel = spool.store(stream.name, None, batch.columns, is_closed=True)
+            if parcel is None:
+                return False
+            parcel.numbers = batch.columns.numbers
+            batch.stored = (parcel,)
+        for send in stream.under_way.sent:
+            spool.sent(send.batch)
+        stream.set_aside(self._read_back)
+        while (taken := stream.take_to_store(CHUNK_BYTES)) is not None:
+            level, events = taken
+            parcel = spool.store(stream.name, level, events, is_closed=level is None)
+            if parcel is None:
+                stream.put_back(level, events)
+                return False
+            ledger.unload(len(events), events.size_bytes)
+            stream.put_on_shelf(parcel, self._read_back)
+        return True
+
+    def _lost(self, parcel: Parcel) -> None:
+        stream = self._streams.get(parcel.stream_name)
+        if stream is not None:
+            stream.lose(parcel, "spool_full")
+
+    # -- from others -------------------------------------------------------------------------------------------------
+
+    @property
+    def left(self) -> int:
+        """How many events of processes that have ended are held here and not settled."""
+        return self._spool.left
+
+    @property
+    def has_left(self) -> bool:
+        """True while there is something of others to deliver, or to look for, and the service takes it."""
+        if self._look_for_others_at == inf and self._ledger.delivered == 0:
+            return False
+        is_failing = any(stream.is_failing for stream in self._heirs.values())
+        return not is_failing and (self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0)
+
+    def take_over(self, now: float, ends_at: float) -> None:
+        """Take over files of processes that have ended: one after another, once a request was accepted."""
+        if not (self._takes_over or ends_at < inf) or not self._ledger.delivered:
+            return
+        if self._look_for_others_at == inf or now >= self._look_for_others_at:
+            self._look_for_others_at = now + LOOK_FOR_OTHERS
+            self._spool.look_for_others()
+        self._heirs = {n: s for n, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
+        while self._spool.has_candidates and self._may_take_more:
+            found = self._spool.take_over(self._inherited)
+            if found is None:
+                return
+            for parcel in found.parcels:
+                stream = self._heirs[parcel.stream_name] = self._stream(parcel.stream_name)
+                stream.inherit(parcel, self._inherited, now)
+                self._plan(stream, now)
+            for broken in found.broken:
+                stream = self._stream(found.stream)
+                stream.miss(broken.count, broken.first_ms, broken.last_ms)
+                self._plan(stream, now)
+
+    @property
+    def _may_take_more(self) -> bool:
+        files = self._spool.count_left_files
+        waiting = sum(p.left for s in self._heirs.values() if s.left is not None for p in s.left.parcels)
+        is_failing = any(stream.is_failing for stream in self._streams.values())
+        return not self._is_tight and files < MOST_LEFT_FILES and waiting < NEXT_FILE_BELOW and not is_failing
+
+    def next_at(self, now: float) -> float:
+        """Return the instant of the next look; ``inf`` if only a record or an answer makes one necessary."""
+        at = inf
+        if self._ledger.in_memory and self._ledger.pending > self._ledger.spooled:
+            at = max(now, self._look_at, self._refused_until)
+            at = max(at, now + LOOK_EVERY / 4)
+        if self._takes_over and self._ledger.delivered:
+            at = min(at, now if self._look_for_others_at == inf else self._look_for_others_at)
+        return at
+
+    def tidy(self) -> None:
+        """Note on disk what was settled."""
+        self._spool.tidy()
+
+    def release(self) -> None:
+        """Let go of the files: in a forked child they are the parent's."""
+        self._spool.release()

@@ -1,0 +1,155 @@
+"""One file of the spool that this process holds: what in it is still pending, and its marks.
+
+Owns: the count of what is left in a file, frames of settled and sent events, reading a parcel back. Must not know: when
+a file is begun, how much the directory may hold (`spool`), what a stream is. The caller holds the lock of `rounds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from ..core.columns import Events
+from ..core.ledger import Ledger
+from ..core.parcels import Ids, Parcel
+from . import frames
+from .disk import Disk
+from .ranges import merged
+
+
+class Owner(Protocol):
+    """The spool, as its files need it."""
+
+    disk: Disk
+    ledger: Ledger
+
+    def touched(self, file: File) -> None:
+        """Note that a file has events that were settled just now."""
+
+    def failed(self, error: OSError) -> None:
+        """Note that the disk refused something."""
+
+
+class File:
+    """A file that this process holds, written by itself or taken over. It is a `core.parcels.Place`."""
+
+    def __init__(self, owner: Owner, name: str, path: str, fd: int, level_class: int, size_bytes: int = 0) -> None:
+        self.name: Final = name
+        self.path: Final = path
+        self.fd: Final = fd
+        self.level_class: Final = level_class
+        self.size_bytes = size_bytes
+        self.next_id = 0
+        self.left = 0
+        """How many events in it are not settled."""
+        self.parcels: dict[Parcel, frames.Block | None] = {}
+        self.is_full = False
+        """True if nothing more is to be written to it, but marks."""
+        self.is_gone = False
+        """True if it was removed: what is settled from now on need not be noted."""
+        self.has_broken = False
+        """True if a part of it could not be read: it is kept aside instead of being removed."""
+        self._owner = owner
+        self._done: list[tuple[int, int]] = []
+        self._marks_fail = False
+
+    def append(self, data: bytes) -> int | None:
+        """Write a frame and return its offset; None if the disk refused it. Then nothing more is written here."""
+        offset = self.size_bytes
+        written = 0
+        try:
+            written = self._owner.disk.write(self.fd, data)
+            if written == len(data):
+                self.size_bytes += written
+                return offset
+            self._owner.failed(OSError(28, "the disk is full"))
+        except OSError as error:
+            self._owner.failed(error)
+        self.is_full = True
+        if written:
+            try:
+                self._owner.disk.cut(self.fd, offset)
+            except OSError:
+                # A reader finds the torn frame, and goes on behind it.
+                self.size_bytes += written
+        return None
+
+    def add(self, stream_name: str, level_class: int, events: Events, *, is_closed: bool) -> Parcel | None:
+        """Write the events of one stream; None if the disk refused them. ``is_closed``: they are one batch."""
+        count = len(events)
+        data = frames.events(stream_name, events, self.next_id)
+        offset = self.append(data)
+        if offset is None:
+            return None
+        first, self.next_id = self.next_id, self.next_id + count
+        span_ms = (min(events.timestamps), max(events.timestamps))
+        parcel = Parcel(
+            self,
+            stream_name,
+            level_class,
+            ((first, first + count - 1),),
+            size_bytes=events.size_bytes,
+            span_ms=span_ms,
+            span=(min(events.numbers), max(events.numbers)),
+            is_closed=is_closed,
+        )
+        self.parcels[parcel] = frames.block(data, offset)
+        self.left += count
+        self._owner.ledger.store(count)
+        return parcel
+
+    def load(self, parcel: Parcel, first_number: int) -> Events | None:
+        """Read the events of a parcel that are left; None if they cannot be read any more."""
+        block = self.parcels.get(parcel)
+        if block is None or self.is_gone:
+            return None
+        try:
+            payload = self._owner.disk.read(self.fd, block.offset, block.length)
+            events = frames.block_events(payload, block, first_number)
+        except OSError as error:
+            self._owner.failed(error)
+            return None
+        except frames.Unreadable:
+            self.has_broken = True
+            return None
+        if parcel.count < block.count:
+            places = [place - block.first_id for first, last in parcel.ids for place in range(first, last + 1)]
+            (events,) = events.picked([places])
+        events.numbers[:] = type(events.numbers)("Q", range(first_number, first_number + len(events)))
+        return events
+
+    def settle(self, parcel: Parcel, ids: Ids, count: int) -> None:
+        """See `core.parcels.Place.settle`."""
+        if self.is_gone:
+            return
+        self.left -= count
+        self._owner.ledger.store(-count)
+        if not parcel.left:
+            self.parcels.pop(parcel, None)
+        self._done.extend(ids)
+        self._owner.touched(self)
+
+    def mark_sent(self, ids: Iterable[tuple[int, int]]) -> None:
+        """Write that a request with these events is about to be made."""
+        self._mark(frames.Kind.SENT, ids)
+
+    def mark_settled(self) -> None:
+        """Write which events were settled since the last call."""
+        done, self._done = self._done, []
+        if done:
+            self._mark(frames.Kind.SETTLED, done)
+
+    def _mark(self, kind: frames.Kind, ids: Iterable[tuple[int, int]]) -> None:
+        # After a refusal no mark is tried: the next process may send these events again, and counts them.
+        if self._marks_fail or self.is_gone:
+            return
+        data = frames.marks(kind, merged(ids))
+        self._marks_fail = self.append(data) is None
+
+    def release(self) -> None:
+        """Close the file without a word: in a forked child it belongs to the parent."""
+        self.is_gone = True
+        try:
+            self._owner.disk.close(self.fd)
+        except OSError:
+            pass

@@ -1,0 +1,501 @@
+"""The spool of one handler in one process: its files in the directory, and what others have left there.
+
+Owns: which file an event goes to, how much the directory may hold, what is given up when it is full, taking over. Must
+not know: which events are to be stored and when (`delivery.storing`), the format (`frames`), how a file is locked
+(`disk`). The caller holds the lock of `rounds`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ..core.batches import Batch
+from ..core.columns import Events
+from ..core.ledger import Ledger
+from ..core.parcels import Numbers, Parcel
+from ..system.stderr import Notices
+from ..system.stdlib import getpid, urandom
+from . import frames
+from .disk import Disk, NoLocks
+from .files import File
+from .ranges import merged, minus
+
+# The directory is seldom more than this many files for each process, however large it may become.
+FILES: Final = 64
+LEAST_FILE_BYTES: Final = 64 * 1024
+# Seconds for which nothing is written after the disk has refused something.
+PAUSE: Final = 20.0
+# The directory is looked at anew after so many seconds, and before each write once it is three quarters full.
+LOOK_AGAIN: Final = 1.0
+# This part of what was free on the disk is left to others, but not more than that many bytes.
+LEFT_FREE: Final = 1 / 64
+LEFT_FREE_MOST: Final = 64 * 1024 * 1024
+HIGHEST_CLASS: Final = 5
+
+
+def class_of(level: float | None) -> int:
+    """Return the class of a level: what is given up first has the lowest. None: a batch of events of any level."""
+    if level is None:
+        return HIGHEST_CLASS
+    return int(min(max(level, 0), HIGHEST_CLASS * 10) // 10)
+
+
+class Identity(NamedTuple):
+    """Whose records these are. Only a handler with the same group, region and endpoint takes them over."""
+
+    group: str
+    region: str
+    endpoint: str
+    stream: str
+    """The stream of the process, for records that name no other."""
+    machine: str
+
+
+class Settings(NamedTuple):
+    """The options of a spool."""
+
+    directory: str
+    mode: str
+    max_bytes: int
+    sync: bool
+
+
+class Found(NamedTuple):
+    """What was taken over with one file."""
+
+    parcels: list[Parcel]
+    broken: list[frames.Broken]
+    stream: str
+    """The stream that is told of what is broken."""
+
+
+class Spool:
+    """The files of one handler in one process. Not thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: Callable[[], Identity],
+        ledger: Ledger,
+        notices: Notices,
+        monotonic: Callable[[], float],
+        disk: Disk | None = None,
+        *,
+        gives_up_newest: bool = False,
+    ) -> None:
+        self.disk: Disk = disk or Disk()
+        self.ledger = ledger
+        self.on_lost: Callable[[Parcel], None] = lambda _parcel: None
+        """Called with each parcel that was given up because the directory is full."""
+        self._settings = settings
+        self._find_identity = identity
+        self._identity: Identity | None = None
+        self._notices = notices
+        self._monotonic = monotonic
+        self._gives_up_newest = gives_up_newest
+        self._pid = getpid()
+        self._prefix: str | None = None
+        self._number = 0
+        self._file_bytes = max(LEAST_FILE_BYTES, settings.max_bytes // FILES)
+        # Files of this process, oldest first, and of processes that have ended.
+        self._files: list[File] = []
+        self._current: dict[int, File] = {}
+        self._touched: dict[File, None] = {}
+        self._unsynced: dict[File, None] = {}
+        self._paused_until = float("-inf")
+        self._looked_at = float("-inf")
+        self._total_bytes = 0
+        self._floor_bytes = 0
+        self._candidates: list[str] = []
+        self._not_ours: set[str] = set()
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_paused(self) -> bool:
+        """True while nothing is written, because the disk has refused something."""
+        return self._monotonic() < self._paused_until
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no file is held."""
+        return not self._files
+
+    def store(self, stream_name: str, level: float | None, events: Events, *, is_closed: bool = False) -> Parcel | None:
+        """Write events; None if there is no room or the disk refuses them. ``level`` None: a closed batch."""
+        level_class = class_of(level)
+        size = len(events.texts) + 12 * len(events) + frames.FRAME_HEAD_BYTES + 4 * len(stream_name)
+        file = self._file_for(level_class, size)
+        if file is None:
+            return None
+        parcel = file.add(stream_name, level_class, events, is_closed=is_closed)
+        if parcel is not None:
+            self._total_bytes += size
+            self._unsynced[file] = None
+        return parcel
+
+    def _file_for(self, level_class: int, size: int) -> File | None:
+        if self.is_paused or self._pid != getpid():
+            return None
+        if not self._make_room(size, level_class):
+            return None
+        file = self._current.get(level_class)
+        if file is not None and (file.is_full or file.is_gone or file.size_bytes + size > self._file_bytes):
+            self._finish(file)
+            file = None
+        return file or self._begin(level_class)
+
+    def _finish(self, file: File) -> None:
+        file.is_full = True
+        if self._current.get(file.level_class) is file:
+            del self._current[file.level_class]
+        if not file.left:
+            self.touched(file)
+
+    def _begin(self, level_class: int) -> File | None:
+        try:
+            file = self._create(level_class)
+        except OSError as error:
+            self.failed(error)
+            return None
+        identity = self.identity
+        head = frames.Head(
+            identity.group, identity.region, identity.endpoint, identity.machine, self._pid, _package(), level_class, 0,
+            identity.stream,
+        )  # fmt: skip
+        if file.append(frames.head(head)) is None:
+            self._remove(file)
+            return None
+        self._current[level_class] = file
+        return file
+
+    def _create(self, level_class: int) -> File:
+        for _ in range(8):
+            self.disk.make_directory(self._settings.directory)
+            self._number += 1
+            name = f"{self.prefix}{self._number:08}{frames.SUFFIX}"
+            path = os.path.join(self._settings.directory, name)
+            fd = self.disk.create(path)
+            try:
+                is_ours = self._lock(fd) and self.disk.is_still(fd, path)
+            except BaseException:
+                self.disk.close(fd)
+                raise
+            if is_ours:
+                file = File(self, name, path, fd, level_class)
+                self._files.append(file)
+                if self._settings.sync:
+                    self.disk.sync_directory(self._settings.directory)
+                return file
+            # Somebody who looks for what others have left was faster, and removes the file.
+            self.disk.close(fd)
+        raise OSError(11, "files of this process are taken away as soon as they are made", self._settings.directory)
+
+    def _lock(self, fd: int) -> bool:
+        try:
+            return self.disk.lock(fd)
+        except NoLocks as error:
+            self._tell_no_locks(error)
+            return True
+
+    @property
+    def prefix(self) -> str:
+        """How the names of all files of this handler in this process begin."""
+        if self._prefix is None:
+            machine = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in self.identity.machine)
+            self._prefix = f"{machine[:60]}-{self._pid}-{urandom(4).hex()}."
+        return self._prefix
+
+    @property
+    def identity(self) -> Identity:
+        """Whose records are written. Found out when it is first needed: it may take a look at files of boto3."""
+        if self._identity is None:
+            self._identity = self._find_identity()
+        return self._identity
+
+    def failed(self, error: OSError) -> None:
+        """Pause after the disk has refused something, and say so. The bounds of memory hold meanwhile."""
+        self._paused_until = self._monotonic() + PAUSE
+        reason = error.strerror or str(error)
+        self._notices.say(
+            "spool",
+            f"spool_dir {self._settings.directory!r} cannot be used at the moment, records wait in memory only: {reason}",
+        )
+
+    # -- room --------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, size: int, level_class: int) -> bool:
+        while not self._has_room(size):
+            victim = self._victim(level_class)
+            if victim is None:
+                self._notices.say(
+                    "spool_full",
+                    f"spool_dir {self._settings.directory!r} is full (max_spool_size={self._settings.max_bytes})",
+                )
+                return False
+            self._give_up(victim)
+        return True
+
+    def _has_room(self, size: int) -> bool:
+        now = self._monotonic()
+        is_near = self._total_bytes + size > self._settings.max_bytes * 3 // 4
+        if is_near or now - self._looked_at > LOOK_AGAIN:
+            self._look()
+        return self._total_bytes + size <= self._settings.max_bytes
+
+    def _look(self) -> None:
+        self._looked_at = self._monotonic()
+        try:
+            self._total_bytes = sum(entry.size_bytes for entry in self.disk.list(self._settings.directory))
+            free = self.disk.free_bytes(self._settings.directory) if self._files else None
+        except OSError:
+            # What cannot be looked at cannot be written to either, and that says why.
+            return
+        if free is not None:
+            self._floor_bytes = self._floor_bytes or min(LEFT_FREE_MOST, int(free * LEFT_FREE))
+            if free < self._floor_bytes:
+                self.failed(OSError(28, f"only {free} bytes are free on this disk"))
+
+    def _victim(self, level_class: int) -> File | None:
+        """Return the file to give up for events of a class: of the lowest class, and none above theirs."""
+        candidates = [file for file in self._files if file.left and file.level_class <= level_class]
+        if not candidates:
+            return None
+        lowest = min(file.level_class for file in candidates)
+        if self._gives_up_newest:
+            return None if lowest == level_class else [f for f in candidates if f.level_class == lowest][-1]
+        return next(file for file in candidates if file.level_class == lowest)
+
+    def _give_up(self, file: File) -> None:
+        lost = 0
+        before = self.ledger.pending
+        for parcel in list(file.parcels):
+            self.on_lost(parcel)
+        lost = before - self.ledger.pending
+        self._remove(file)
+        self._look()
+        if lost:
+            self._notices.say(
+                "spool_full",
+                f"spool_dir {self._settings.directory!r} is full (max_spool_size={self._settings.max_bytes}): "
+                f"{lost} records of the least severe level dropped",
+            )
+
+    # -- what becomes of events --------------------------------------------------------------------------------------
+
+    def sent(self, batch: Batch) -> None:
+        """Write that a request with this batch is about to be made, where its events lie on disk."""
+        for parcel in batch.stored:
+            if isinstance(parcel.place, File) and parcel.left:
+                parcel.place.mark_sent(parcel.ids_of(batch.columns.numbers))
+
+    def touched(self, file: File) -> None:
+        """See `files.Owner.touched`."""
+        self._touched[file] = None
+
+    def tidy(self) -> None:
+        """Write what was settled, remove files in which nothing is left."""
+        if not (self._touched or self._unsynced):
+            return
+        touched, self._touched = self._touched, {}
+        for file in touched:
+            if file.is_gone:
+                continue
+            if file.left:
+                file.mark_settled()
+                self._unsynced[file] = None
+            else:
+                self._remove(file)
+        unsynced, self._unsynced = self._unsynced, {}
+        if self._settings.sync:
+            for file in unsynced:
+                if not file.is_gone:
+                    try:
+                        self.disk.sync(file.fd)
+                    except OSError as error:
+                        self.failed(error)
+
+    def _remove(self, file: File) -> None:
+        """Remove a file, or keep it aside if a part of it is broken."""
+        self.ledger.store(-file.left)
+        file.left = 0
+        self._files.remove(file)
+        if self._current.get(file.level_class) is file:
+            del self._current[file.level_class]
+        self._total_bytes = max(0, self._total_bytes - file.size_bytes)
+        try:
+            if file.has_broken:
+                self._keep_aside(file.path)
+            else:
+                self.disk.remove(file.path)
+            if self._settings.sync:
+                self.disk.sync_directory(self._settings.directory)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.failed(error)
+        # Last: until the name is gone, nobody else may take it over.
+        file.release()
+
+    def _keep_aside(self, path: str) -> None:
+        bad = path[: -len(frames.SUFFIX)] + frames.BAD_SUFFIX
+        self.disk.rename(path, bad)
+        self._notices.say("corrupt", f"the spool file {path!r} is damaged in part; it is kept as {bad!r}")
+
+    # -- what others have left ---------------------------------------------------------------------------------------
+
+    def look_for_others(self) -> None:
+        """Look which files others may have left; `take_over` then tries them."""
+        try:
+            entries = self.disk.list(self._settings.directory)
+        except OSError:
+            return
+        own = {file.name for file in self._files}
+        prefix = self._prefix
+        self._candidates = [
+            entry.name
+            for entry in entries
+            if entry.name.endswith(frames.SUFFIX)
+            and entry.name not in own
+            and entry.name not in self._not_ours
+            and not (prefix is not None and entry.name.startswith(prefix))
+        ]
+        self._candidates.sort(key=self._age, reverse=True)
+
+    def _age(self, name: str) -> tuple[float, str]:
+        # Only a hint, which file is tried first: a clock that was wrong does no harm.
+        return self.disk.modified_at(os.path.join(self._settings.directory, name)), name
+
+    @property
+    def has_candidates(self) -> bool:
+        """True if there are files that `take_over` has not tried yet."""
+        return bool(self._candidates)
+
+    @property
+    def _left_files(self) -> list[File]:
+        return [file for file in self._files if self._prefix is None or not file.name.startswith(self._prefix)]
+
+    @property
+    def count_left_files(self) -> int:
+        """How many files of others are held."""
+        return len(self._left_files)
+
+    @property
+    def left(self) -> int:
+        """How many events of others are held and not settled."""
+        return sum(file.left for file in self._left_files)
+
+    def take_over(self, numbers: Numbers) -> Found | None:
+        """Take over the next file that a process of the same destination has left; None if there is none."""
+        while self._candidates:
+            name = self._candidates.pop()
+            try:
+                found = self._try(name, numbers)
+            except NoLocks as error:
+                self._tell_no_locks(error)
+                self._candidates.clear()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._not_ours.add(name)
+                self._notices.say("spool_other", f"the spool file {name!r} cannot be taken over: {error.strerror}")
+            else:
+                if found is not None:
+                    return found
+        return None
+
+    def _tell_no_locks(self, error: OSError) -> None:
+        self._notices.say(
+            "no_locks",
+            f"files in spool_dir {self._settings.directory!r} cannot be locked ({error.strerror}): what processes that "
+            "ended have left there is not taken over",
+        )
+
+    def _try(self, name: str, numbers: Numbers) -> Found | None:
+        path = os.path.join(self._settings.directory, name)
+        fd = self.disk.open(path)
+        found = None
+        try:
+            if self.disk.lock(fd) and self.disk.is_still(fd, path):
+                found = self._read(name, path, fd, numbers)
+        finally:
+            if found is None:
+                self.disk.close(fd)
+        return found
+
+    def _read(self, name: str, path: str, fd: int, numbers: Numbers) -> Found | None:
+        size = self.disk.size(fd)
+        try:
+            head = frames.read_head(self.disk.read(fd, 0, 8192))
+            if not self._is_ours(head):
+                self._not_ours.add(name)
+                return None
+            contents = frames.read(self.disk.read(fd, 0, size))
+        except frames.Foreign as foreign:
+            self._not_ours.add(name)
+            self._notices.say(
+                "spool_version", f"the spool file {name!r} is of a later version ({foreign.version}): it is left alone"
+            )
+            return None
+        except frames.Unreadable:
+            if size == 0:
+                self.disk.remove(path)
+            else:
+                self._keep_aside(path)
+            return None
+        file = File(self, name, path, fd, head.level_class, size)
+        file.is_full = True
+        file.has_broken = bool(contents.broken)
+        parcels = self._parcels(file, contents, numbers)
+        file.left = sum(parcel.count for parcel in parcels)
+        self.ledger.recover(file.left)
+        # What others have left is older than what is here.
+        self._files.insert(0, file)
+        if not file.left:
+            self.touched(file)
+        return Found(parcels, contents.broken, head.stream)
+
+    def _is_ours(self, head: frames.Head) -> bool:
+        mine = self.identity
+        return (head.group, head.region, head.endpoint) == (mine.group, mine.region, mine.endpoint)
+
+    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers) -> list[Parcel]:
+        parcels = []
+        for block in contents.blocks:
+            last = block.first_id + block.count - 1
+            left = minus(block.first_id, last, contents.settled)
+            sure = [part for first, last in left for part in minus(first, last, contents.sent)]
+            doubtful = [part for first, last in left for part in minus(first, last, sure)]
+            for ids, doubts in ((doubtful, 1), (sure, 0)):
+                if ids:
+                    count = sum(last - first + 1 for first, last in ids)
+                    first_number = numbers.take(count)
+                    parcel = Parcel(
+                        file,
+                        block.stream,
+                        file.level_class,
+                        tuple(merged(ids)),
+                        size_bytes=block.size_bytes * count // block.count,
+                        span_ms=(block.first_ms, block.last_ms),
+                        span=(first_number, first_number + count - 1),
+                        doubts=doubts,
+                    )
+                    file.parcels[parcel] = block
+                    parcels.append(parcel)
+        return parcels
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Let go of all files without a word: in a forked child they are the parent's."""
+        for file in self._files:
+            file.release()
+        self._files, self._current, self._touched, self._unsynced = [], {}, {}, {}
+
+
+def _package() -> str:
+    from .. import __version__
+
+    return __version__
