@@ -158,18 +158,15 @@ class Disk:
 
         :raises NoLocks: locks do not work here. NFS without a lock server is an example.
         """
-        if sys.platform == "win32":
-            raise NoLocks(errno.ENOSYS, "this system has no flock")
-        else:
-            try:
-                flock(fd, LOCK_EX | LOCK_NB)
-            except OSError as error:
-                if error.errno in _LOCKED:
-                    return False
-                if is_without_locks(error.errno):
-                    raise NoLocks(error.errno, error.strerror) from error
-                raise
-            return True
+        try:
+            _flock(fd)
+        except OSError as error:
+            if error.errno in _LOCKED:
+                return False
+            if is_without_locks(error.errno):
+                raise NoLocks(error.errno, error.strerror) from error
+            raise
+        return True
 
     def is_still(self, fd: int, path: str) -> bool:
         """Return True if the name still belongs to the open file, so that a lock on the file is a lock on the name."""
@@ -347,8 +344,19 @@ def _kind(found: Any) -> str:
     return "a device"
 
 
-def _pread(fd: int, length: int, offset: int) -> bytes:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _flock(fd: int) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSYS, "this system has no flock")
+
+    def _pread(fd: int, length: int, offset: int) -> bytes:
         system.lseek(fd, offset, 0)
         return system.read(fd, length)
-    return system.pread(fd, length, offset)
+
+else:
+
+    def _flock(fd: int) -> None:
+        flock(fd, LOCK_EX | LOCK_NB)
+
+    def _pread(fd: int, length: int, offset: int) -> bytes:
+        return system.pread(fd, length, offset)
