@@ -173,7 +173,7 @@ class Disk:
         opened = system.fstat(fd)
         try:
             named = system.lstat(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         same = (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
         return same and opened.st_nlink > 0
