@@ -23,7 +23,7 @@ from ..programs import HANG_LIMIT, environment, python
 from .disks import Died, FakeDisk, refused
 
 WINDOWS = sys.platform == "win32"
-posix_only = pytest.mark.skipif(WINDOWS, reason="Windows has none of this")
+posix_only = pytest.mark.skipif(WINDOWS, reason="not so on Windows")
 can_reserve = hasattr(os, "posix_fallocate")
 reserves = pytest.mark.skipif(not can_reserve, reason="this system cannot reserve")
 NOBODY = 54321
@@ -140,7 +140,7 @@ class TestOpen:
         write(disk, path, b"abc")
         fd = disk.open_to_read(path)
         for change in (lambda: disk.write(fd, b"x"), lambda: disk.cut(fd, 0), lambda: disk.reserve(fd, 4096)):
-            with refused(errno.EBADF, errno.EINVAL, errno.ENOTSUP):
+            with refused(errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP):
                 change()
         disk.close(fd)
         assert disk.list(os.path.dirname(path)) == [Entry("a.cwl", 3)]
@@ -228,16 +228,25 @@ class TestIsStill:
     def test_the_same(self, disk, path, fd):
         assert disk.is_still(fd, path)
 
+    @posix_only
     def test_not_when_removed(self, disk, path, fd):
         disk.remove(path)
         assert not disk.is_still(fd, path)
 
+    @posix_only
     def test_not_when_another_has_the_name(self, disk, path, fd):
         """S42: two processes would lock two different files of one name."""
+        disk.rename(path, f"{path}.bad")
+        write(disk, path, b"")
+        assert not disk.is_still(fd, path)
+
+    @posix_only
+    def test_not_when_made_anew(self, disk, path, fd):
         disk.remove(path)
         write(disk, path, b"")
         assert not disk.is_still(fd, path)
 
+    @posix_only
     def test_under_a_new_name(self, disk, path, fd):
         disk.rename(path, f"{path}.bad")
         assert not disk.is_still(fd, path)
@@ -600,6 +609,23 @@ class TestReal:
             opens(f"{root}/a")
         assert _descriptors() == before
 
+    @posix_only
+    def test_a_file_that_is_removed_while_it_is_opened_was_never_there(self, opens, root, monkeypatch):
+        """Its owner has delivered all of it just now: that is no fault of anybody."""
+        import posix
+
+        _touch(f"{root}/a")
+        opened = posix.open
+
+        def open_and_remove(path, flags):
+            fd = opened(path, flags)
+            os.remove(path)
+            return fd
+
+        monkeypatch.setattr("posix.open", open_and_remove)
+        with pytest.raises(FileNotFoundError):
+            opens(f"{root}/a")
+
     def test_a_program_may_replace_what_os_has(self, disk, root, monkeypatch):
         """Tests of a program replace such names by what counts or refuses; the spool is none of their business."""
 
@@ -713,6 +739,11 @@ class TestReal:
         with _small_disk(f"{root}/small", 16 * mmap.PAGESIZE) as small:
             assert _ran(FILLED, small) == ["ENOSPC", "written"]
 
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+    def test_blocks_that_cannot_be_mapped_are_given_back(self, root):
+        """A file of another size than its writer knows would be read wrongly, and takes room from others."""
+        assert _ran(CROWDED, root) == ["ENOMEM 4"]
+
     @posix_only
     def test_a_file_system_that_cannot_reserve_says_so(self, disk):
         """The caller writes in another way then; that is no error of the disk."""
@@ -727,6 +758,7 @@ class TestReal:
         """Zeros of a file system that does not say how large it is do not mean that it is full."""
         assert disk.free_bytes("/proc") == UNKNOWN_FREE_BYTES
 
+    @posix_only
     def test_a_file_that_goes_while_the_directory_is_read_is_left_out(self, disk, root, monkeypatch):
         """Other processes remove what they have delivered at any time."""
         import posix
@@ -796,6 +828,19 @@ except OSError as error:
     print(errno.errorcode[error.errno])
 mapping.write(b"x" * (8 * 4096))
 print("written")
+"""
+CROWDED = """
+import resource
+fd = disk.create(root + "/a")
+disk.write(fd, b"head")
+with open("/proc/self/statm") as sizes:
+    used_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
+limit_bytes = used_bytes + (32 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+try:
+    disk.reserve(fd, 64 << 20)
+except OSError as error:
+    print(errno.errorcode[error.errno], disk.size(fd))
 """
 
 
