@@ -210,7 +210,7 @@ class CloudWatchLogsHandler(logging.Handler):
             spool_mode=spool_mode,
             max_spool_size=max_spool_size,
             spool_sync=spool_sync,
-            overflow=overflow,
+            terms=terms,
         )
         self._flusher = composition.flusher(
             composition.client(access, group, log_format, notices),

@@ -14,13 +14,13 @@ from ..core.events import timestamp_ms
 from .damage import Broken, Checks
 
 # In a file these two bytes are C1 A7. No text in UTF-8 has a byte C1, so that no text can look like a record.
-_MAGIC: Final = 0xA7C1
-_MAGIC_BYTES: Final = _MAGIC.to_bytes(2, "little")
+MAGIC: Final = 0xA7C1
+_MAGIC_BYTES: Final = MAGIC.to_bytes(2, "little")
 # Magic, length of the name, length of the text, id, time in seconds. Name, text and checksum follow.
-_BEGIN: Final = struct.Struct("<HHIId")
-_BEGIN_BYTES: Final = _BEGIN.size
-_CRC: Final = struct.Struct("<I")
-RECORD_COST_BYTES: Final = _BEGIN.size + _CRC.size
+BEGIN: Final = struct.Struct("<HHIId")
+_BEGIN_BYTES: Final = BEGIN.size
+CRC: Final = struct.Struct("<I")
+RECORD_COST_BYTES: Final = BEGIN.size + CRC.size
 """How many bytes a record takes in addition to its name and its text."""
 
 
@@ -42,8 +42,8 @@ def record(id: int, created: float, name: bytes, text: bytes) -> bytes:  # noqa:
     Raises struct.error or OverflowError if a number does not fit: an id beyond 32 bits, a name beyond 65,535 bytes.
     """
     # Runs in the thread of whoever logs. Adding up bytes is faster than join, % or a checksum for each part.
-    body = _BEGIN.pack(_MAGIC, len(name), len(text), id, created) + name + text
-    return body + _CRC.pack(crc32(body))
+    body = BEGIN.pack(MAGIC, len(name), len(text), id, created) + name + text
+    return body + CRC.pack(crc32(body))
 
 
 def read_records(data: bytes, start: int, end: int, checks: Checks) -> tuple[list[Record], list[Broken]]:
@@ -81,13 +81,13 @@ def _record_at(data: bytes, place: int, end: int, names: dict[bytes, str | None]
     """Return the undamaged record at ``place``, if there is one. ``names`` are those read before."""
     if end - place < RECORD_COST_BYTES:
         return None
-    magic, name_length, text_length, id_, created = _BEGIN.unpack_from(data, place)
+    magic, name_length, text_length, id_, created = BEGIN.unpack_from(data, place)
     name_start = place + _BEGIN_BYTES
     name_end = name_start + name_length
     text_end = name_end + text_length
-    if magic != _MAGIC or text_end + _CRC.size > end:
+    if magic != MAGIC or text_end + CRC.size > end:
         return None
-    if _CRC.unpack_from(data, text_end) != (crc32(data[place:text_end]),):
+    if CRC.unpack_from(data, text_end) != (crc32(data[place:text_end]),):
         checks.failed(text_end - place)
         return None
     name = data[name_start:name_end]
@@ -99,7 +99,7 @@ def _record_at(data: bytes, place: int, end: int, names: dict[bytes, str | None]
         return None
     if not 0 <= created < inf:
         return None
-    return Record(id_, created, names[name], text), text_end + _CRC.size
+    return Record(id_, created, names[name], text), text_end + CRC.size
 
 
 def _search(
@@ -121,15 +121,15 @@ def _is_torn(data: bytes, place: int, used: int, end: int) -> bool:
     """Return whether the bytes from ``place`` to ``used`` are the beginning of a record, and only NUL bytes follow."""
     if used - place < _BEGIN_BYTES:
         return True
-    magic, name_length, text_length, _, _ = _BEGIN.unpack_from(data, place)
+    magic, name_length, text_length, _, _ = BEGIN.unpack_from(data, place)
     text_end = place + _BEGIN_BYTES + name_length + text_length
-    if magic != _MAGIC:
+    if magic != MAGIC:
         return False
-    if text_end + _CRC.size > end:
+    if text_end + CRC.size > end:
         return True
     # The checksum is written last: whatever is missing, its own end is NUL, and what is there of it may be right.
-    written = data[text_end : text_end + _CRC.size]
-    right = _CRC.pack(crc32(data[place:text_end]))
+    written = data[text_end : text_end + CRC.size]
+    right = CRC.pack(crc32(data[place:text_end]))
     return written != right and right.startswith(written.rstrip(b"\0"))
 
 
