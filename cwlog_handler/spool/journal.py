@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
-from zlib import crc32
 
 from ..core.columns import END, Events
 from ..core.events import timestamp_ms
@@ -30,7 +29,7 @@ from ..system.stdlib import getpid
 from . import frames
 from .files import File, Owner
 from .ranges import merged
-from .records import BEGIN, CRC, MAGIC
+from .records import record
 
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
@@ -78,9 +77,8 @@ class JournalFile(File):
 
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
         """Write a record. Any thread may call this. Raises ValueError if there is no room, OSError if the disk refuses."""
-        body = BEGIN.pack(MAGIC, len(name), len(text), number, created) + name + text
         if self._write is not None:
-            self._write(body + CRC.pack(crc32(body)))
+            self._write(record(number, created, name, text))
         else:
             self._append(number, created, name, text)
 
