@@ -23,7 +23,7 @@ from .core.ledger import Ledger
 from .core.shedding import OVERFLOW, Bounds, Overflow
 from .core.terms import Terms
 from .delivery.rounds import Rounds
-from .process import forks
+from .process import forks, runtimes
 from .process.flusher import Flusher
 from .record.documents import Documents
 from .spool.spool import Identity, Settings, Spool
@@ -160,6 +160,7 @@ def spool(
         options.yes_or_no("spool_sync", spool_sync),
         terms.max_event_bytes,
         terms.oversize,
+        may_be_forked=runtimes.forks_from_c(),
     )
     if not settings.directory:
         return None

@@ -10,7 +10,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from math import inf
 from typing import Final, TypeAlias
 
@@ -102,7 +101,8 @@ class Rounds:
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self._hand_over: Callable[..., None] = self.inbox.put
         if spool is not None and spool.journal is not None:
-            self._hand_over = partial(spool.journal.put, self.inbox.put)
+            spool.journal.hand_over_to(self.inbox.put)
+            self._hand_over = spool.journal.put
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self._hand_over
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""
         self._jobs: deque[Job] = deque()

@@ -72,6 +72,8 @@ class Settings(NamedTuple):
     sync: bool
     max_event_bytes: int
     oversize: Oversize
+    may_be_forked: bool = False
+    """True if this process may fork without Python's hooks."""
 
 
 class Found(NamedTuple):
@@ -123,7 +125,12 @@ class Spool:
         self.journal: Journal | None = None
         """The files into which callers write, in mode "always"."""
         if settings.mode == "always":
-            self.journal = Journal(self._begin_journal, class_of, sync=self._sync if settings.sync else None)
+            self.journal = Journal(
+                self._begin_journal,
+                class_of,
+                sync=self._sync if settings.sync else None,
+                may_be_forked=settings.may_be_forked,
+            )
         # Files that callers have begun, and those for which they had no room: class and bytes.
         self._begun: list[JournalFile] = []
         self._wanted: tuple[int, int] | None = None
