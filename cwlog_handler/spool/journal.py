@@ -225,7 +225,11 @@ class JournalFile(File):
             return None
         if self._area is None:
             return self._load_frames(parcel, first_number)
-        records = self._owner.records_of(self, self._area_bytes)
+        try:
+            records = self._owner.records_of(self, self._area_bytes)
+        except OSError as error:
+            self._owner.failed(error)
+            return None
         try:
             found = [records[number] for first, last in parcel.ids for number in range(first, last + 1)]
         except KeyError:
@@ -233,9 +237,16 @@ class JournalFile(File):
             return None
         return self._owner.events_of(found, first_number)
 
+    def unmap(self) -> None:
+        """Give the shared memory back, once callers are to write into another file.
+
+        A caller that comes late gets a ValueError, and takes the next file.
+        """
+        if self._area is not None:
+            self._area.close()
+
     def _area_bytes(self) -> bytes:
-        assert self._area is not None
-        return self._area[self._head_bytes :]
+        return self._owner.disk.read(self.fd, self._head_bytes, self._first_mark - self._head_bytes)
 
     def _load_frames(self, parcel: Parcel, first_number: int) -> Events | None:
         try:
@@ -256,9 +267,7 @@ class JournalFile(File):
         """See `File.release`."""
         super().release()
         self.is_retired = True
-        if self._area is not None:
-            # A caller that comes late gets a ValueError, and takes the next file.
-            self._area.close()
+        self.unmap()
 
 
 def ranges_of(ids: Sequence[int]) -> Ids:

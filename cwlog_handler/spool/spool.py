@@ -41,6 +41,8 @@ LOOK_AGAIN: Final = 1.0
 LEFT_FREE: Final = 1 / 64
 LEFT_FREE_MOST: Final = 64 * 1024 * 1024
 HIGHEST_CLASS: Final = 5
+# What callers write is read one file at a time: see `_parcels_of_records`.
+MOST_AREA_BYTES: Final = 4 * 1024 * 1024
 # A file for callers in which nothing is left is given up when so many bytes of marks stand in it.
 MOST_MARKS_BYTES: Final = 64 * 1024
 
@@ -260,7 +262,7 @@ class Spool:
         """Begin a file for callers, on the thread of one of them; None if there is no room or the disk refuses."""
         if self.is_paused or self._wanted is not None:
             return None
-        area_bytes = max(min(area_bytes, self.file_bytes), least_bytes)
+        area_bytes = max(min(area_bytes, self.file_bytes, MOST_AREA_BYTES), least_bytes)
         try:
             head = self._head(level_class, area_bytes)
             size = len(head) + area_bytes
@@ -462,6 +464,8 @@ class Spool:
             dropped, self._dropped = self._dropped, []
             journal.settle(dropped)
         for file in journal.files:
+            if file.is_retired:
+                file.unmap()
             if file.left:
                 continue
             if file.marks_bytes > MOST_MARKS_BYTES:
