@@ -32,8 +32,7 @@ class Stats:
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Events that were sent and that the service refused: too_old, expired, too_new, invalid."""
     dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Events that were lost without being sent: overflow, too_old, too_new, empty, oversize, invalid_time, error,
-    spool_full, corrupt."""
+    """Events never sent: overflow, too_old, too_new, empty, oversize, invalid_time, error, spool_full, corrupt."""
     pending: int = 0
     """Events that wait, in memory or on disk, or are in a request under way."""
     pending_bytes: int = 0
