@@ -21,8 +21,8 @@ EVENT_COST_BYTES: Final = 34 - 26
 class Stats:
     """What became of the records so far: a snapshot that does not change.
 
-    ``emitted + recovered == delivered + rejected + dropped + pending``. The unit is the log event: a record is one event, unless it
-    was split because it is larger than the service takes. Counts start at zero in each process.
+    ``emitted + recovered == delivered + rejected + dropped + pending``. The unit is the log event: a record is one
+    event, unless it was split because it is larger than the service takes. Counts start at zero in each process.
     """
 
     emitted: int = 0

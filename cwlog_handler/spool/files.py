@@ -7,6 +7,7 @@ a file is begun, how much the directory may hold (`spool`), what a stream is. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from ..core.columns import Events
@@ -166,7 +167,5 @@ class File:
     def release(self) -> None:
         """Close the file without a word: in a forked child it belongs to the parent."""
         self.is_gone = True
-        try:
+        with suppress(OSError):
             self._owner.disk.close(self.fd)
-        except OSError:
-            pass

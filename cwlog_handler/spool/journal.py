@@ -3,9 +3,9 @@
 Owns: the caller's side of the spool, and which events in memory lie where in a journal file. Must not know: streams,
 batches, when events leave memory (`delivery.storing`).
 
-A caller copies its record into shared memory that is a part of a file: one call of C code, which no other thread and no
-signal handler interrupts, and which no kill takes back. No lock is needed. The blocks of the file belong to it before it
-is mapped, so a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
+A caller copies its record into shared memory that is a part of a file. That is one call of C code: no other thread and
+no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it before
+it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
 
 Two races are left. Two callers may begin a file at the same time: then there are two, and that is all. A caller may
 write into a file that was retired meanwhile: then it writes its record again, into the next file. An id that was given
@@ -48,7 +48,10 @@ def _nobody(*_fields: object) -> None:
 
 
 class JournalFile(File):
-    """A file into which callers write. `enter`, `write`, `next_number`, `is_retired` and `void` are theirs; all else the driver's."""
+    """A file into which callers write.
+
+    `enter`, `write`, `next_number`, `is_retired` and `void` are for callers, all else for the driver.
+    """
 
     def __init__(
         self,
@@ -86,7 +89,10 @@ class JournalFile(File):
         self._pieces: dict[int, int] = {}
 
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
-        """Write a record. Any thread may call this. Raises ValueError if there is no room, OSError if the disk refuses."""
+        """Write a record. Any thread may call this.
+
+        Raises ValueError if there is no room, OSError if the disk refuses.
+        """
         if self._area is not None:
             self.write(record(number, created, name, text))
         else:
@@ -391,7 +397,7 @@ class Journal:
     # -- the driver --------------------------------------------------------------------------------------------------
 
     def took_in(self, taken: Taken, numbers: Sequence[range]) -> None:
-        """Note which events the records of a lot became: in order, and each a range of numbers, perhaps an empty one."""
+        """Note which events the records of a lot became: for each record a range of numbers, perhaps an empty one."""
         files = taken.files
         first = files[0]
         if first is not None and files.count(first) == len(files) and all(len(some) == 1 for some in numbers):

@@ -253,7 +253,7 @@ class Spool:
         reason = error.strerror or str(error)
         self._notices.say(
             "spool",
-            f"spool_dir {self._settings.directory!r} cannot be used at the moment, records wait in memory only: {reason}",
+            f"spool_dir {self._settings.directory!r} cannot be used now, records wait in memory only: {reason}",
         )
 
     # -- mode "always" -----------------------------------------------------------------------------------------------
@@ -659,7 +659,10 @@ class Spool:
     def _parcels_of_records(
         self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str
     ) -> list[Parcel]:
-        """Return the parcels of what callers have written one by one. Their events stay in memory: a file is not large."""
+        """Return the parcels of what callers have written one by one.
+
+        Their events stay in memory until they are sent: such a file is not large.
+        """
         groups: dict[tuple[str, int], list[frames.Record]] = {}
         settled, sent = _members(contents.settled), _members(contents.sent)
         for record in contents.records:
