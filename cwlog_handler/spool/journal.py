@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
@@ -145,16 +145,21 @@ class JournalFile(File):
         self.left += more
         self._owner.ledger.store(more)
 
-    def find(self, numbers: Sequence[int], lowest: int, highest: int) -> Sequence[int]:
-        """Return the places of those of these events that are in memory and in this file. The numbers need not rise."""
-        if not self._numbers or lowest > self._numbers[-1] or highest < self._numbers[0]:
-            return ()
+    def find_run(self, numbers: array[int]) -> range:
+        """Return the places of the first of these events, if they lie here one after another and are all in memory."""
+        start = bisect_left(self._numbers, numbers[0])
+        count = min(len(numbers), len(self._numbers) - start)
+        end = start + count
+        # Bytes, because numbers would be compared one by one.
+        if self._numbers[start:end].tobytes() != numbers[:count].tobytes() or 1 in self._gone[start:end]:
+            return range(0)
+        return range(start, end)
+
+    def find(self, numbers: Collection[int], lowest: int, highest: int) -> Sequence[int]:
+        """Return the places of those of these events that are in memory and in this file."""
         start, end = bisect_left(self._numbers, lowest), bisect_right(self._numbers, highest)
-        if end - start == len(numbers) and not any(self._gone[start:end]) and self._numbers[start:end] == numbers:
-            return range(start, end)
-        wanted = set(numbers)
         ours, gone = self._numbers, self._gone
-        return [place for place in range(start, end) if ours[place] in wanted and not gone[place]]
+        return [place for place in range(start, end) if ours[place] in numbers and not gone[place]]
 
     def forget(self, places: Sequence[int]) -> None:
         """Note that events need no delivery any more."""
@@ -164,7 +169,8 @@ class JournalFile(File):
             ids = self._whole(ids)
         self.left -= len(places)
         self._owner.ledger.store(-len(places))
-        self._done.extend(ranges_of(ids))
+        if ids:
+            self._done.extend(ranges_of(ids))
         self._owner.touched(self)
 
     def ids_at(self, places: Sequence[int]) -> array[int]:
@@ -276,12 +282,10 @@ class JournalFile(File):
         self.unmap()
 
 
-def ranges_of(ids: Sequence[int]) -> Ids:
-    """Return ids that mostly rise by one as ranges, in the same order."""
-    if not len(ids):
-        return ()
+def ranges_of(ids: array[int]) -> Ids:
+    """Return ids, which mostly rise by one, as ranges in the same order. There must be one at least."""
     first, last = ids[0], ids[-1]
-    if last - first + 1 == len(ids) and (len(ids) == 1 or list(ids) == list(range(first, last + 1))):
+    if last - first + 1 == len(ids) and ids.tobytes() == array(ids.typecode, range(first, last + 1)).tobytes():
         return ((first, last),)
     ranges: list[tuple[int, int]] = []
     start = end = first
@@ -419,21 +423,28 @@ class Journal:
             places = [place for place, other in enumerate(files) if other is file]
             file.took_in([first_number + place for place in places], [taken.ids[place] for place in places])
 
-    def settle(self, numbers: Sequence[int]) -> None:
+    def settle(self, numbers: array[int]) -> None:
         """Note that events with these numbers need no delivery any more."""
         for file, places in self._find(numbers):
             file.forget(places)
 
-    def sent(self, numbers: Sequence[int]) -> None:
+    def sent(self, numbers: array[int]) -> None:
         """Write that a request with these events is about to be made."""
         for file, places in self._find(numbers):
             file.mark_sent(merged(ranges_of(file.ids_at(places))))
 
-    def _find(self, numbers: Sequence[int]) -> list[tuple[JournalFile, Sequence[int]]]:
-        if not len(numbers):
-            return []
-        lowest, highest = min(numbers), max(numbers)
-        found = [(file, file.find(numbers, lowest, highest)) for file in self.files]
+    def _find(self, numbers: array[int]) -> list[tuple[JournalFile, Sequence[int]]]:
+        # The usual case: what a request holds lies in one file or two, one event after another.
+        runs: list[tuple[JournalFile, Sequence[int]]] = []
+        rest = numbers
+        for file in self.files:
+            if run := file.find_run(rest):
+                runs.append((file, run))
+                rest = rest[len(run) :]
+                if not rest:
+                    return runs
+        lowest, highest, wanted = min(numbers), max(numbers), set(numbers)
+        found = [(file, file.find(wanted, lowest, highest)) for file in self.files]
         return [(file, places) for file, places in found if len(places)]
 
     def shelve(self, stream_name: str, events: Events) -> tuple[list[Parcel], Events | None]:
@@ -451,7 +462,7 @@ class Journal:
                 del left[place]
         return parcels, events.picked([list(left)])[0] if left else None
 
-    def holds(self, numbers: Sequence[int]) -> bool:
+    def holds(self, numbers: array[int]) -> bool:
         """True if all these events are in memory and in a file."""
         return sum(len(places) for _, places in self._find(numbers)) == len(numbers)
 

@@ -8,6 +8,7 @@ not know: which events are to be stored and when (`delivery.storing`), the forma
 from __future__ import annotations
 
 import os
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from errno import ENOTSUP
@@ -462,7 +463,7 @@ class Spool:
     def _tidy_journal(self, journal: Journal) -> None:
         if self._dropped:
             dropped, self._dropped = self._dropped, []
-            journal.settle(dropped)
+            journal.settle(array("Q", dropped))
         for file in journal.files:
             if file.is_retired:
                 file.unmap()
@@ -684,7 +685,7 @@ class Spool:
                 file,
                 stream_name,
                 file.level_class,
-                tuple((number, number) for number in ids) if ranges is not None else tuple(merged_in_order(ids)),
+                tuple((number, number) for number in ids) if ranges is not None else merged_in_order(array("Q", ids)),
                 size_bytes=events.size_bytes,
                 span_ms=(min(events.timestamps), max(events.timestamps)),
                 span=(first_number, first_number + len(events) - 1),
