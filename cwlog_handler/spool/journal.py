@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from ..core.columns import END, Events
 from ..core.events import timestamp_ms
@@ -29,7 +30,7 @@ from ..system.stdlib import getpid
 from . import frames
 from .files import File, Owner
 from .ranges import merged
-from .records import record
+from .records import BEGIN, CRC, MAGIC, record
 
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
@@ -334,10 +335,12 @@ class Journal:
         """Write a record, and then hand it over with its place. If the disk refuses, it is handed over without one."""
         file = self._by_level.get(level)
         if file is not None and stream_name is None and not self._may_be_forked:
-            # What `_put` does, for the usual case: each further call would make a caller's record 2 % slower.
+            # What `_put` and `records.record` do, for the usual case: each further call would make a record 1 % slower.
             number = file.next_number()
             try:
-                file.write(record(number, created, b"", text.encode()))
+                data = text.encode()
+                body = BEGIN.pack(MAGIC, 0, len(data), number, created) + data
+                file.write(body + CRC.pack(crc32(body)))
             except Exception:
                 file.void.append(number)
             else:
