@@ -106,6 +106,11 @@ class Batch:
             return False
         return not self.milliseconds.isdisjoint(other.milliseconds)
 
+    @property
+    def is_stored(self) -> bool:
+        """True if an event of it is on disk, too."""
+        return any(parcel.left for parcel in self.stored)
+
     def settle(self) -> None:
         """Note on disk, where its events lie there, too, that they need no delivery any more."""
         for parcel in self.stored:

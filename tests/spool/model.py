@@ -142,7 +142,7 @@ class Process:
         self.deadline = NO_DEADLINE
         options = world.options
         group = options["group"]
-        settings = Settings(DIRECTORY, "outage", options["max_spool"], options["sync"])
+        settings = Settings(DIRECTORY, "outage", options["max_spool"], options["sync"], 1_048_576, "split")
         owner = Identity(group, "r", "", "own", "box")
         chance = random.Random(seed)
 

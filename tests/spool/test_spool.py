@@ -30,7 +30,7 @@ class Host:
     def __init__(self, disk, clock, *, max_bytes=MIB, sync=False, group="g", region="r", endpoint="", newest=False):
         self.disk, self.clock, self.ledger = disk, clock, Ledger()
         self.lost = []
-        settings = Settings(DIRECTORY, "outage", max_bytes, sync)
+        settings = Settings(DIRECTORY, "outage", max_bytes, sync, 1_048_576, "split")
         identity = Identity(group, region, endpoint, "own", "box/1")
         self.spool = Spool(
             settings, lambda: identity, self.ledger, Notices(clock.monotonic), clock.monotonic, disk,
