@@ -111,9 +111,8 @@ class Storing:
     def _is_in_trouble(self, stream: Stream, now: float) -> bool:
         if stream.is_idle:
             return False
-        started = min([send.start for send in stream.under_way.sent if not send.batch.is_stored], default=inf)
         is_late = stream.waits_since + self._interval + TROUBLE_AFTER <= now
-        return stream.is_failing or is_late or started + TROUBLE_AFTER <= now
+        return stream.is_failing or is_late or stream.asked_since + TROUBLE_AFTER <= now
 
     def _store(self, stream: Stream) -> bool:
         spool, ledger = self._spool, self._ledger

@@ -308,7 +308,7 @@ class World:
             if text in kept or text in self.service.rejected:
                 continue
             if self.service.copies[text]:
-                if self.time.now - emitted_at <= YOUNG or self.has_had_trouble(emitted_at):
+                if self.time.now - emitted_at <= YOUNG or self.is_tight or self.has_had_trouble(emitted_at):
                     # Nobody lives who could count it.
                     self.uncounted.add(text)
                 continue
@@ -558,11 +558,17 @@ def program(seed: int) -> list[Action]:
 def run(seed: int, actions: list[Action] | None = None) -> World:
     """Run the program of a seed, or other actions in its world. Raises Violation."""
     world = World(seed)
-    with redirect_stderr(StringIO()):
-        for action in program(seed) if actions is None else actions:
-            world.act(action)
-        world.finish()
+    run_in(world, program(seed) if actions is None else actions)
     return world
+
+
+def run_in(world: World, actions: list[Action], before_the_end: Callable[[World], object] = lambda _: None) -> None:
+    """Run a program to its end. Raises Violation."""
+    with redirect_stderr(StringIO()):
+        for action in actions:
+            world.act(action)
+        before_the_end(world)
+        world.finish()
 
 
 def failure(seed: int, actions: list[Action]) -> BaseException | None:
