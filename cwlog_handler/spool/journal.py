@@ -26,7 +26,6 @@ from zlib import crc32
 from ..core.columns import END, Events
 from ..core.events import timestamp_ms
 from ..core.parcels import Ids, Parcel
-from ..system.stdlib import getpid
 from . import frames
 from .files import File, Owner
 from .ranges import merged
@@ -316,15 +315,11 @@ class Journal:
         class_of: Callable[[float | None], int],
         *,
         sync: Callable[[JournalFile], None] | None,
-        may_be_forked: bool,
     ) -> None:
         self._hand_over: HandOver = _nobody
         self._begin = begin
         self._class_of = class_of
         self._sync = sync
-        # Where forks are made without Python's hooks, a child would write into its parent's memory.
-        self._may_be_forked = may_be_forked
-        self._pid = getpid()
         # By level, because a level's class would have to be computed for each record.
         self._by_level: dict[int, JournalFile] = {}
         self._areas: dict[int, int] = {}
@@ -334,7 +329,7 @@ class Journal:
     def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
         """Write a record, and then hand it over with its place. If the disk refuses, it is handed over without one."""
         file = self._by_level.get(level)
-        if file is not None and stream_name is None and not self._may_be_forked:
+        if file is not None and stream_name is None and self._sync is None:
             # What `_put` and `records.record` do, for the usual case: each further call would make a record 1 % slower.
             number = file.next_number()
             try:
@@ -344,7 +339,7 @@ class Journal:
             except Exception:
                 file.void.append(number)
             else:
-                if not file.is_retired and self._sync is None:
+                if not file.is_retired:
                     self._hand_over(created, text, None, level, is_surplus, file, number)
                     return
                 file.void.append(number)
@@ -353,7 +348,7 @@ class Journal:
     def _put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool) -> None:
         name = b"" if stream_name is None else stream_name.encode("utf-8", "surrogatepass")
         data = text.encode("utf-8", "surrogatepass")
-        while not self._may_be_forked or self._pid == getpid():
+        while True:
             file = self._by_level.get(level)
             if file is None or file.is_retired:
                 file = self._turn(file, level, len(data) + len(name))
@@ -468,6 +463,13 @@ class Journal:
     def holds(self, numbers: array[int]) -> bool:
         """True if all these events are in memory and in a file."""
         return sum(len(places) for _, places in self._find(numbers)) == len(numbers)
+
+    def retire_forgotten(self) -> None:
+        """Have nobody write into files that two callers began at the same time, but one: see the module."""
+        current = set(self._by_level.values())
+        for file in self.files:
+            if file not in current:
+                file.is_retired = True
 
     def retire(self, file: JournalFile) -> None:
         """Have callers write into another file."""
