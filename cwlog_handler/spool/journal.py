@@ -69,6 +69,8 @@ class JournalFile(File):
         self.is_full = True
         self.is_retired = False
         """True if callers are to write into another file from now on."""
+        self.was_full = False
+        """True if a caller has found no room."""
         self.void: list[int] = []
         """Numbers that were given, but whose records are not here."""
         self._area = area
@@ -360,7 +362,7 @@ class Journal:
             except ValueError:
                 # There is no room left, or the file was removed.
                 file.void.append(number)
-                file.is_retired = True
+                file.is_retired = file.was_full = True
                 continue
             except (struct.error, OverflowError, TypeError, OSError):
                 # The time is no number, or something is longer than a file can say, or the disk refuses: see `intake`.
@@ -383,10 +385,12 @@ class Journal:
                 self._by_level[level] = begun
                 return begun
         self._by_level.pop(level, None)
-        area = self._areas.get(level_class, FIRST_AREA_BYTES // GROWTH) * GROWTH
+        area = self._areas.get(level_class, FIRST_AREA_BYTES)
+        if before is not None and before.was_full:
+            area *= GROWTH
         file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
         if file is not None:
-            self._areas[level_class] = area if before is not None else FIRST_AREA_BYTES
+            self._areas[level_class] = area
             self._by_level[level] = file
             # Last: a file that is not known to the driver would never be removed.
             self.files.append(file)
