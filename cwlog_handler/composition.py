@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -164,13 +164,21 @@ def spool(
     if not settings.directory:
         return None
 
-    def identity() -> Identity:
+    @cache
+    def region_and_endpoint() -> tuple[str, str]:
         from .aws import destination
 
-        region, endpoint = destination.region_and_endpoint(
+        return destination.region_and_endpoint(
             access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
         )
+
+    def identity() -> Identity:
+        region, endpoint = region_and_endpoint()
         return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node())
+
+    if settings.mode == "always":
+        # It takes some 20 ms to read the configuration files of boto3: too long for the first record's caller.
+        region_and_endpoint()
 
     def make(ledger: Ledger) -> Spool:
         gives_up_newest = terms.bounds.overflow != "drop_oldest"

@@ -213,6 +213,11 @@ class Rounds:
         return self.inbox.is_empty and self._ledger.pending == self._storing.left
 
     @property
+    def delivered(self) -> int:
+        """How many events the service has accepted."""
+        return self._ledger.delivered
+
+    @property
     def has_left(self) -> bool:
         """True while events of processes that have ended can be delivered, or looked for."""
         return self._storing is not None and self._storing.has_left

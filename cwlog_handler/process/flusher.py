@@ -24,6 +24,8 @@ from .exit import LAST_MOMENT, Exit
 
 # Seconds after which the exit looks again whether what others have left is delivered.
 OTHERS_POLL: Final = 0.02
+# If none of it is accepted for so many seconds, the exit waits no longer.
+OTHERS_PATIENCE: Final = 2.0
 
 
 class Client(Protocol):
@@ -204,11 +206,17 @@ class Flusher:
 
     def _deliver_for_others(self, deadline: float) -> None:
         """Go on delivering what processes that have ended left on disk, as long as there is time and it works."""
-        while self.rounds.has_left and (left := deadline - self._clock.monotonic()) > 0:
-            if self.driver.has_thread:
-                pause(min(OTHERS_POLL, left))
-            elif not self.driver.drive(deadline):
+        delivered, since = -1, 0.0
+        while self.rounds.has_left:
+            now = self._clock.monotonic()
+            if self.rounds.delivered > delivered:
+                delivered, since = self.rounds.delivered, now
+            if now >= deadline or now >= since + OTHERS_PATIENCE:
                 return
+            if self.driver.has_thread:
+                pause(min(OTHERS_POLL, deadline - now))
+            else:
+                self.driver.drive(min(deadline, since + OTHERS_PATIENCE))
 
     def end_thread(self) -> None:
         """After `finish`: have the thread end, even if something is left. Return at once."""
