@@ -117,12 +117,13 @@ class Storing:
     def _store(self, stream: Stream) -> bool:
         spool, ledger = self._spool, self._ledger
         for batch, is_sent in stream.unstored:
-            if spool.holds(batch):
+            events = spool.missing(batch)
+            if events is None:
                 continue
-            parcel = spool.store(stream.name, None, batch.columns, is_closed=True, is_sent=is_sent)
+            parcel = spool.store(stream.name, None, events, is_closed=True, is_sent=is_sent)
             if parcel is None:
                 return False
-            parcel.numbers = batch.columns.numbers
+            parcel.numbers = events.numbers
             batch.stored = (parcel,)
         stream.set_aside(self._read_back)
         while (taken := stream.take_to_store(CHUNK_BYTES)) is not None:

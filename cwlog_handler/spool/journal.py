@@ -451,9 +451,15 @@ class Journal:
                 del left[place]
         return parcels, events.picked([list(left)])[0] if left else None
 
-    def holds(self, numbers: Sequence[int]) -> bool:
-        """True if all these events are in memory and in a file."""
-        return sum(len(places) for _, places in self._find(numbers)) == len(numbers)
+    def missing(self, events: Events) -> Events | None:
+        """Return those of these events in memory that are in no file; None if there are none."""
+        found = self._find(events.numbers)
+        if sum(len(places) for _, places in found) == len(events):
+            return None
+        if not found:
+            return events
+        here = {file.number_at(place) for file, places in found for place in places}
+        return events.picked([[place for place, number in enumerate(events.numbers) if number not in here]])[0]
 
     def retire(self, file: JournalFile) -> None:
         """Have callers write into another file."""
