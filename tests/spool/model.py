@@ -157,7 +157,7 @@ class Process:
             world.service,
             self.notices,
             terms(
-                max_bytes=options["max_bytes"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
+                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
                 batch_events=options["batch_events"], requests_per_second=options["rate"],
             ),
             wake=lambda: None,
@@ -238,6 +238,7 @@ class World:
             "group": "g",
             "max_spool": chance.choice([100_000, 300_000]) if self.is_tight else 10**9,
             "max_bytes": chance.choice([20_000, 100_000]) if self.is_tight else 10**9,
+            "max_count": None,
             "overflow": chance.choice(["drop_oldest", "drop_newest"]),
             "batch_bytes": chance.choice([2_000, 20_000, 1_048_576]),
             "batch_events": chance.choice([5, 100, 10_000]),
