@@ -224,6 +224,7 @@ class World:
     kills: int = 0
     steps: int = 0
     may_be_missing: set[str] = field(default_factory=set)
+    has_aged: bool = False
     uncounted: set[str] = field(default_factory=set)
     trouble_until: float = -inf
     numbers: int = 0
@@ -280,6 +281,8 @@ class World:
 
     def may_drop(self, reasons: Any) -> bool:
         allowed = {"overflow", "spool_full"} if self.is_tight else set()
+        if self.has_aged:
+            allowed.add("too_old")
         if self.disk_refused:
             allowed.add("corrupt")
         return set(reasons) <= allowed

@@ -246,12 +246,27 @@ def test_sigterm_in_an_outage(fake, start, spool):
 # -- while all is well -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("close_timeout", [0.5, 5])
+@pytest.mark.parametrize("close_timeout", [1, 5])
 def test_while_the_service_is_well_nothing_is_written(fake, start, spool, close_timeout):
     """S49: not even the directory."""
     source = "for n in range(2000): log.info('%d', n); n % 100 or time.sleep(0.05)"
     assert start(source, close_timeout=close_timeout).wait() == 0
     assert numbers(fake) == list(range(2000))
+    assert not spool.exists()
+
+
+def test_a_process_that_outlives_sigterm_goes_on_writing_nothing(fake, start, spool):
+    """In a container, SIGTERM does not end the first process; and some servers deliver long before they end."""
+    source = """
+    from cwlog_handler.process import lifecycle
+    log.info("0")
+    lifecycle.flushers.deliver_all()
+    time.sleep(1.2)
+    log.info("1")
+    time.sleep(0.5)
+    """
+    assert start(source, close_timeout=1).wait() == 0
+    assert numbers(fake) == [0, 1]
     assert not spool.exists()
 
 
