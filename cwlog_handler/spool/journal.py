@@ -17,19 +17,19 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from ..core.columns import END, Events
 from ..core.events import timestamp_ms
 from ..core.parcels import Ids, Parcel
-from ..system.stdlib import getpid
 from . import frames
 from .files import File, Owner
 from .ranges import merged
-from .records import record
+from .records import BEGIN, CRC, MAGIC, record
 
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
@@ -69,6 +69,8 @@ class JournalFile(File):
         self.is_full = True
         self.is_retired = False
         """True if callers are to write into another file from now on."""
+        self.was_full = False
+        """True if a caller has found no room."""
         self.void: list[int] = []
         """Numbers that were given, but whose records are not here."""
         self._area = area
@@ -145,16 +147,21 @@ class JournalFile(File):
         self.left += more
         self._owner.ledger.store(more)
 
-    def find(self, numbers: Sequence[int], lowest: int, highest: int) -> Sequence[int]:
-        """Return the places of those of these events that are in memory and in this file. The numbers need not rise."""
-        if not self._numbers or lowest > self._numbers[-1] or highest < self._numbers[0]:
-            return ()
+    def find_run(self, numbers: array[int]) -> range:
+        """Return the places of the first of these events, if they lie here one after another and are all in memory."""
+        start = bisect_left(self._numbers, numbers[0])
+        count = min(len(numbers), len(self._numbers) - start)
+        end = start + count
+        # Bytes, because numbers would be compared one by one.
+        if self._numbers[start:end].tobytes() != numbers[:count].tobytes() or 1 in self._gone[start:end]:
+            return range(0)
+        return range(start, end)
+
+    def find(self, numbers: Collection[int], lowest: int, highest: int) -> Sequence[int]:
+        """Return the places of those of these events that are in memory and in this file."""
         start, end = bisect_left(self._numbers, lowest), bisect_right(self._numbers, highest)
-        if end - start == len(numbers) and not any(self._gone[start:end]) and self._numbers[start:end] == numbers:
-            return range(start, end)
-        wanted = set(numbers)
         ours, gone = self._numbers, self._gone
-        return [place for place in range(start, end) if ours[place] in wanted and not gone[place]]
+        return [place for place in range(start, end) if ours[place] in numbers and not gone[place]]
 
     def forget(self, places: Sequence[int]) -> None:
         """Note that events need no delivery any more."""
@@ -164,7 +171,8 @@ class JournalFile(File):
             ids = self._whole(ids)
         self.left -= len(places)
         self._owner.ledger.store(-len(places))
-        self._done.extend(ranges_of(ids))
+        if ids:
+            self._done.extend(ranges_of(ids))
         self._owner.touched(self)
 
     def ids_at(self, places: Sequence[int]) -> array[int]:
@@ -276,12 +284,10 @@ class JournalFile(File):
         self.unmap()
 
 
-def ranges_of(ids: Sequence[int]) -> Ids:
-    """Return ids that mostly rise by one as ranges, in the same order."""
-    if not len(ids):
-        return ()
+def ranges_of(ids: array[int]) -> Ids:
+    """Return ids, which mostly rise by one, as ranges in the same order. There must be one at least."""
     first, last = ids[0], ids[-1]
-    if last - first + 1 == len(ids) and (len(ids) == 1 or list(ids) == list(range(first, last + 1))):
+    if last - first + 1 == len(ids) and ids.tobytes() == array(ids.typecode, range(first, last + 1)).tobytes():
         return ((first, last),)
     ranges: list[tuple[int, int]] = []
     start = end = first
@@ -311,15 +317,11 @@ class Journal:
         class_of: Callable[[float | None], int],
         *,
         sync: Callable[[JournalFile], None] | None,
-        may_be_forked: bool,
     ) -> None:
         self._hand_over: HandOver = _nobody
         self._begin = begin
         self._class_of = class_of
         self._sync = sync
-        # Where forks are made without Python's hooks, a child would write into its parent's memory.
-        self._may_be_forked = may_be_forked
-        self._pid = getpid()
         # By level, because a level's class would have to be computed for each record.
         self._by_level: dict[int, JournalFile] = {}
         self._areas: dict[int, int] = {}
@@ -329,15 +331,17 @@ class Journal:
     def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
         """Write a record, and then hand it over with its place. If the disk refuses, it is handed over without one."""
         file = self._by_level.get(level)
-        if file is not None and stream_name is None and not self._may_be_forked:
-            # What `_put` does, for the usual case: each further call would make a caller's record 2 % slower.
+        if file is not None and stream_name is None and self._sync is None:
+            # What `_put` and `records.record` do, for the usual case: each further call would make a record 1 % slower.
             number = file.next_number()
             try:
-                file.write(record(number, created, b"", text.encode()))
+                data = text.encode()
+                body = BEGIN.pack(MAGIC, 0, len(data), number, created) + data
+                file.write(body + CRC.pack(crc32(body)))
             except Exception:
                 file.void.append(number)
             else:
-                if not file.is_retired and self._sync is None:
+                if not file.is_retired:
                     self._hand_over(created, text, None, level, is_surplus, file, number)
                     return
                 file.void.append(number)
@@ -346,7 +350,7 @@ class Journal:
     def _put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool) -> None:
         name = b"" if stream_name is None else stream_name.encode("utf-8", "surrogatepass")
         data = text.encode("utf-8", "surrogatepass")
-        while not self._may_be_forked or self._pid == getpid():
+        while True:
             file = self._by_level.get(level)
             if file is None or file.is_retired:
                 file = self._turn(file, level, len(data) + len(name))
@@ -358,7 +362,7 @@ class Journal:
             except ValueError:
                 # There is no room left, or the file was removed.
                 file.void.append(number)
-                file.is_retired = True
+                file.is_retired = file.was_full = True
                 continue
             except (struct.error, OverflowError, TypeError, OSError):
                 # The time is no number, or something is longer than a file can say, or the disk refuses: see `intake`.
@@ -381,10 +385,12 @@ class Journal:
                 self._by_level[level] = begun
                 return begun
         self._by_level.pop(level, None)
-        area = self._areas.get(level_class, FIRST_AREA_BYTES // GROWTH) * GROWTH
+        area = self._areas.get(level_class, FIRST_AREA_BYTES)
+        if before is not None and before.was_full:
+            area *= GROWTH
         file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
         if file is not None:
-            self._areas[level_class] = area if before is not None else FIRST_AREA_BYTES
+            self._areas[level_class] = area
             self._by_level[level] = file
             # Last: a file that is not known to the driver would never be removed.
             self.files.append(file)
@@ -419,21 +425,28 @@ class Journal:
             places = [place for place, other in enumerate(files) if other is file]
             file.took_in([first_number + place for place in places], [taken.ids[place] for place in places])
 
-    def settle(self, numbers: Sequence[int]) -> None:
+    def settle(self, numbers: array[int]) -> None:
         """Note that events with these numbers need no delivery any more."""
         for file, places in self._find(numbers):
             file.forget(places)
 
-    def sent(self, numbers: Sequence[int]) -> None:
+    def sent(self, numbers: array[int]) -> None:
         """Write that a request with these events is about to be made."""
         for file, places in self._find(numbers):
             file.mark_sent(merged(ranges_of(file.ids_at(places))))
 
-    def _find(self, numbers: Sequence[int]) -> list[tuple[JournalFile, Sequence[int]]]:
-        if not len(numbers):
-            return []
-        lowest, highest = min(numbers), max(numbers)
-        found = [(file, file.find(numbers, lowest, highest)) for file in self.files]
+    def _find(self, numbers: array[int]) -> list[tuple[JournalFile, Sequence[int]]]:
+        # The usual case: what a request holds lies in one file or two, one event after another.
+        runs: list[tuple[JournalFile, Sequence[int]]] = []
+        rest = numbers
+        for file in self.files:
+            if run := file.find_run(rest):
+                runs.append((file, run))
+                rest = rest[len(run) :]
+                if not rest:
+                    return runs
+        lowest, highest, wanted = min(numbers), max(numbers), set(numbers)
+        found = [(file, file.find(wanted, lowest, highest)) for file in self.files]
         return [(file, places) for file, places in found if len(places)]
 
     def shelve(self, stream_name: str, events: Events) -> tuple[list[Parcel], Events | None]:
@@ -460,6 +473,13 @@ class Journal:
             return events
         here = {file.number_at(place) for file, places in found for place in places}
         return events.picked([[place for place, number in enumerate(events.numbers) if number not in here]])[0]
+
+    def retire_forgotten(self) -> None:
+        """Have nobody write into files that two callers began at the same time, but one: see the module."""
+        current = set(self._by_level.values())
+        for file in self.files:
+            if file not in current:
+                file.is_retired = True
 
     def retire(self, file: JournalFile) -> None:
         """Have callers write into another file."""

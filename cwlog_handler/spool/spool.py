@@ -8,10 +8,11 @@ not know: which events are to be stored and when (`delivery.storing`), the forma
 from __future__ import annotations
 
 import os
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from errno import ENOTSUP
 from contextlib import suppress
+from errno import ENOTSUP
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
@@ -19,8 +20,9 @@ from typing import Final, NamedTuple
 from ..core.batches import Batch
 from ..core.columns import Events, Gone
 from ..core.conversion import Records, convert
-from ..core.events import Oversize
+from ..core.events import Oversize, legal_text
 from ..core.ledger import Ledger
+from ..core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
 from ..core.parcels import Numbers, Parcel
 from ..system.stderr import Notices
 from ..system.stdlib import getpid, urandom
@@ -44,6 +46,8 @@ LEFT_FREE_MOST: Final = 64 * 1024 * 1024
 HIGHEST_CLASS: Final = 5
 # What callers write is read one file at a time: see `_parcels_of_records`.
 MOST_AREA_BYTES: Final = 4 * 1024 * 1024
+# The stream of events whose file names none that the service would take.
+UNKNOWN_STREAM: Final = "unknown"
 # A file for callers in which nothing is left is given up when so many bytes of marks stand in it.
 MOST_MARKS_BYTES: Final = 64 * 1024
 
@@ -75,8 +79,6 @@ class Settings(NamedTuple):
     sync: bool
     max_event_bytes: int
     oversize: Oversize
-    may_be_forked: bool = False
-    """True if this process may fork without Python's hooks."""
 
 
 class Found(NamedTuple):
@@ -101,6 +103,7 @@ class Spool:
         disk: Disk | None = None,
         *,
         gives_up_newest: bool = False,
+        is_forked_from_c: bool = False,
     ) -> None:
         self.disk: Disk = disk or Disk()
         self.ledger = ledger
@@ -127,12 +130,13 @@ class Spool:
         self._floor_bytes = 0
         self.journal: Journal | None = None
         """The files into which callers write, in mode "always"."""
-        if settings.mode == "always":
+        # In a process that forks without Python's hooks, a child would write into its parent's memory; and it is the
+        # child that sends the parent's records.
+        if settings.mode == "always" and not is_forked_from_c:
             self.journal = Journal(
                 self._begin_journal,
                 class_of,
                 sync=self._sync if settings.sync else None,
-                may_be_forked=settings.may_be_forked,
             )
         # Files that callers have begun, and those for which they had no room: class and bytes.
         self._begun: list[JournalFile] = []
@@ -502,7 +506,9 @@ class Spool:
     def _tidy_journal(self, journal: Journal) -> None:
         if self._dropped:
             dropped, self._dropped = self._dropped, []
-            journal.settle(dropped)
+            journal.settle(array("Q", dropped))
+        if len(journal.files) > 1:
+            journal.retire_forgotten()
         for file in journal.files:
             if file.is_retired:
                 file.unmap()
@@ -666,21 +672,22 @@ class Spool:
         file = File(self, name, path, fd, head.level_class, contents.end)
         file.is_full = True
         file.has_broken = bool(contents.broken)
-        parcels = self._parcels(file, contents, numbers)
-        parcels += self._parcels_of_records(file, contents, numbers, head.stream)
+        own_stream = _legal(head.stream, UNKNOWN_STREAM)
+        parcels = self._parcels(file, contents, numbers, own_stream)
+        parcels += self._parcels_of_records(file, contents, numbers, own_stream)
         file.left = sum(parcel.count for parcel in parcels)
         self.ledger.recover(file.left)
         # What others have left is older than what is here.
         self._files.insert(0, file)
         if not file.left:
             self.touched(file)
-        return Found(parcels, contents.broken, head.stream)
+        return Found(parcels, contents.broken, own_stream)
 
     def _is_ours(self, head: frames.Head) -> bool:
         mine = self.identity
         return (head.group, head.region, head.endpoint) == (mine.group, mine.region, mine.endpoint)
 
-    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers) -> list[Parcel]:
+    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str) -> list[Parcel]:
         parcels = []
         for block in contents.blocks:
             last = block.first_id + block.count - 1
@@ -693,7 +700,7 @@ class Spool:
                     first_number = numbers.take(count)
                     parcel = Parcel(
                         file,
-                        block.stream,
+                        _legal(block.stream, own_stream),
                         file.level_class,
                         tuple(merged(ids)),
                         size_bytes=block.size_bytes * count // block.count,
@@ -716,7 +723,8 @@ class Spool:
         settled, sent = _members(contents.settled), _members(contents.sent)
         for record in contents.records:
             if not settled(record.id):
-                groups.setdefault((record.stream or own_stream, int(sent(record.id))), []).append(record)
+                stream_name = _legal(record.stream or own_stream, own_stream)
+                groups.setdefault((stream_name, int(sent(record.id))), []).append(record)
         parcels = []
         for (stream_name, doubts), records in groups.items():
             first_number = numbers.take(len(records))
@@ -733,7 +741,7 @@ class Spool:
                 file,
                 stream_name,
                 file.level_class,
-                tuple((number, number) for number in ids) if ranges is not None else tuple(merged_in_order(ids)),
+                tuple((number, number) for number in ids) if ranges is not None else merged_in_order(array("Q", ids)),
                 size_bytes=events.size_bytes,
                 span_ms=(min(events.timestamps), max(events.timestamps)),
                 span=(first_number, first_number + len(events) - 1),
@@ -770,6 +778,12 @@ def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
 
 def _owner(name: str) -> str:
     return name.removesuffix(frames.SUFFIX).rpartition(".")[0]
+
+
+def _legal(stream_name: str, otherwise: str) -> str:
+    """Return the name of a stream if the service takes it: a file may say anything."""
+    is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
+    return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise
 
 
 def _package() -> str:

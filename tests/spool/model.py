@@ -439,7 +439,9 @@ class World:
             process.rounds.ask_for_word(deadline)
             while process.is_alive and not process.rounds.is_settled and self.time.now < deadline:
                 self.run_until(min(self.time.now + 0.1, deadline))
-            while process.is_alive and process.rounds.is_settled and process.rounds.has_left and self.time.now < deadline:
+            while (
+                process.is_alive and process.rounds.is_settled and process.rounds.has_left and self.time.now < deadline
+            ):
                 self.run_until(min(self.time.now + 0.02, deadline))
             if process.is_alive:
                 if process.rounds.is_settled:
@@ -499,7 +501,9 @@ class World:
         dropped = sum(process.rounds.stats().dropped for process in self.ended)
         if len(missing) > dropped:
             raise Violation(f"{len(missing)} are missing, {dropped} were dropped: {sorted(missing, key=int)[:5]}")
-        doubled = {text for text, copies in self.service.copies.items() if copies > 1 and text in known - self.uncounted}
+        doubled = {
+            text for text, copies in self.service.copies.items() if copies > 1 and text in known - self.uncounted
+        }
         counted = sum(process.rounds.stats().possibly_duplicated for process in self.ended)
         # A mark that the disk refuses cannot be read by the next process.
         if len(doubled) > counted and not self.disk_refused:
@@ -563,8 +567,24 @@ def program(seed: int) -> list[Action]:
             actions.append(("exit", chance.randrange(6), chance.choice([0.0, 0.5, 2.0, 10.0])))
         elif has_faults:
             method = chance.choice(list(METHODS))
-            fault: Action = ("fault", method, chance.choice(METHODS[method]), chance.randrange(1, 8), chance.choice([1, 3, FOR_EVER]))
-            actions.append(chance.choice([fault, fault, ("short_write", chance.randrange(1, 5)), ("full", chance.randrange(30_000)), ("heal",)]))
+            fault: Action = (
+                "fault",
+                method,
+                chance.choice(METHODS[method]),
+                chance.randrange(1, 8),
+                chance.choice([1, 3, FOR_EVER]),
+            )
+            actions.append(
+                chance.choice(
+                    [
+                        fault,
+                        fault,
+                        ("short_write", chance.randrange(1, 5)),
+                        ("full", chance.randrange(30_000)),
+                        ("heal",),
+                    ]
+                )
+            )
     return actions
 
 
