@@ -171,8 +171,10 @@ class Stream:
             batch = self._backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
-        is_fresh_due = not self._backlog.is_empty and now >= self._due
-        is_ready = bool(self._answers.resends.waiting) or self._has_shelf or self._backlog.has_full_batch
+        has_fresh = self._has_shelf or not self._backlog.is_empty
+        is_fresh_due = has_fresh and now >= self._due
+        is_shelf_due = self._has_shelf and is_fresh_due
+        is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self._backlog.has_full_batch
         takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.retry.at(deadline)
         if not is_ready and not takes_left:
@@ -184,11 +186,12 @@ class Stream:
         turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0, spare)
         if not turn.is_taken:
             # Fresh events may be due before a token is free for those that another process has left.
-            return Wait(turn.at if not takes_left or self._backlog.is_empty else min(turn.at, self._due))
+            return Wait(min(turn.at, self._due) if takes_left and has_fresh else turn.at)
         send = self._next(turn.at, takes_left, *now_ms)
         if send is None:
             self.bucket.cancel()
-            return None
+            # If all that another process has left was too old, fresh events may wait here that are not due yet.
+            return None if self.under_way.has_any or self.is_idle else Wait(now)
         self.under_way.sent.append(send)
         return send
 
@@ -264,13 +267,14 @@ class Stream:
             self._arrivals.popleft()
         return self._arrivals[0][0] if self._arrivals else inf
 
-    def take_to_store(self, about_bytes: int) -> tuple[float | None, Events] | None:
+    def take_to_store(self, about_bytes: int, above: float = -inf) -> tuple[float | None, Events] | None:
         """Take out, in order, events that wait for their first request; see `Backlog.take_to_store`."""
         for send in self.under_way.sent:
-            if isinstance(send.rest, list) and send.rest:
-                # They come after the batch that is under way: while anything is on the shelf, only one request is.
-                return send.rest.pop(0)
-        return self._backlog.take_to_store(about_bytes)
+            for place, (level, _) in enumerate(send.rest):
+                if level > above and isinstance(send.rest, list):
+                    # They come after the batch that is under way: while anything is on the shelf, only one request is.
+                    return send.rest.pop(place)
+        return self._backlog.take_to_store(about_bytes, above)
 
     def put_back(self, level: float | None, events: Events) -> None:
         """Put events back that `take_to_store` took out."""

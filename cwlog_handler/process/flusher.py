@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol
 
 from ..core.ledger import Stats
@@ -213,10 +214,9 @@ class Flusher:
                 delivered, since = self.rounds.delivered, now
             if now >= deadline or now >= since + OTHERS_PATIENCE:
                 return
-            if self.driver.has_thread:
-                pause(min(OTHERS_POLL, deadline - now))
-            else:
+            if not self.driver.has_thread:
                 self.driver.drive(min(deadline, since + OTHERS_PATIENCE))
+            pause(min(OTHERS_POLL, deadline - now))
 
     def end_thread(self) -> None:
         """After `finish`: have the thread end, even if something is left. Return at once."""
@@ -224,10 +224,15 @@ class Flusher:
 
     def deliver_until(self, deadline: float) -> bool:
         """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
-        if self.flush(max(0.0, deadline - self._clock.monotonic())):
-            return True
-        self._say_what_is_left()
-        return False
+        try:
+            if self.flush(max(0.0, deadline - self._clock.monotonic())):
+                return True
+            self._say_what_is_left()
+            return False
+        finally:
+            if not self._exit.has_begun:
+                # The process lives on. In a container SIGTERM does not end it.
+                self.rounds.ends_at = inf
 
     def _say_what_is_left(self) -> None:
         self.rounds.store_all()

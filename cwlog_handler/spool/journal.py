@@ -475,9 +475,15 @@ class Journal:
                 del left[place]
         return parcels, events.picked([list(left)])[0] if left else None
 
-    def holds(self, numbers: array[int]) -> bool:
-        """True if all these events are in memory and in a file."""
-        return sum(len(places) for _, places in self._find(numbers)) == len(numbers)
+    def missing(self, events: Events) -> Events | None:
+        """Return those of these events in memory that are in no file; None if there are none."""
+        found = self._find(events.numbers)
+        if sum(len(places) for _, places in found) == len(events):
+            return None
+        if not found:
+            return events
+        here = {file.number_at(place) for file, places in found for place in places}
+        return events.picked([[place for place, number in enumerate(events.numbers) if number not in here]])[0]
 
     def retire_forgotten(self) -> None:
         """Have nobody write into files that two callers began at the same time, but one: see the module."""

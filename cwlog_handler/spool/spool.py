@@ -454,20 +454,20 @@ class Spool:
 
     def sent(self, batch: Batch) -> None:
         """Write that a request with this batch is about to be made, where its events lie on disk."""
-        if not batch.stored and self.journal is not None:
+        if self.journal is not None:
             self.journal.sent(batch.columns.numbers)
         for parcel in batch.stored:
             if isinstance(parcel.place, File) and parcel.left:
                 parcel.place.mark_sent(parcel.ids_of(batch.columns.numbers))
 
-    def holds(self, batch: Batch) -> bool:
-        """True if a batch in memory is on disk, because its callers have written it."""
-        return self.journal is not None and self.journal.holds(batch.columns.numbers)
+    def missing(self, batch: Batch) -> Events | None:
+        """Return the events of a batch in memory that no caller has written; None if there are none."""
+        return batch.columns if self.journal is None else self.journal.missing(batch.columns)
 
     def settled(self, batch: Batch) -> None:
         """Note that a batch, or a part of one, needs no delivery any more."""
         batch.settle()
-        if not batch.stored and self.journal is not None:
+        if self.journal is not None:
             self.journal.settle(batch.columns.numbers)
 
     def gone(self, event: Gone) -> None:
@@ -660,7 +660,7 @@ class Spool:
             return None
         except frames.Unreadable:
             data = self.disk.read(fd, 0, size)
-            if not data.strip(b"\0") or frames.is_torn_head(data):
+            if frames.is_torn_head(data):
                 # Its process was killed before it had written anything.
                 self.disk.remove(path)
             else:
