@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from math import inf
 from typing import Final, Protocol
@@ -59,6 +60,10 @@ class Flushers:
         if self._has_finished:
             flusher.finish(flusher.deadline_from_now())
 
+    def __iter__(self) -> Iterator[Watched]:
+        """Those that exist at this moment."""
+        return iter(list(self._watched))
+
     def finish_all(self, *_args: object, **_kwargs: object) -> None:
         """Finish all flushers: each delivers until its deadline. Called once, at the end of the process.
 
@@ -76,13 +81,13 @@ class Flushers:
                 flusher.finish(-inf)
         if subinterpreters.is_one():
             # Only after every flusher has finished: waiting here for a request must not take time from another one.
-            for flusher in list(self._watched):
+            for flusher in self:
                 flusher.end_thread()
             subinterpreters.end_threads()
 
     def is_interrupted(self) -> bool:
         """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
-        return any(flusher.is_interrupted for flusher in list(self._watched))
+        return any(flusher.is_interrupted for flusher in self)
 
     def deliver_all(self) -> None:
         """Have all flushers deliver the records that wait, each until its own deadline."""
@@ -92,13 +97,13 @@ class Flushers:
     def start_over(self, keeps_records: bool = False) -> None:
         """Have all flushers begin anew in a forked child. `forks` calls this."""
         self._has_finished = False
-        for flusher in list(self._watched):
+        for flusher in self:
             flusher.start_over(keeps_records)
 
     def _deadlines(self) -> list[tuple[Watched, float]]:
         # All flushers get their deadlines and begin to deliver before anybody waits for one of them. So they deliver
         # side by side, and a flusher whose endpoint does not answer takes no time from the next one.
-        deadlines = [(flusher, flusher.deadline_from_now()) for flusher in list(self._watched)]
+        deadlines = [(flusher, flusher.deadline_from_now()) for flusher in self]
         for flusher, deadline in deadlines:
             flusher.begin_to_deliver(deadline)
         return deadlines
