@@ -14,9 +14,8 @@ from .decisions import Send
 from .inquiry import Verdict
 from .ledger import Ledger
 from .pacing import Overlap, SendInterval
-from .resends import Resends
+from .requests import Resends, UnderWay
 from .retry import Retry
-from .under_way import UnderWay
 
 
 class Shared(NamedTuple):

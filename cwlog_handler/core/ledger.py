@@ -1,6 +1,7 @@
 """The ledger: every event that was emitted is counted in exactly one counter, or is pending.
 
-Owns: the counts and the snapshot that users read. Must not know: why an event was dropped, rejected or delivered.
+Owns: the counts, the snapshot that users read, and the words for the reasons why events are lost. They are the same in
+`Stats`, in Prometheus' labels and in the README. Must not know: when a reason applies.
 """
 
 from __future__ import annotations
@@ -8,9 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
-from .reasons import DropReason, RejectReason
+DropReason = Literal["overflow", "too_old", "too_new", "empty", "oversize", "invalid_time", "error"]
+"""Why an event was never sent."""
+RejectReason = Literal["too_old", "expired", "too_new", "invalid"]
+"""Why the service refused an event."""
+
+DROP_REASONS: Final[tuple[DropReason, ...]] = get_args(DropReason)
+REJECT_REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 
 # An event takes 34 bytes of memory in addition to its text in UTF-8: 21 in its columns (see `columns`), and the room
 # that columns keep in order to grow. The service's 26 bytes are subtracted because size_bytes includes them already.

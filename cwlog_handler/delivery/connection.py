@@ -13,8 +13,7 @@ from ..core import outcomes
 from ..core.ledger import Ledger
 from ..core.retry import WORTH_A_LINE, Deadline, Retry
 from ..system.stderr import Notices
-from .calls import Client
-from .results import Results
+from .calls import Client, Results
 from .senders import Job
 
 

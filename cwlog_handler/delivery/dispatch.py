@@ -25,9 +25,8 @@ from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
-from .calls import Calls, Client
+from .calls import Calls, Client, Results
 from .connection import Connection
-from .results import Results
 from .senders import MOST_SENDERS, Job, Senders
 
 # A stream without work is forgotten after this many seconds, and its sequence token too (the service gives it again).

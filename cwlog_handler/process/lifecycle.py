@@ -1,7 +1,11 @@
 """All flushers of the process, and what happens to them when it ends.
 
-Owns: which flushers exist, the ``atexit`` hook, what ``logging.shutdown`` is doing. Must not know: how a flusher
-delivers, what kind of process this is (`runtimes`), when it forks (`forks`).
+Owns: which flushers exist, the ``atexit`` hook, what ``logging.shutdown`` is doing, the end of a sub-interpreter. Must
+not know: how a flusher delivers, what kind of process this is (`runtimes`), when it forks (`forks`).
+
+mod_wsgi and ``concurrent.interpreters`` make sub-interpreters. If a thread of ours still lives when one of them ends,
+Python up to 3.13 aborts the whole process, with all interpreters in it ("Py_EndInterpreter: not the last thread").
+Later versions let the thread go on in an interpreter that is gone.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from math import inf
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 
-from . import subinterpreters
+from ..delivery import senders
+from ..system import own_threads
 
 
 class Watched(Protocol):
@@ -45,6 +51,10 @@ class Watched(Protocol):
 
 
 _SHUTDOWN: Final = logging.shutdown.__code__
+
+# Private modules of Python: the first from 3.13 on, the second before. Before 3.14 there is no public way to learn in
+# which interpreter code runs.
+_INTERPRETERS: Final = ("_interpreters", "_xxsubinterpreters")
 
 
 class Flushers:
@@ -79,11 +89,13 @@ class Flushers:
             # After Ctrl-C some are still waiting: they only say what they have left. See ARCHITECTURE, Ctrl-C, 5.
             for flusher, _ in waiting:
                 flusher.finish(-inf)
-        if subinterpreters.is_one():
+        if _is_sub_interpreter():
             # Only after every flusher has finished: waiting here for a request must not take time from another one.
             for flusher in self:
                 flusher.end_thread()
-            subinterpreters.end_threads()
+            # This wait has no limit: a request that is under way cannot be stopped, but its own time-outs end it.
+            senders.dismiss_all()
+            own_threads.wait_for_all()
 
     def is_interrupted(self) -> bool:
         """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
@@ -110,6 +122,15 @@ class Flushers:
 
 
 flushers: Final = Flushers()
+
+
+def _is_sub_interpreter() -> bool:
+    """True in a sub-interpreter. False in the main one, and in a build of Python that has neither private module."""
+    for name in _INTERPRETERS:
+        with suppress(ImportError):
+            interpreters: Any = import_module(name)
+            return bool(interpreters.get_current() != interpreters.get_main())
+    return False
 
 
 def is_logging_shut_down_for(flusher: Watched) -> bool:
