@@ -22,7 +22,6 @@ from .core.terms import Terms
 from .delivery.rounds import Rounds
 from .process import forks
 from .process.flusher import Flusher
-from .record.documents import Documents
 from .system.clock import SYSTEM_CLOCK
 from .system.stderr import Notices
 from .system.stdlib import random
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from .aws.client import Client
     from .aws.creation import Group
     from .aws.making import Access
+    from .record.documents import Documents
 
 # The least that the options for the size of a batch and of an event may say: one event with one code point.
 _SMALLEST_BYTES: Final = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
@@ -80,6 +80,9 @@ def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documen
     """Return the object that checks messages if ``log_format`` says that they are documents; else None."""
     if options.log_format(log_format) is None:
         return None
+    # Imported here because few programs log documents; the others save the time.
+    from .record.documents import Documents
+
     return Documents(terms.log_group_name, terms.max_event_bytes, terms.oversize, notices.say)
 
 

@@ -1,7 +1,8 @@
 """The decisions of one stream: what to send now, or until when to wait.
 
-Owns: which batch is sent next, and when; what the stream lost by an overflow. Must not know: threads, what a clock is,
-botocore, stderr, what an answer means (`answers`). Not thread-safe: the caller holds the lock of `rounds`.
+Owns: which batch is sent next, and when; what the stream lost by an overflow, and the text of the loss event that says
+so in the stream. Must not know: threads, what a clock is, botocore, stderr, what an answer means (`answers`), why there
+was no room (`shedding`). Not thread-safe: the caller holds the lock of `rounds`.
 
 Usually one request of a stream is under way at a time, so its batches are settled in the order in which their events
 arrived. Several are under way only if answers take long, full batches wait, the last answers were good, and the
@@ -12,20 +13,46 @@ full batch has no room for all events with its last timestamp, the others stand 
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from . import outcomes
 from .answers import Answers, Settled, Shared
 from .backlog import Backlog
-from .columns import Events
+from .columns import Events, Gone
 from .decisions import Send, Wait
-from .losses import Loss
 from .pacing import Bucket
 from .retry import NO_DEADLINE, Deadline
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
 PREPARED_AHEAD: Final = 0.05
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Loss:
+    """The events that a stream has lost since its last loss event. Times are in milliseconds since the epoch."""
+
+    def __init__(self, event: Gone) -> None:
+        self.count = 1
+        self.first_ms = self.last_ms = event.timestamp
+        self.last_number = event.number
+        """The highest number of a lost event. The loss event takes its place among the other events."""
+
+    def add(self, event: Gone) -> None:
+        """Count one more lost event."""
+        self.count += 1
+        self.first_ms = min(self.first_ms, event.timestamp)
+        self.last_ms = max(self.last_ms, event.timestamp)
+        self.last_number = max(self.last_number, event.number)
+
+    @property
+    def text(self) -> str:
+        """The message of the loss event."""
+        records = "record" if self.count == 1 else "records"
+        between = f"between {_iso(self.first_ms)} and {_iso(self.last_ms)}"
+        return f"cwlog_handler: {self.count} {records} lost {between}: overflow (the buffer was full)"
 
 
 class Stream:
@@ -205,3 +232,12 @@ class Stream:
         If the answer comes all the same, `settle` still uses it.
         """
         self._answers.presume_lost(now)
+
+
+def _iso(timestamp: int) -> str:
+    try:
+        moment = _EPOCH + timedelta(milliseconds=timestamp)
+    except OverflowError:
+        # A record may carry any time, also one that `datetime` cannot represent.
+        return f"{timestamp} ms"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
