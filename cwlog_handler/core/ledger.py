@@ -103,15 +103,41 @@ class Ledger:
         self._leave(count, size_bytes)
         self.rejected[reason] += count
 
-    def deliver(self, count: int, size_bytes: int) -> None:
-        """Count events that were pending and that the service acknowledged."""
+    def deliver(self, count: int, size_bytes: int, is_in_doubt: bool = False) -> None:
+        """Count events that were pending and that the service acknowledged.
+
+        ``is_in_doubt``: the service may have stored them in an earlier request, too.
+        """
         self._leave(count, size_bytes)
         self.delivered += count
         self.delivered_bytes += size_bytes
+        if is_in_doubt:
+            self.possibly_duplicated += count
 
     def _leave(self, count: int, size_bytes: int) -> None:
         self.pending -= count
         self.pending_bytes -= size_bytes + EVENT_COST_BYTES * count
+
+    def end_request(self) -> None:
+        """Count a request that has ended, whatever came of it."""
+        self.requests += 1
+
+    def send_again(self) -> None:
+        """Count a request whose batch has to be sent again, whole or in pieces."""
+        self.retries += 1
+
+    def fail(self, words: str) -> None:
+        """Keep, in words, why a try has failed: a request, the making of a client, or the conversion of a record."""
+        self.last_error = words
+
+    def throttle(self, code: str) -> None:
+        """Count a request that the service throttled, with its error code. It has failed of that."""
+        self.throttled += 1
+        self.fail(code)
+
+    def tell_loss(self) -> None:
+        """Count a loss event, which is about to become pending."""
+        self.loss_notices += 1
 
     def snapshot(self, waiting: int, waiting_bytes: int) -> Stats:
         """Return the counts. ``waiting`` records are in the inbox and not in the ledger yet: they count as pending."""

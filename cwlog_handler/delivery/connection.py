@@ -72,10 +72,10 @@ class Connection:
                 return
             case outcomes.Refused(code, advice):
                 self._retry.refused(started, now)
-                self._ledger.last_error = advice
+                self._ledger.fail(advice)
                 self._notices.say(code, advice)
             case outcomes.Unavailable(cause):
                 self._retry.refused(started, now)
-                self._ledger.last_error = cause
+                self._ledger.fail(cause)
                 if self._retry.failures >= WORTH_A_LINE:
                     self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")

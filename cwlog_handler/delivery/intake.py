@@ -92,7 +92,7 @@ class Intake:
             if loss is None:
                 continue
             self._shedding.has_told(stream)
-            self._ledger.loss_notices += 1
+            self._ledger.tell_loss()
             (event,) = make_events(
                 loss.last_ms / 1000, loss.text, self._terms.max_event_bytes, "truncate", loss.last_number
             )
@@ -113,7 +113,8 @@ class Intake:
         )
         for reason, count in converted.refused.items():
             self._ledger.turn_away(reason, count)
-        self._ledger.last_error = converted.error or self._ledger.last_error
+        if converted.error:
+            self._ledger.fail(converted.error)
 
     def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> int:
         """Add events to their stream; return how many events, of any stream, were dropped to make room."""
