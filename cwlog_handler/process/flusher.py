@@ -69,6 +69,7 @@ class Flusher:
         clock: Clock,
         kept_in: str = "",
         start_thread: StartThread = start_own_thread,
+        getpid: Callable[[], int] = getpid,
     ) -> None:
         self._client = client
         self._notices = notices
@@ -80,6 +81,7 @@ class Flusher:
         self._clock = clock
         self._kept_in = kept_in
         self._start_thread = start_thread
+        self._getpid = getpid
         self._begin()
         lifecycle.flushers.watch(self)
         if flush_on_sigterm:
@@ -96,7 +98,7 @@ class Flusher:
             use_thread=self._use_thread,
             start_thread=self._start_thread,
         )
-        self.pid = getpid()
+        self.pid = self._getpid()
         self._exit = Exit(self._close_timeout)
         self.rounds, self.driver, self.put = rounds, driver, rounds.put
 
@@ -111,7 +113,7 @@ class Flusher:
 
     def notice_fork(self) -> None:
         """Begin anew if this process was forked without Python's fork hooks."""
-        if self.pid != getpid():
+        if self.pid != self._getpid():
             forks.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
