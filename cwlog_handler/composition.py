@@ -9,6 +9,7 @@ loaded when the program makes its first handler, on that thread: it could not be
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, partial
@@ -177,7 +178,9 @@ def spool(
 
     def identity() -> Identity:
         region, endpoint = region_and_endpoint()
-        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node())
+        # Not imported: this module must not depend on the one that shows everything to users.
+        version = sys.modules[__package__].__version__
+        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node(), version)
 
     if settings.mode == "always":
         # It takes some 20 ms to read the configuration files of boto3: too long for the first record's caller.

@@ -4,8 +4,8 @@ Owns: the caller's side of the spool, and which events in memory lie where in a 
 batches, when events leave memory (`delivery.storing`).
 
 A caller copies its record into shared memory that is a part of a file. That is one call of C code: no other thread and
-no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it before
-it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
+no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it
+before it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
 
 Two races are left. Two callers may begin a file at the same time: then there are two, and that is all. A caller may
 write into a file that was retired meanwhile: then it writes its record again, into the next file. An id that was given

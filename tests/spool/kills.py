@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     options = parser.parse_args()
     print(
-        f"seed {options.seed}\n\n| service | calls that returned | missing | doubled | files left |\n|---|--:|--:|--:|--:|"
+        f"seed {options.seed}\n\n| service | calls that returned | missing | doubled | files |\n|---|--:|--:|--:|--:|"
     )
     is_well = True
     with tempfile.TemporaryDirectory() as parent:
