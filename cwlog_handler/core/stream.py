@@ -323,7 +323,7 @@ class Stream:
 
     @property
     def asked_since(self) -> float:
-        """The instant of the first request with events that are not on disk, and wait for an answer or to be sent again.
+        """The start of the first request with events that are not on disk and wait for an answer, or to be sent again.
 
         ``inf`` if there are none.
         """

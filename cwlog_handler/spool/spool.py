@@ -419,8 +419,8 @@ class Spool:
         if removed:
             self._notices.say(
                 "spool_removed",
-                f"files in spool_dir {self._settings.directory!r} were removed while they were in use: what was in "
-                "does not survive this process",
+                f"files in spool_dir {self._settings.directory!r} were removed while in use: what was in them does not "
+                "survive this process",
             )
 
     def _victim(self, size: int, level_class: int) -> File | None:
