@@ -84,6 +84,16 @@ class Program:
         """True until the program has ended."""
         return self._process.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """The exit status; None until the program has ended."""
+        return self._process.poll()
+
+    def wait_for_children(self, timeout: float = HANG_LIMIT) -> bool:
+        """Wait until all that it started has ended, too, as far as it writes where the program does."""
+        self._reader.join(timeout)
+        return not self._reader.is_alive()
+
     def wait(self, timeout: float = HANG_LIMIT) -> int:
         """Wait for the end of the program, and return its exit status."""
         status = self._process.wait(timeout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ def begin(directory: str, name: str) -> None:
     global label, _directory, _file
     label, _directory = name, directory
     _file = os.open(Path(directory, f"{name}.diary"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    _write("began", os.getpid())
 
 
 def directory() -> str:
@@ -40,9 +42,35 @@ def directory() -> str:
     return _directory
 
 
-def took(record_id: str, serial: int, kind: str, reports: bool) -> None:
+def made(serial: int, send_interval: float, is_bounded: bool) -> None:
+    """A handler was made; ``is_bounded``: its buffer is so small that records may be dropped."""
+    if _file >= 0:
+        _write("made", [serial, [send_interval, is_bounded]])
+
+
+def took(record_id: str, serial: int, kind: str, reports: bool, stream: str, created: float, level: int) -> None:
     """A handler has a record; ``reports``: the statistics of that handler will be in the report."""
-    _write("took", [record_id, serial, kind, reports])
+    _write("took", [record_id, serial, kind, reports, stream, created, level])
+
+
+def returned(record_id: str, serial: int) -> None:
+    """The call with this record has returned."""
+    _write("returned", [record_id, serial, time.monotonic()])
+
+
+def looks() -> None:
+    """The books of all handlers are about to be read: what is taken from now on may not be in them yet."""
+    _write("looks", None)
+
+
+def books(lost: Mapping[int, int]) -> None:
+    """How many records each handler has lost for want of room, by its serial number."""
+    _write("books", lost)
+
+
+def dies() -> None:
+    """The process is about to end, and tells nobody."""
+    _write("dies", time.monotonic())
 
 
 def wrong(what: str) -> None:
@@ -52,7 +80,7 @@ def wrong(what: str) -> None:
 
 def report(stats: Mapping[int, Mapping[str, Any]], ending: str) -> None:
     """The last word of all handlers, by their serial number; the latest report counts."""
-    _write("report", [stats, ending])
+    _write("report", [stats, ending, time.monotonic()])
 
 
 def _write(what: str, value: object) -> None:
@@ -67,6 +95,9 @@ class Taken:
     serial: int
     kind: str
     reports: bool
+    stream: str = ""
+    created: float = 0.0
+    level: int = 0
 
 
 @dataclass
@@ -74,22 +105,58 @@ class Life:
     """What a process wrote down."""
 
     name: str
+    pid: int = 0
     taken: list[Taken] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
     stats: dict[str, dict[str, Any]] | None = None
     ending: str = ""
+    ended_at: float | None = None
+    """When it reported for the last time, or was killed."""
+    was_killed: bool = False
+    """Killed: what it reported before is not its last word."""
+    returned: dict[str, float] = field(default_factory=dict)
+    """When the call with a record returned, by the record's id."""
+    handlers: dict[int, tuple[float, bool]] = field(default_factory=dict)
+    """The send interval of each handler, and whether its buffer is small."""
+    lost: dict[str, int] = field(default_factory=dict)
+    """How many records each handler had lost for want of room when the books were last read."""
+    taken_before: int = 0
+    """How many records had been taken by then."""
+
+    def kill(self, at: float) -> None:
+        """Note that the process was killed."""
+        self.was_killed, self.ended_at, self.stats = True, at, None
 
 
 def read(directory: str) -> Iterator[Life]:
     """Read all diaries."""
     for path in sorted(Path(directory).glob("*.diary")):
-        life = Life(path.stem)
-        for line in path.read_text().splitlines():
-            what, value = json.loads(line)
-            if what == "took":
+        yield _read(Life(path.stem), path.read_text().splitlines())
+
+
+def _read(life: Life, lines: list[str]) -> Life:
+    looked, died_at = 0, None
+    for line in lines:
+        what, value = json.loads(line)
+        match what:
+            case "began":
+                life.pid = value
+            case "made":
+                life.handlers[value[0]] = (*value[1],)
+            case "took":
                 life.taken.append(Taken(*value))
-            elif what == "wrong":
+            case "returned":
+                life.returned[value[0]] = value[2]
+            case "looks":
+                looked = len(life.taken)
+            case "books":
+                life.lost, life.taken_before = value, looked
+            case "wrong":
                 life.wrongs.append(value)
-            else:
-                life.stats, life.ending = value
-        yield life
+            case "dies":
+                died_at = value
+            case _:
+                life.stats, life.ending, life.ended_at = value
+    if died_at is not None:
+        life.kill(died_at)
+    return life

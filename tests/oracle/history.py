@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from cwlog_handler.testing import Request
 
 from . import diary
-from .diary import Taken
-from .world import GROUP, World
+from .diary import Life, Taken
+from .world import GROUP, HELD_ANSWERS, World
 
 NOTICE = "cwlog_handler: "
 RATE = 5
@@ -23,6 +24,11 @@ RATE = 5
 # outage. A handler with no bucket is far beyond; exact numbers are the business of the tests of the bucket.
 DELAYED = 2
 WINDOW = 0.8
+# How long after its start a request is answered at the latest, and a usual one also noted as answered.
+LATEST_ANSWER = 5.0
+LATEST_NOTE = 1.0
+# A process that has reported its end may still make a request.
+LATE = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,11 @@ class Copy:
 class History:
     """All that the service ever stored, whatever was deleted afterwards."""
 
-    def __init__(self, world: World, requests: Sequence[Request]) -> None:
+    def __init__(self, world: World, requests: Sequence[Request], lives: Sequence[Life] = ()) -> None:
         self._world = world
+        self._ends = {life.pid: life.ended_at for life in lives if life.ended_at is not None}
+        self.deaths = [life.ended_at for life in lives if life.ended_at is not None and _left_something(life)]
+        """When processes ended that may have had requests under way."""
         self._requests = requests
         self.copies: dict[str, list[Copy]] = defaultdict(list)
         self.notices: set[tuple[str, str]] = set()
@@ -75,9 +84,14 @@ class History:
     def _unexplained(self, first: Request, second: Request) -> str | None:
         if first.stream != second.stream:
             return "in two streams"
+        if self._was_cut_short(first, second):
+            return None
         if not self._world.answer_was_lost(first.answer, first.ordered, first.started, second.started):
             return f"the first was answered {first.answer}"
         if not self._world.tokens or first.sequence_token is None:
+            return None
+        # Whoever takes over knows no token, and sends other batches.
+        if any(first.started < death < second.started for death in self.deaths):
             return None
         # Sent with a token, so the service knows it again, unless the stream is another one by now, or has moved on.
         between = range(first.number, second.number)
@@ -87,10 +101,16 @@ class History:
             return None
         return "the service would have known it by its sequence token"
 
-    def disorder(self, everything: list[Taken]) -> Iterator[str]:
+    def _was_cut_short(self, first: Request, second: Request) -> bool:
+        """True if a process ended that may not have seen the answer to the first request, or not noted it."""
+        held = LATEST_ANSWER if first.answer in HELD_ANSWERS else LATEST_NOTE
+        return any(first.started - LATE < death < min(first.started + held, second.started) for death in self.deaths)
+
+    def disorder(self, everything: list[Taken], by_level: bool) -> Iterator[str]:
         """What one thread said to one handler is read in each stream in the order in which it was said.
 
         The service shows events by timestamp, and those of a millisecond as they came: requests may overlap.
+        ``by_level``: on disk those of each level lie apart, and for the levels of one millisecond no order is promised.
         """
         last: dict[tuple[object, ...], tuple[tuple[int, int, int], Taken]] = {}
         bad: list[str] = []
@@ -98,8 +118,9 @@ class History:
             if taken.kind != diary.TEXT or taken.id not in self.copies:
                 continue
             first = self.copies[taken.id][0]
-            place = (first.request.batch[first.position][0], first.request.number, first.position)
-            key = (taken.id.rpartition("/")[0], taken.serial, first.request.stream)
+            timestamp = first.request.batch[first.position][0]
+            place = (timestamp, first.request.number, first.position)
+            key = (taken.id.rpartition("/")[0], taken.serial, first.request.stream, taken.level if by_level else 0)
             if key in last and place < last[key][0]:
                 bad.append(f"{taken.id} is read before {last[key][1].id}")
             last[key] = (place, taken)
@@ -110,7 +131,8 @@ class History:
         """No stream gets more requests in a second than its quota."""
         puts: dict[str, list[Request]] = defaultdict(list)
         for request in self._requests:
-            if request.operation == "PutLogEvents":
+            # Several processes may have taken something over that one which ended has left.
+            if request.operation == "PutLogEvents" and request.started < self._end_of(request.stream):
                 puts[request.stream].append(request)
         for stream, requests in puts.items():
             for first, last in zip(requests, requests[RATE + DELAYED :], strict=False):
@@ -124,3 +146,11 @@ class History:
                     ]
                     yield f"stream {stream!r} got {RATE + DELAYED + 1} requests in a second: {'; '.join(burst)}"
                     break
+
+    def _end_of(self, stream: str) -> float:
+        """When the process ended to which a stream belongs."""
+        return self._ends.get(int(stream.partition("/")[0]), inf)
+
+
+def _left_something(life: Life) -> bool:
+    return life.was_killed or any(stats["pending"] for stats in (life.stats or {}).values())

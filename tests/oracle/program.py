@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import gc
+import json
 import logging
+import os
 import random
 import signal
 import threading
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from . import diary, witness
 from .hangs import HANG_LIMIT, give_up
+from .plan import EXIT_STATUS
 from .script import Script
 from .voices import Voice
 
@@ -30,12 +33,22 @@ def watch(calm: Path) -> None:
         time.sleep(0.03)
 
 
+def die(after: float) -> None:
+    """End the process, wherever its other threads are."""
+    time.sleep(after)
+    diary.dies()
+    os._exit(EXIT_STATUS)
+
+
 def main() -> None:
     """Run the program of a seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--diaries", required=True)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--name", default="p")
+    parser.add_argument("--spool", type=json.loads, default={})
+    parser.add_argument("--dies-after", type=float)
     arguments = parser.parse_args()
     calm = Path(arguments.diaries, "calm")
     faulthandler.enable()
@@ -44,11 +57,15 @@ def main() -> None:
     faulthandler.register(signal.SIGUSR2)
     # Between dictConfig's two halves a logger has no handler: that is logging's own gap, and not worth a line.
     logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
-    diary.begin(arguments.diaries, "p")
+    diary.begin(arguments.diaries, arguments.name)
     diary.last_words.append(lambda: witness.report("exit"))
     threading.Thread(target=watch, args=(calm,), name="watch", daemon=True).start()
-    script = Script(arguments.seed, arguments.seconds)
+    # The programs that come after the first one do something else.
+    seed = f"{arguments.seed}" if arguments.name == "p" else f"{arguments.seed} {arguments.name}"
+    script = Script(seed, arguments.seconds, arguments.spool)
     print("ready", flush=True)
+    if arguments.dies_after is not None:
+        threading.Thread(target=die, args=(arguments.dies_after,), name="death", daemon=True).start()
     script.run()
     give_up_at = time.monotonic() + arguments.seconds + HANG_LIMIT
     while not calm.exists():
@@ -60,6 +77,11 @@ def main() -> None:
     last = Voice("last", random.Random(arguments.seed))
     last.say(logging.getLogger("oracle.a"))
     witness.settle(60.0)
+    if arguments.spool:
+        # Nobody waits for what others have left, and yet it is delivered.
+        give_up_at = time.monotonic() + HANG_LIMIT
+        while witness.pending() and time.monotonic() < give_up_at:
+            time.sleep(0.02)
     witness.report("calm")
     left = {handler.serial: handler.stats.pending for handler in witness.known if handler.stats.pending}
     if left:

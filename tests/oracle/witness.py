@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import os
 import time
 from typing import Any
 
 from cwlog_handler import CloudWatchLogsHandler
 
 from . import diary
+
+# Why a record may be lost for want of room.
+ROOM = ("overflow", "spool_full")
 
 _serials = itertools.count(1)
 known: list[Witness] = []
@@ -23,6 +27,7 @@ class Witness(CloudWatchLogsHandler):
         super().__init__(*args, **options)
         self.serial = next(_serials)
         self._reports = remembered
+        diary.made(self.serial, options.get("send_interval", 1.0), "overflow" in options)
         if remembered:
             known.append(self)
 
@@ -31,8 +36,24 @@ class Witness(CloudWatchLogsHandler):
         # Whatever is formatted is taken. (`handle` does not tell: that a record is our own is seen behind it, too.)
         # What has no id was not logged by the program, but by the handler's own tools: it must not get in.
         record_id, kind = getattr(record, "oracle", (f"{diary.label}/{record.name}/0", "foreign"))
-        diary.took(record_id, self.serial, kind, self._reports)
+        stream = self._stream_of(record)
+        diary.took(record_id, self.serial, kind, self._reports, stream, record.created, record.levelno)
         return text
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        verdict = super().handle(record)
+        if (named := getattr(record, "oracle", None)) is not None:
+            diary.returned(named[0], self.serial)
+        return verdict
+
+    def _stream_of(self, record: logging.LogRecord) -> str:
+        fields = {"process_id": os.getpid(), "logger_name": record.name, "level_name": record.levelname}
+        return self.log_stream_name.format(**fields, thread_name=record.threadName)
+
+
+def pending() -> int:
+    """How many events wait in all handlers."""
+    return sum(handler.stats.pending for handler in known)
 
 
 def settle(timeout: float) -> None:
@@ -41,10 +62,11 @@ def settle(timeout: float) -> None:
     for handler in known:
         patience = max(0.0, deadline - time.monotonic())
         settled = handler.flush(patience)
-        pending = handler.stats.pending
-        # Without patience it need not notice that nothing is there.
-        if settled != (pending == 0) and (settled or patience > 1.0):
-            diary.wrong(f"handler {handler.serial}: flush returned {settled} with {pending} pending")
+        stats = handler.stats
+        # It does not wait for what other processes have left. Without patience it need not notice that nothing is there.
+        is_right = settled == (stats.pending == 0) or (settled and stats.pending <= stats.recovered)
+        if not is_right and (settled or patience > 1.0):
+            diary.wrong(f"handler {handler.serial}: flush returned {settled} with {stats.pending} pending")
 
 
 def report(ending: str) -> None:
@@ -60,12 +82,19 @@ class Watch:
 
     def look(self) -> None:
         """Take a snapshot of each handler, and write down what is wrong with it."""
-        for handler in known:
+        diary.looks()
+        lost: dict[int, int] = {}
+        for handler in list(known):
             stats = handler.stats
-            if stats.emitted != stats.delivered + stats.rejected + stats.dropped + stats.pending or stats.pending < 0:
+            came = stats.emitted + stats.recovered
+            if came != stats.delivered + stats.rejected + stats.dropped + stats.pending or stats.pending < 0:
                 diary.wrong(f"handler {handler.serial}: the books do not balance: {stats}")
-            counts = (stats.emitted, stats.delivered, stats.rejected, stats.dropped, stats.possibly_duplicated)
+            if not 0 <= stats.spooled <= stats.pending:
+                diary.wrong(f"handler {handler.serial}: {stats.spooled} on disk of {stats.pending} pending")
+            lost[handler.serial] = sum(stats.dropped_by_reason.get(reason, 0) for reason in ROOM)
+            counts = (came, stats.delivered, stats.rejected, stats.dropped, stats.possibly_duplicated)
             before = self._before.get(handler.serial, (0,) * len(counts))
             if any(now < then for now, then in zip(counts, before, strict=True)):
                 diary.wrong(f"handler {handler.serial}: a count fell: {before} became {counts}")
             self._before[handler.serial] = counts
+        diary.books(lost)
