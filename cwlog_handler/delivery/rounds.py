@@ -213,6 +213,17 @@ class Rounds:
         """True while events of processes that have ended can be delivered, or looked for."""
         return self._storing is not None and self._storing.has_left
 
+    def take_over_now(self) -> None:
+        """Have what ended processes have left delivered now, without a record of this process. Any thread may call."""
+        if self._storing is not None:
+            self._storing.take_over_now()
+            self.inbox.ring()
+
+    @property
+    def waits_for_others(self) -> bool:
+        """True while something that ended processes have left may have to be delivered."""
+        return self._storing is not None and self._storing.waits_for_others
+
     def hand_over(self, to: Rounds) -> None:
         """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
         for created, text, stream_name, level, is_surplus in zip(*self.inbox.take_all(), strict=True):

@@ -45,7 +45,11 @@ def test_counts_are_counters_and_what_waits_is_a_gauge(attach, logger):
     families = scraped(handler)
 
     gauges = {name for name, family in families.items() if family.type == "gauge"}
-    assert gauges == {"cwlog_handler_events_pending", "cwlog_handler_pending_bytes"}
+    assert gauges == {
+        "cwlog_handler_events_pending",
+        "cwlog_handler_events_spooled",
+        "cwlog_handler_pending_bytes",
+    }
     assert {family.type for name, family in families.items() if name not in gauges} == {"counter"}
     assert values(families["cwlog_handler_events_pending"]) == {("g", "s", ""): 1}
     assert values(families["cwlog_handler_pending_bytes"])[("g", "s", "")] > len("this one waits")

@@ -1,0 +1,278 @@
+"""Looks at a spool's directory without changing it: whose each file is, and which events in it are left.
+
+Owns: telling owners that are alive from those that are gone, and reading what is left of a file. Must not know:
+commands, how anything is shown or sent.
+
+A file's lock is held by the process that writes it. Whether it is held can only be found out by taking it: it is given
+back at once. An empty file is not tried, because its process may be about to lock it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple
+
+from ...core.events import legal_text, timestamp_ms
+from ...spool import frames
+from ...spool.disk import Disk, check_directory
+from ...spool.ranges import Range, minus
+
+# A head has 64 KiB at most.
+_HEAD_BYTES: Final = 2**16 + frames.FRAME_HEAD_BYTES
+# While a living process writes, a reader may see a later byte and not an earlier one. So what looks broken is read anew.
+_TRIES: Final = 3
+
+_disk: Final = Disk()
+
+
+class Unusable(Exception):
+    """The directory cannot be looked at. The text says why."""
+
+
+class Owner(Enum):
+    """Whether the process that a file belongs to is there."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    """Locks do not work here, or the file could not be opened."""
+
+
+class Kind(Enum):
+    """What a file in the directory is."""
+
+    SPOOL = "spool"
+    EMPTY = "empty"
+    BAD = "bad"
+    """Kept aside, because a part of it was broken. What was not broken in it has been taken over."""
+    LATER = "later version"
+    UNREADABLE = "unreadable"
+    NOT_OURS = "not ours"
+
+
+class Destination(NamedTuple):
+    """Where the events of a file belong, by its own words."""
+
+    group: str
+    region: str
+    """Empty: unknown to the process that wrote it."""
+    endpoint: str
+    """Empty: the region's own."""
+
+
+@dataclass(frozen=True)
+class SpoolFile:
+    """A file of the directory, and what was in it when it was looked at."""
+
+    name: str
+    path: str
+    size_bytes: int
+    kind: Kind
+    owner: Owner = Owner.UNKNOWN
+    head: frames.Head | None = None
+    streams: dict[str, int] = field(default_factory=dict)
+    """How many events are left for each stream."""
+    oldest_ms: int | None = None
+    newest_ms: int | None = None
+    broken: list[frames.Broken] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def events(self) -> int:
+        """How many events are left in it."""
+        return sum(self.streams.values())
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where its events belong, if that can be read."""
+        return None if self.head is None else Destination(self.head.group, self.head.region, self.head.endpoint)
+
+    @property
+    def is_deliverable(self) -> bool:
+        """True if a handler for its destination takes it over."""
+        return self.kind is Kind.SPOOL and self.owner is Owner.GONE
+
+
+class Event(NamedTuple):
+    """An event that is left in a file."""
+
+    stream: str
+    timestamp_ms: int
+    message: str
+
+
+def absolute(directory: str) -> str:
+    """Return the path as the handler's option ``spool_dir`` takes it."""
+    return os.path.abspath(os.path.expanduser(directory))
+
+
+def survey(directory: str) -> list[SpoolFile]:
+    """Return what is in the directory, in order of the names. Raises Unusable."""
+    try:
+        check_directory(directory)
+        names = sorted(os.listdir(directory))
+        sizes = dict(_disk.list(directory))
+    except OSError as error:
+        reason = "there is no such directory" if isinstance(error, FileNotFoundError) else error.strerror
+        raise Unusable(f"{directory}: {reason}") from None
+    return [found for name in names if (found := _look_at(name, os.path.join(directory, name), sizes.get(name)))]
+
+
+def _look_at(name: str, path: str, size: int | None) -> SpoolFile | None:
+    """Return what is known of a file; None if it has gone meanwhile."""
+    if not os.path.lexists(path):
+        return None
+    if size is None:
+        return SpoolFile(name, path, 0, Kind.NOT_OURS, note="no regular file")
+    if not name.endswith((frames.SUFFIX, frames.BAD_SUFFIX)):
+        return SpoolFile(name, path, size, Kind.NOT_OURS)
+    if size == 0:
+        return SpoolFile(name, path, 0, Kind.EMPTY)
+    try:
+        fd = _disk.open_to_read(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return SpoolFile(name, path, size, Kind.NOT_OURS, note=error.strerror or str(error))
+    try:
+        found = _read(name, path, fd)
+    except OSError as error:
+        found = SpoolFile(name, path, size, Kind.UNREADABLE, note=error.strerror or str(error))
+    finally:
+        _disk.close(fd)
+    return found
+
+
+def _owner_of(path: str) -> Owner:
+    """Find out whether somebody holds the lock. Nothing is held when this returns."""
+    try:
+        fd = _opened_to_lock(path)
+    except OSError:
+        return Owner.UNKNOWN
+    try:
+        return Owner.GONE if _disk.lock(fd) else Owner.ALIVE
+    except OSError:
+        return Owner.UNKNOWN
+    finally:
+        _disk.close(fd)
+
+
+def _opened_to_lock(path: str) -> int:
+    # NFS locks only what is open to be written. A read-only file system can be locked, too.
+    try:
+        return _disk.open(path)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return _disk.open_to_read(path)
+
+
+def _read(name: str, path: str, fd: int) -> SpoolFile:
+    # First, because an owner that is gone writes nothing after that.
+    owner = _owner_of(path)
+    size = _disk.size(fd)
+    bad = name.endswith(frames.BAD_SUFFIX)
+    try:
+        head = frames.read_head(_disk.read(fd, 0, _HEAD_BYTES))
+        if bad:
+            return SpoolFile(name, path, size, Kind.BAD, owner, head)
+        contents = _contents(fd, owner)
+    except frames.Foreign as foreign:
+        note = f"version {foreign.version} of the format"
+        return SpoolFile(name, path, size, Kind.BAD if bad else Kind.LATER, owner, note=note)
+    except frames.Unreadable:
+        return SpoolFile(name, path, size, Kind.BAD if bad else Kind.UNREADABLE, owner)
+    streams: dict[str, int] = {}
+    times: list[int] = []
+    for stream, count, oldest, newest in _parts(contents):
+        streams[stream] = streams.get(stream, 0) + count
+        times += (oldest, newest)
+    return SpoolFile(
+        name,
+        path,
+        size,
+        Kind.SPOOL,
+        owner,
+        head,
+        streams,
+        min(times, default=None),
+        max(times, default=None),
+        contents.broken,
+    )
+
+
+def _contents(fd: int, owner: Owner) -> frames.Contents:
+    for _ in range(1 if owner is Owner.GONE else _TRIES):
+        contents = frames.read(_disk.read(fd, 0, _disk.size(fd)))
+        if not contents.broken:
+            break
+    return contents
+
+
+def _parts(contents: frames.Contents) -> Iterator[tuple[str, int, int, int]]:
+    """Yield stream, count, first and last time of what is left. The times are those of a whole frame."""
+    for block in contents.blocks:
+        if count := sum(last - first + 1 for first, last in _left(block, contents)):
+            yield block.stream, count, block.first_ms, block.last_ms
+    for record in contents.records:
+        if not _is_settled(record.id, contents):
+            moment = timestamp_ms(record.created)
+            yield _stream_of(record, contents.head), 1, moment, moment
+
+
+def _left(block: frames.Block, contents: frames.Contents) -> list[Range]:
+    return minus(block.first_id, block.first_id + block.count - 1, contents.settled)
+
+
+def _is_settled(number: int, contents: frames.Contents) -> bool:
+    place = bisect_right(contents.settled, number, key=lambda ids: ids[0]) - 1
+    return place >= 0 and number <= contents.settled[place][1]
+
+
+def _stream_of(record: frames.Record, head: frames.Head) -> str:
+    return head.stream if record.stream is None else record.stream
+
+
+def events_in(file: SpoolFile) -> Iterator[Event]:
+    """Yield the events that are left in a file, in their order. Raises OSError if it cannot be read any more."""
+    fd = _disk.open_to_read(file.path)
+    try:
+        contents = _contents(fd, file.owner)
+        # The ids of frames and of the record area are one numbering.
+        places: list[tuple[int, frames.Block | frames.Record]] = [
+            *((block.first_id, block) for block in contents.blocks),
+            *((record.id, record) for record in contents.records),
+        ]
+        for _, place in sorted(places, key=lambda entry: entry[0]):
+            if isinstance(place, frames.Record):
+                if not _is_settled(place.id, contents):
+                    stream = _stream_of(place, contents.head)
+                    yield Event(stream, timestamp_ms(place.created), legal_text(place.text))
+                continue
+            events = list(frames.block_events(_disk.read(fd, place.offset, place.length), place, 0))
+            for first, last in _left(place, contents):
+                for number in range(first - place.first_id, last - place.first_id + 1):
+                    event = events[number]
+                    yield Event(place.stream, event.timestamp, event.message)
+    except (frames.Unreadable, frames.Foreign):
+        raise OSError(errno.EIO, "cannot be read any more", file.path) from None
+    finally:
+        _disk.close(fd)
+
+
+def take_away(file: SpoolFile) -> bool:
+    """Remove a file that nobody holds; False if somebody does, or has written to it since. Raises OSError."""
+    fd = _disk.open(file.path)
+    try:
+        if not (_disk.lock(fd) and _disk.is_still(fd, file.path)) or _disk.size(fd) != file.size_bytes:
+            return False
+        # While the lock is held: nobody takes over what is being removed.
+        _disk.remove(file.path)
+    finally:
+        _disk.close(fd)
+    return True
