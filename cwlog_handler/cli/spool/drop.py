@@ -21,7 +21,7 @@ answer was no, 2 wrong usage."""
 
 def add_to(commands: Any) -> None:
     """Add this command to the parser of ``spool``."""
-    parser = commands.add_parser("drop", help=HELP, description=f"{HELP.capitalize()}.", epilog=EPILOG)
+    parser = commands.add_parser("drop", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.", epilog=EPILOG)
     parser.set_defaults(run_spool=run)
     parser.add_argument("--yes", action="store_true", help="do not ask")
 

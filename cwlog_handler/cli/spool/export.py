@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from .survey import Kind, SpoolFile, events_in, survey
+from .remains import events_in
+from .survey import Kind, Owner, SpoolFile, survey
 from .wording import counted, moment, say, shown, write_json
 
 HELP: Final = "print the events that are left as JSON lines, without changing anything"
@@ -21,7 +22,7 @@ all that is left was printed, 1 a part could not be read, 2 wrong usage."""
 
 def add_to(commands: Any) -> None:
     """Add this command to the parser of ``spool``."""
-    parser = commands.add_parser("export", help=HELP, description=f"{HELP.capitalize()}.", epilog=EPILOG)
+    parser = commands.add_parser("export", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.", epilog=EPILOG)
     parser.set_defaults(run_spool=run)
 
 
@@ -72,7 +73,7 @@ def _problem_of(file: SpoolFile) -> str | None:
 def _print(file: SpoolFile) -> int:
     assert file.head is not None
     count = 0
-    for event in events_in(file):
+    for event in events_in(file.path, is_written=file.owner is not Owner.GONE):
         write_json(
             {
                 "group": file.head.group,

@@ -26,7 +26,7 @@ _SHOWN_STREAMS: Final = 2
 
 def add_to(commands: Any) -> None:
     """Add this command to the parser of ``spool``."""
-    parser = commands.add_parser("list", help=HELP, description=f"{HELP.capitalize()}.", epilog=EPILOG)
+    parser = commands.add_parser("list", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.", epilog=EPILOG)
     parser.set_defaults(run_spool=run)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
 

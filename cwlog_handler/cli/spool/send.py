@@ -41,10 +41,14 @@ class _Chosen(NamedTuple):
 
 def add_to(commands: Any) -> None:
     """Add this command to the parser of ``spool``."""
-    parser = commands.add_parser("send", help=HELP, description=f"{HELP.capitalize()}.", epilog=EPILOG)
+    parser = commands.add_parser("send", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.", epilog=EPILOG)
     parser.set_defaults(run_spool=run)
     parser.add_argument(
-        "--log-group-name", nargs="+", metavar="NAME", default=[], help="send what was logged for these log groups"
+        "--log-group-name",
+        action="append",
+        metavar="NAME",
+        default=[],
+        help="send what was logged for this log group; may be given more than once",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask: send to all log groups and regions found")
     handler_arguments.add_access_options(parser)
@@ -79,9 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _say_what_stays(files: Iterable[SpoolFile]) -> None:
     for file in files:
         if file.kind is Kind.SPOOL and file.owner is Owner.UNKNOWN:
-            say(
-                f"{shown(file.name)}: not sent: files cannot be locked here, so nobody knows whether its process is alive"
-            )
+            why = "files cannot be locked here, so nobody knows whether its process is alive"
+            say(f"{shown(file.name)}: not sent: {why}")
         elif file.kind in (Kind.LATER, Kind.UNREADABLE):
             say(f"{shown(file.name)}: not sent: {', '.join(filter(None, [file.kind.value, file.note]))}")
 

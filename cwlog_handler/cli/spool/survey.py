@@ -1,6 +1,6 @@
 """Looks at a spool's directory without changing it: whose each file is, and which events in it are left.
 
-Owns: telling owners that are alive from those that are gone, and reading what is left of a file. Must not know:
+Owns: telling owners that are alive from those that are gone, and what each name in the directory is. Must not know:
 commands, how anything is shown or sent.
 
 A file's lock is held by the process that writes it. Whether it is held can only be found out by taking it: it is given
@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import errno
 import os
-from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from ...core.events import legal_text, timestamp_ms
 from ...spool import frames
 from ...spool.disk import Disk, check_directory
-from ...spool.ranges import Range, minus
+from .remains import remains_of
 
 # A head has 64 KiB at most.
 _HEAD_BYTES: Final = 2**16 + frames.FRAME_HEAD_BYTES
-# While a living process writes, a reader may see a later byte and not an earlier one. So what looks broken is read anew.
-_TRIES: Final = 3
 
 _disk: Final = Disk()
 
@@ -96,14 +91,6 @@ class SpoolFile:
     def is_deliverable(self) -> bool:
         """True if a handler for its destination takes it over."""
         return self.kind is Kind.SPOOL and self.owner is Owner.GONE
-
-
-class Event(NamedTuple):
-    """An event that is left in a file."""
-
-    stream: str
-    timestamp_ms: int
-    message: str
 
 
 def absolute(directory: str) -> str:
@@ -181,17 +168,12 @@ def _read(name: str, path: str, fd: int) -> SpoolFile:
         head = frames.read_head(_disk.read(fd, 0, _HEAD_BYTES))
         if bad:
             return SpoolFile(name, path, size, Kind.BAD, owner, head)
-        contents = _contents(fd, owner)
+        remains = remains_of(fd, is_written=owner is not Owner.GONE)
     except frames.Foreign as foreign:
         note = f"version {foreign.version} of the format"
         return SpoolFile(name, path, size, Kind.BAD if bad else Kind.LATER, owner, note=note)
     except frames.Unreadable:
         return SpoolFile(name, path, size, Kind.BAD if bad else Kind.UNREADABLE, owner)
-    streams: dict[str, int] = {}
-    times: list[int] = []
-    for stream, count, oldest, newest in _parts(contents):
-        streams[stream] = streams.get(stream, 0) + count
-        times += (oldest, newest)
     return SpoolFile(
         name,
         path,
@@ -199,70 +181,11 @@ def _read(name: str, path: str, fd: int) -> SpoolFile:
         Kind.SPOOL,
         owner,
         head,
-        streams,
-        min(times, default=None),
-        max(times, default=None),
-        contents.broken,
+        remains.streams,
+        remains.oldest_ms,
+        remains.newest_ms,
+        remains.contents.broken,
     )
-
-
-def _contents(fd: int, owner: Owner) -> frames.Contents:
-    for _ in range(1 if owner is Owner.GONE else _TRIES):
-        contents = frames.read(_disk.read(fd, 0, _disk.size(fd)))
-        if not contents.broken:
-            break
-    return contents
-
-
-def _parts(contents: frames.Contents) -> Iterator[tuple[str, int, int, int]]:
-    """Yield stream, count, first and last time of what is left. The times are those of a whole frame."""
-    for block in contents.blocks:
-        if count := sum(last - first + 1 for first, last in _left(block, contents)):
-            yield block.stream, count, block.first_ms, block.last_ms
-    for record in contents.records:
-        if not _is_settled(record.id, contents):
-            moment = timestamp_ms(record.created)
-            yield _stream_of(record, contents.head), 1, moment, moment
-
-
-def _left(block: frames.Block, contents: frames.Contents) -> list[Range]:
-    return minus(block.first_id, block.first_id + block.count - 1, contents.settled)
-
-
-def _is_settled(number: int, contents: frames.Contents) -> bool:
-    place = bisect_right(contents.settled, number, key=lambda ids: ids[0]) - 1
-    return place >= 0 and number <= contents.settled[place][1]
-
-
-def _stream_of(record: frames.Record, head: frames.Head) -> str:
-    return head.stream if record.stream is None else record.stream
-
-
-def events_in(file: SpoolFile) -> Iterator[Event]:
-    """Yield the events that are left in a file, in their order. Raises OSError if it cannot be read any more."""
-    fd = _disk.open_to_read(file.path)
-    try:
-        contents = _contents(fd, file.owner)
-        # The ids of frames and of the record area are one numbering.
-        places: list[tuple[int, frames.Block | frames.Record]] = [
-            *((block.first_id, block) for block in contents.blocks),
-            *((record.id, record) for record in contents.records),
-        ]
-        for _, place in sorted(places, key=lambda entry: entry[0]):
-            if isinstance(place, frames.Record):
-                if not _is_settled(place.id, contents):
-                    stream = _stream_of(place, contents.head)
-                    yield Event(stream, timestamp_ms(place.created), legal_text(place.text))
-                continue
-            events = list(frames.block_events(_disk.read(fd, place.offset, place.length), place, 0))
-            for first, last in _left(place, contents):
-                for number in range(first - place.first_id, last - place.first_id + 1):
-                    event = events[number]
-                    yield Event(place.stream, event.timestamp, event.message)
-    except (frames.Unreadable, frames.Foreign):
-        raise OSError(errno.EIO, "cannot be read any more", file.path) from None
-    finally:
-        _disk.close(fd)
 
 
 def take_away(file: SpoolFile) -> bool:
