@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from .remains import events_in
+from .remains import CannotRead, events_in
 from .survey import Kind, Owner, SpoolFile, survey
 from .wording import counted, moment, say, shown, write_json
 
@@ -38,11 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
         if file.kind is Kind.SPOOL and file.events:
             try:
                 count += _print(file)
-            except FileNotFoundError:
-                say(f"{shown(file.name)}: it has gone meanwhile: its events were delivered, or are being delivered")
-            except OSError as error:
+            except CannotRead as problem:
                 is_whole = False
-                say(f"{shown(file.name)}: {error.strerror}")
+                say(f"{shown(file.name)}: {problem}")
     say(f"{counted(count, 'event')} printed")
     return 0 if is_whole else 1
 

@@ -5,7 +5,6 @@ Owns: the order of events in a file, and which of them are left. Must not know: 
 
 from __future__ import annotations
 
-import errno
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,10 @@ from ...spool.ranges import Range, minus
 _TRIES: Final = 3
 
 _disk: Final = Disk()
+
+
+class CannotRead(Exception):
+    """A file cannot be read any more. The text says why."""
 
 
 class Event(NamedTuple):
@@ -88,7 +91,18 @@ def _stream_of(record: frames.Record, head: frames.Head) -> str:
 
 
 def events_in(path: str, *, is_written: bool) -> Iterator[Event]:
-    """Yield the events that are left in a file, in their order. Raises OSError if it cannot be read any more."""
+    """Yield the events that are left in a file, in their order. Raises CannotRead."""
+    try:
+        yield from _events_in(path, is_written)
+    except FileNotFoundError:
+        raise CannotRead("it has gone meanwhile: its events were delivered, or are being delivered") from None
+    except OSError as error:
+        raise CannotRead(error.strerror or str(error)) from None
+    except (frames.Unreadable, frames.Foreign):
+        raise CannotRead("it has changed while it was read") from None
+
+
+def _events_in(path: str, is_written: bool) -> Iterator[Event]:
     fd = _disk.open_to_read(path)
     try:
         contents = _contents(fd, is_written)
@@ -108,7 +122,5 @@ def events_in(path: str, *, is_written: bool) -> Iterator[Event]:
                 for number in range(first - place.first_id, last - place.first_id + 1):
                     event = events[number]
                     yield Event(place.stream, event.timestamp, event.message)
-    except (frames.Unreadable, frames.Foreign):
-        raise OSError(errno.EIO, "cannot be read any more", path) from None
     finally:
         _disk.close(fd)
