@@ -82,7 +82,7 @@ def test_losses_are_told_by_reason_and_stand_at_zero_before_they_happen(attach, 
 
 
 def test_what_is_on_disk_and_what_was_found_there_is_shown(attach, fake, logger, tmp_path):
-    """The first handler leaves a record on disk, as a process does that ends in an outage; the second one delivers it."""
+    """The first handler leaves a record on disk, as a process that ends in an outage does; the second delivers it."""
     fake.fail(access_denied(), times=None)
     first = attach(spool_dir=tmp_path / "spool", close_timeout=0)
     logger.error("this one waits")
