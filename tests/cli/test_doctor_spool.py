@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
 import os
@@ -81,7 +82,21 @@ def test_another_users_directory_is_told_with_the_way_out(spool):
 
     assert finding.mark is Mark.FAILED
     assert "belongs to user 1, but this process runs as user 0" in finding.text
-    assert finding.way_out.startswith("name a directory in it that does not exist yet")
+    assert finding.way_out.startswith(
+        "run this as the program's user; if that is so, name a directory in it that does not"
+    )
+
+
+def test_a_read_only_file_system_is_told(tmp_path, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(step._disk, "make_directory", refuse)
+
+    finding = examined(tmp_path / "spool")
+
+    assert (finding.mark, finding.text) == (Mark.FAILED, f"{tmp_path / 'spool'}: Read-only file system")
+    assert finding.way_out == "name a directory in which this user may write"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,44 @@ def test_on_a_terminal_it_asks(spool, fake, url, answer, status, texts):
     assert (fake.messages("g", "s") if fake.groups else None) == texts
 
 
+def test_on_a_terminal_a_bar_shows_how_far_it_is(spool, fake, url):
+    pytest.importorskip("rich")
+    fake.create("g", "s")
+    fake.fail(access_denied(), times=None)
+    spool.leave(events(["a", "b"]), endpoint=url)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        python("-m", "cwlog_handler", "spool", "send", "--endpoint-url", url, "--log-group-name", "g", str(spool.path)),
+        env=environment(TERM="xterm-256color", COLUMNS="150", NO_COLOR="1"),
+        stdin=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"0%" not in shown or b"0 delivered (0/s), 2 waiting" not in shown:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGTERM)
+        # Read on: a full terminal would hold the process up.
+        while (more := read_terminal(ours)) != b"":
+            shown += more
+        status = process.wait(HANG_LIMIT)
+    finally:
+        process.kill()
+        os.close(ours)
+
+    assert status == 1
+    assert b"interrupted: 0 events delivered" in shown
+
+
+def read_terminal(fd):
+    """What was written to a terminal; b"" once all who had it open have closed it."""
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
+
+
 def test_the_file_of_a_living_process_is_left_to_it(send, spool, fake, url):
     with held(spool.leave(events(["a"]), endpoint=url)):
         ended = send("--yes")

@@ -20,7 +20,7 @@ from ...aws import destination
 from ...spool.disk import UNKNOWN_FREE_BYTES, Disk, NoLocks
 from ...system.stdlib import getpid, urandom
 from ..send.display import size
-from ..spool.survey import Destination, Kind, Owner, SpoolFile, absolute, survey
+from ..spool.survey import Destination, Kind, Owner, SpoolFile, Unusable, absolute, survey
 from ..spool.wording import counted, place, shown
 from .case import Case
 from .findings import Finding, failed, passed
@@ -33,6 +33,7 @@ _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 _LOCAL_DISK: Final = "name a directory on a local disk, or on a file system that has locks"
+_ELSEWHERE: Final = "name a directory in which this user may write"
 _MAKE_ROOM: Final = "make room there, give a smaller max_spool_size, or another directory"
 
 _disk: Final = Disk()
@@ -46,6 +47,8 @@ def spool(case: Case) -> Finding:
             return _examined(directory, case.known, was_there)
     except OSError as error:
         return _unusable(directory, error)
+    except Unusable as problem:
+        return failed(str(problem), _ELSEWHERE)
 
 
 @contextmanager
@@ -67,8 +70,8 @@ def _unusable(directory: str, error: OSError) -> Finding:
     cause, _, way_out = reason.partition("; ")
     if isinstance(error, FileNotFoundError):
         cause, way_out = f"{os.path.dirname(directory)} is missing", "make it: only the directory itself is made"
-    elif not way_out:
-        way_out = "name a directory in which this user may write"
+    else:
+        way_out = f"run this as the program's user; if that is so, {way_out}" if way_out else _ELSEWHERE
     return failed(f"{directory}: {cause}", way_out)
 
 

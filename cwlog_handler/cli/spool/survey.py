@@ -105,9 +105,17 @@ def survey(directory: str) -> list[SpoolFile]:
         names = sorted(os.listdir(directory))
         sizes = dict(_disk.list(directory))
     except OSError as error:
-        reason = "there is no such directory" if isinstance(error, FileNotFoundError) else error.strerror
-        raise Unusable(f"{directory}: {reason}") from None
+        raise Unusable(f"{directory}: {_reason(error)}") from None
     return [found for name in names if (found := _look_at(name, os.path.join(directory, name), sizes.get(name)))]
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such directory"
+    if error.errno == errno.EPERM:
+        # The system's own word for a directory that may not be read is EACCES: this one is about the owner.
+        return f"{(error.strerror or '').partition('; ')[0]}: run this as that user"
+    return error.strerror or str(error)
 
 
 def _look_at(name: str, path: str, size: int | None) -> SpoolFile | None:
