@@ -23,7 +23,7 @@ from .core.ledger import Ledger
 from .core.shedding import OVERFLOW, Bounds, Overflow
 from .core.terms import Terms
 from .delivery.rounds import Rounds
-from .process import forks
+from .process import forks, runtimes
 from .process.flusher import Flusher
 from .record.documents import Documents
 from .spool.spool import Identity, Settings, Spool
@@ -150,7 +150,7 @@ def spool(
     spool_mode: SpoolMode,
     max_spool_size: int,
     spool_sync: bool,
-    overflow: Overflow,
+    terms: Terms,
 ) -> MakeSpool | None:
     """Check the options of the spool; return what makes it in each process, or None if there is to be none."""
     settings = Settings(
@@ -158,6 +158,9 @@ def spool(
         options.one_of("spool_mode", spool_mode, SPOOL_MODES),
         options.whole_number("max_spool_size", max_spool_size, _MIN_SPOOL_BYTES),
         options.yes_or_no("spool_sync", spool_sync),
+        terms.max_event_bytes,
+        terms.oversize,
+        may_be_forked=runtimes.forks_from_c(),
     )
     if not settings.directory:
         return None
@@ -171,7 +174,7 @@ def spool(
         return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node())
 
     def make(ledger: Ledger) -> Spool:
-        gives_up_newest = overflow != "drop_oldest"
+        gives_up_newest = terms.bounds.overflow != "drop_oldest"
         return Spool(settings, identity, ledger, notices, SYSTEM_CLOCK.monotonic, gives_up_newest=gives_up_newest)
 
     return make

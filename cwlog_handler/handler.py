@@ -100,8 +100,8 @@ class CloudWatchLogsHandler(logging.Handler):
             logs to the same group, region and endpoint delivers them. None: nothing is ever written to disk.
         spool_mode: "outage" writes what waits in trouble, and nothing while the service is well. "always" writes each
             record before its logging call returns.
-        max_spool_size: The most bytes of all files in ``spool_dir`` together. If it is full, the least severe records go
-            first.
+        max_spool_size: The most bytes of all files in ``spool_dir`` together. If it is full, the least severe records
+            go first.
         spool_sync: Have what is written reach the disk itself, so that it survives a power cut too. Slow.
     """
 
@@ -210,7 +210,7 @@ class CloudWatchLogsHandler(logging.Handler):
             spool_mode=spool_mode,
             max_spool_size=max_spool_size,
             spool_sync=spool_sync,
-            overflow=overflow,
+            terms=terms,
         )
         self._flusher = composition.flusher(
             composition.client(access, group, log_format, notices),

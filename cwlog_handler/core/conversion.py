@@ -7,7 +7,7 @@ the buffer, waiting callers. Pure functions.
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from .events import Event, NotAnEvent, Oversize, make_events
 from .limits import EVENT_OVERHEAD_BYTES
 from .reasons import DropReason
 
-FIELDS: Final = 5
+FIELDS: Final = 7
 """The number of values that a caller hands over for each record: those of `Records`."""
 
 
@@ -31,10 +31,14 @@ class Records(NamedTuple):
     levels: list[int]
     are_surplus: list[bool]
     """True if the caller waited for room in the buffer until its time was over."""
+    files: Sequence[Any] = ()
+    """The file in which the caller has written the record already, or None; see `spool.journal`."""
+    ids: Sequence[int] = ()
+    """The record's number in that file."""
 
     @classmethod
     def of(cls, fields: list[Any]) -> "Records":
-        """Return the records from a flat list: the five values of the first record, then those of the second, …"""
+        """Return the records from a flat list: the seven values of the first record, then those of the second, …"""
         return cls._make(fields[place::FIELDS] for place in range(FIELDS))
 
 
@@ -54,6 +58,8 @@ class Converted(NamedTuple):
     refused: Counter[DropReason]
     error: str | None = None
     """The exception, as text, if a reason is "error"."""
+    numbers: list[range] | None = None
+    """The numbers of each record's events, in order. None: each record became one event."""
 
 
 def convert(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
@@ -77,7 +83,7 @@ def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> d
     if 0 in lengths or (len(data) > (most := max_event_bytes - EVENT_OVERHEAD_BYTES) and max(lengths) > most):
         return None
     events = Events(range(first_number, first_number + count), timestamps, lengths, data)
-    kinds: tuple[list[Any], ...] = records[2:]
+    kinds: tuple[list[Any], ...] = (records.stream_names, records.levels, records.are_surplus)
     if all(column.count(column[0]) == count for column in kinds):
         return {Kind._make(column[0] for column in kinds): events}
     places: dict[Kind, list[int]] = {}
@@ -116,15 +122,18 @@ def _one_by_one(records: Records, first_number: int, max_event_bytes: int, overs
     refused: Counter[DropReason] = Counter()
     error = None
     number = first_number
-    for created, text, *kind in zip(*records, strict=True):
+    numbers: list[range] = []
+    for created, text, *kind in zip(*records[:5], strict=True):
         events = _made(created, text, max_event_bytes, oversize, number)
         if isinstance(events, NotAnEvent):
             refused[events.reason] += 1
+            numbers.append(range(0))
             error = events.error or error
         else:
+            numbers.append(range(number, number + len(events)))
             number += len(events)
             found.setdefault(Kind._make(kind), []).extend(events)
-    return Converted({kind: Events.of(events) for kind, events in found.items()}, number - 1, refused, error)
+    return Converted({kind: Events.of(events) for kind, events in found.items()}, number - 1, refused, error, numbers)
 
 
 def _made(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int) -> list[Event] | NotAnEvent:

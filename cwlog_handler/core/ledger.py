@@ -21,8 +21,8 @@ EVENT_COST_BYTES: Final = 34 - 26
 class Stats:
     """What became of the records so far: a snapshot that does not change.
 
-    ``emitted + recovered == delivered + rejected + dropped + pending``. The unit is the log event: a record is one event, unless it
-    was split because it is larger than the service takes. Counts start at zero in each process.
+    ``emitted + recovered == delivered + rejected + dropped + pending``. The unit is the log event: a record is one
+    event, unless it was split because it is larger than the service takes. Counts start at zero in each process.
     """
 
     emitted: int = 0
@@ -32,8 +32,7 @@ class Stats:
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     """Events that were sent and that the service refused: too_old, expired, too_new, invalid."""
     dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
-    """Events that were lost without being sent: overflow, too_old, too_new, empty, oversize, invalid_time, error,
-    spool_full, corrupt."""
+    """Events never sent: overflow, too_old, too_new, empty, oversize, invalid_time, error, spool_full, corrupt."""
     pending: int = 0
     """Events that wait, in memory or on disk, or are in a request under way."""
     pending_bytes: int = 0

@@ -38,12 +38,16 @@ class Loss:
         self._counts[reason] += count
 
     @property
+    def count(self) -> int:
+        """How many events were lost."""
+        return sum(self._counts.values())
+
+    @property
     def text(self) -> str:
         """The message of the loss event."""
-        count = sum(self._counts.values())
-        records = "record" if count == 1 else "records"
+        records = "record" if self.count == 1 else "records"
         between = f"between {_iso(self.first_ms)} and {_iso(self.last_ms)}"
-        return f"cwlog_handler: {count} {records} lost {between}: {self._why}"
+        return f"cwlog_handler: {self.count} {records} lost {between}: {self._why}"
 
     @property
     def _why(self) -> str:

@@ -1,6 +1,7 @@
 """How much may wait in all streams, and which events are dropped if there is more.
 
-Owns: the bounds, which stream loses an event next. Must not know: records, loss events, threads. Only `Shedding.has_room` is thread-safe.
+Owns: the bounds, which stream loses an event next. Must not know: records, loss events, threads.
+Only `Shedding.has_room` is thread-safe.
 """
 
 from collections import deque

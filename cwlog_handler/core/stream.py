@@ -42,8 +42,8 @@ class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_answers", "_arrivals", "_backlog", "_due", "_flows", "_loss", "_shared", "bucket", "last_used", "left", "name",
-        "shelf", "under_way",
+        "_answers", "_arrivals", "_backlog", "_due", "_flows", "_loss", "_shared", "bucket", "last_used", "left",
+        "name", "shelf", "under_way",
     )  # fmt: skip
 
     def __init__(self, name: str, bucket: Bucket, shared: Shared) -> None:

@@ -22,6 +22,7 @@ from ..core.pacing import Overlap, SendInterval
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
 from ..core.stream import Stream
 from ..core.terms import Terms
+from ..spool.spool import Spool
 from ..system.clock import Clock
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
@@ -62,12 +63,12 @@ class Dispatch:
         clock: Clock,
         jitter: Callable[[], float],
         ring: Callable[[], None],
-        about_to_send: Callable[[Batch], None] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         self.lossy: dict[Stream, None] = {}
         """The streams that have lost events and have no loss event yet."""
-        self._about_to_send = about_to_send
+        self._spool = spool
         self._notices = notices
         self._ledger = ledger
         self._senders = senders
@@ -76,7 +77,15 @@ class Dispatch:
         # Inline, only one call is made at a time. Then no events stand aside, so Ctrl-C cannot break that off.
         overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._shared = Shared(
-            terms.rules, AgeLimit(), ledger, SendInterval(terms.send_interval), overlap, jitter, lost=self._has_lost
+            terms.rules,
+            AgeLimit(),
+            ledger,
+            SendInterval(terms.send_interval),
+            overlap,
+            jitter,
+            settled=Batch.settle if spool is None else spool.settled,
+            lost=self._has_lost,
+            gone=None if spool is None else spool.gone,
         )
         self._agenda: Agenda[Stream] = Agenda()
         self._results = Results(ring)
@@ -162,8 +171,8 @@ class Dispatch:
         match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
                 self.plan(stream, now)
-                if self._about_to_send is not None:
-                    self._about_to_send(send.batch)
+                if self._spool is not None:
+                    self._spool.sent(send.batch)
                 patience = self._patience(now, deadline, stream)
                 return self._calls.job(stream.name, send, patience, partial(self._settle, stream, send))
             case Wait(until):

@@ -21,9 +21,9 @@ from ..system.primitives import acquire, allocate_lock, pause, sleep
 # 256 KiB are about 900 short records. That is little enough that the buffer's bound is not exceeded by much before the
 # flusher looks. It is a quarter of a full request, so that a burst fills requests and causes few wake-ups.
 WAKE_BYTES: Final = 256 * 1024
-# Bytes of memory that a record takes in the queue in addition to its characters: its places in the list (40, and 5 of
+# Bytes of memory that a record takes in the queue in addition to its characters: its places in the list (56, and 7 of
 # spare room), the float (24), the header of the text (49) and the rounding of its size (8).
-RECORD_COST_BYTES: Final = 126
+RECORD_COST_BYTES: Final = 144
 # The longest sleep in seconds. A lock accepts a time-out of 290 years at most; one wake-up an hour costs nothing.
 LONGEST_SLEEP: Final = 3600.0
 # Seconds after which a caller that waits for room looks again.
@@ -92,13 +92,22 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._items) // FIELDS
 
-    def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
+    def put(
+        self,
+        created: float,
+        text: str,
+        stream_name: str | None,
+        level: int,
+        is_surplus: bool = False,
+        file: object = None,
+        number: int = 0,
+    ) -> None:
         """Hand over a record, whose fields are those of `Records`.
 
         The caller also runs `attend` if much waits, if the flusher sleeps, or if the record is urgent.
         """
         # One call of C code: no thread, and no signal handler, comes between two fields.
-        self._items.extend((created, text, stream_name, level, is_surplus))
+        self._items.extend((created, text, stream_name, level, is_surplus, file, number))
         self.size_bytes = size_bytes = self.size_bytes + len(text) + RECORD_COST_BYTES
         if size_bytes > self._alarm_bytes or level >= self._urgent_level:
             self._attend()

@@ -115,6 +115,8 @@ class Intake:
             deque(converted.events.items()),
             converted.last_number,
         )
+        if self._storing is not None:
+            self._storing.took_in(records, converted)
         for reason, count in converted.refused.items():
             self._ledger.turn_away(reason, count)
         self._ledger.last_error = converted.error or self._ledger.last_error

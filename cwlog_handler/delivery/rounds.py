@@ -88,7 +88,7 @@ class Rounds:
             clock=clock,
             jitter=jitter,
             ring=self.inbox.ring_bell,
-            about_to_send=spool.sent if spool is not None else None,
+            spool=spool,
         )
         self._storing: Storing | None = None
         if spool is not None:
@@ -99,7 +99,11 @@ class Rounds:
         """The instant at which the process must have ended; ``inf``: it does not end yet. Any thread may set it."""
         self._intake = Intake(self.inbox, dispatch, self._ledger, notices, terms, self._own_stream_name, self._storing)
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
-        self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self.inbox.put
+        self._hand_over: Callable[..., None] = self.inbox.put
+        if spool is not None and spool.journal is not None:
+            spool.journal.hand_over_to(self.inbox.put)
+            self._hand_over = spool.journal.put
+        self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self._hand_over
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
@@ -118,7 +122,7 @@ class Rounds:
         # modules are torn down, a finalizer is alone: no other thread could make room.
         may_wait = not is_own_thread() and not self.has_interrupted_help and not sys.is_finalizing()
         is_surplus = may_wait and not self._wait_for_room(text)
-        self.inbox.put(created, text, stream_name, level, is_surplus)
+        self._hand_over(created, text, stream_name, level, is_surplus)
 
     def _attend(self) -> None:
         self.inbox.ring()
@@ -226,7 +230,8 @@ class Rounds:
 
     def hand_over(self, to: Rounds) -> None:
         """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
-        for created, text, stream_name, level, is_surplus in zip(*self.inbox.take_all(), strict=True):
+        # Where a file has them, that is the parent's, which goes on with it.
+        for created, text, stream_name, level, is_surplus, *_ in zip(*self.inbox.take_all(), strict=True):
             to.inbox.put(created, text, stream_name or self._own_stream_name, level, is_surplus)
 
     def store_all(self, patience: float = 1.0) -> None:
@@ -240,6 +245,14 @@ class Rounds:
                     pass
                 self._storing.store_all()
                 self._storing.tidy()
+
+    def put_away(self) -> None:
+        """Remove the files in which nothing is left: no more records are expected. Any thread may call this."""
+        if self._storing is None:
+            return
+        with self._books_for_caller(1.0) as is_taken:
+            if is_taken:
+                self._storing.put_away()
 
     def release(self) -> None:
         """In a forked child: let go of what is the parent's."""

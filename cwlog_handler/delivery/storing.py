@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final
 
+from ..core.columns import Events
+from ..core.conversion import Converted, Records
 from ..core.ledger import Ledger
 from ..core.parcels import FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.terms import Terms
+from ..spool.journal import Journal, Taken
 from ..spool.spool import Spool
 
 # An event that has waited so many seconds longer than the send interval goes to disk. A request that has been under way
@@ -67,7 +70,10 @@ class Storing:
     def look(self, now: float, ends_at: float) -> None:
         """Store what is in trouble, or everything if memory is half full or the end of the process is near."""
         everything = self._is_tight or now >= ends_at - BEFORE_THE_END
+        self._spool.make_room_for_callers()
         if now < (self._refused_until if everything else self._look_at) or not self._ledger.in_memory:
+            return
+        if not self._is_tight and self._ledger.pending <= self._ledger.spooled:
             return
         self._look_at = now + LOOK_EVERY
         for stream in list(self._streams.values()):
@@ -75,6 +81,18 @@ class Storing:
                 # Full, or the disk refuses: the bounds of memory hold until it is tried again.
                 self._refused_until = now + LOOK_EVERY
                 return
+
+    def took_in(self, records: Records, converted: Converted) -> None:
+        """Note where on disk the records are that were just taken in, if their callers have written them."""
+        journal = self._spool.journal
+        if journal is None:
+            return
+        self._spool.adopt_begun()
+        taken = Taken(records.files, records.ids)
+        if converted.numbers is not None:
+            journal.took_in(taken, converted.numbers)
+        else:
+            journal.took_in_all(taken, converted.last_number + 1 - len(records.ids))
 
     def relieve(self, now: float) -> None:
         """Store everything if memory is half full. Called after each lot of events has been taken in."""
@@ -101,6 +119,8 @@ class Storing:
     def _store(self, stream: Stream) -> bool:
         spool, ledger = self._spool, self._ledger
         for batch in stream.unstored:
+            if spool.holds(batch):
+                continue
             parcel = spool.store(stream.name, None, batch.columns, is_closed=True)
             if parcel is None:
                 return False
@@ -111,6 +131,11 @@ class Storing:
         stream.set_aside(self._read_back)
         while (taken := stream.take_to_store(CHUNK_BYTES)) is not None:
             level, events = taken
+            if spool.journal is not None:
+                rest = self._shelve(stream, spool.journal, events)
+                if rest is None:
+                    continue
+                events = rest
             parcel = spool.store(stream.name, level, events, is_closed=level is None)
             if parcel is None:
                 stream.put_back(level, events)
@@ -118,6 +143,14 @@ class Storing:
             ledger.unload(len(events), events.size_bytes)
             stream.put_on_shelf(parcel, self._read_back)
         return True
+
+    def _shelve(self, stream: Stream, journal: Journal, events: Events) -> Events | None:
+        """Free the memory of events that their callers have written; return the others, None if there are none."""
+        parcels, rest = journal.shelve(stream.name, events)
+        for parcel in parcels:
+            self._ledger.unload(parcel.count, parcel.size_bytes)
+            stream.put_on_shelf(parcel, self._read_back)
+        return rest
 
     def _lost(self, parcel: Parcel) -> None:
         stream = self._streams.get(parcel.stream_name)
@@ -193,6 +226,10 @@ class Storing:
     def tidy(self) -> None:
         """Note on disk what was settled."""
         self._spool.tidy()
+
+    def put_away(self) -> None:
+        """Remove the files in which nothing is left, also those that callers would still write to."""
+        self._spool.put_away()
 
     def release(self) -> None:
         """Let go of the files: in a forked child they are the parent's."""

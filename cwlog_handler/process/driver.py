@@ -171,6 +171,7 @@ class Driver:
                     pass
             finally:
                 self._thread_ends()
+        self._rounds.put_away()
         # The inbox alone does not show what is left: a caller that helped may have moved records on from there.
         if not self._rounds.is_settled:
             self._resume()

@@ -199,6 +199,7 @@ class Flusher:
             delivered = self.deliver_until(deadline)
             if delivered:
                 self._deliver_for_others(deadline)
+                self.rounds.put_away()
         finally:
             if not delivered:
                 # After Ctrl-C nothing has been written yet.

@@ -19,6 +19,7 @@ _TIMESTAMP_BYTES: Final = 8
 _LENGTH_BYTES: Final = 4
 # An event has a timestamp, a length, a text of at least one byte, and the byte that ends it.
 MIN_EVENT_BYTES: Final = _TIMESTAMP_BYTES + _LENGTH_BYTES + 1 + len(END)
+_MAX_TEXT_BYTES: Final = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES
 
 
 class Block(NamedTuple):
@@ -62,11 +63,11 @@ def block_events(payload: bytes, block: Block, first_number: int) -> Events:
     timestamps = _little_endian(array("Q", payload[timestamps_start:lengths_start]))
     lengths = _little_endian(array("I", payload[lengths_start:texts_start]))
     texts = payload[texts_start:]
-    *pieces, rest = texts.split(END)
-    if rest or list(map(len, pieces)) != lengths.tolist():
+    pieces = texts.split(END)
+    if pieces.pop() or list(map(len, pieces)) != lengths.tolist():
         raise Unreadable
     # The service refuses a whole batch for one event that is empty or too long.
-    if not 0 < min(lengths) <= max(lengths) <= MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES:
+    if not all(pieces) or (len(texts) > _MAX_TEXT_BYTES and max(lengths) > _MAX_TEXT_BYTES):
         raise Unreadable
     if not _is_utf8(texts):
         raise Unreadable

@@ -6,7 +6,8 @@ a file is begun, how much the directory may hold (`spool`), what a stream is. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from ..core.columns import Events
@@ -22,6 +23,13 @@ class Owner(Protocol):
 
     disk: Disk
     ledger: Ledger
+    file_bytes: int
+
+    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
+        """Return the records of a file's area by their numbers. They are kept until those of another file are read."""
+
+    def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
+        """Return one event for each record; None if that is not what they become."""
 
     def touched(self, file: File) -> None:
         """Note that a file has events that were settled just now."""
@@ -43,6 +51,8 @@ class File:
         self.left = 0
         """How many events in it are not settled."""
         self.parcels: dict[Parcel, frames.Block | None] = {}
+        self.kept: dict[Parcel, Events] = {}
+        """Events that were read together with the file, and not sent yet."""
         self.is_full = False
         """True if nothing more is to be written to it, but marks."""
         self.is_gone = False
@@ -100,6 +110,9 @@ class File:
 
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel that are left; None if they cannot be read any more."""
+        if (kept := self.kept.pop(parcel, None)) is not None:
+            kept.numbers[:] = type(kept.numbers)("Q", range(first_number, first_number + len(kept)))
+            return kept
         block = self.parcels.get(parcel)
         if block is None or self.is_gone:
             return None
@@ -129,6 +142,11 @@ class File:
         self._done.extend(ids)
         self._owner.touched(self)
 
+    @property
+    def may_go(self) -> bool:
+        """True if the file may be removed once nothing is left in it."""
+        return True
+
     def mark_sent(self, ids: Iterable[tuple[int, int]]) -> None:
         """Write that a request with these events is about to be made."""
         self._mark(frames.Kind.SENT, ids)
@@ -149,7 +167,5 @@ class File:
     def release(self) -> None:
         """Close the file without a word: in a forked child it belongs to the parent."""
         self.is_gone = True
-        try:
+        with suppress(OSError):
             self._owner.disk.close(self.fd)
-        except OSError:
-            pass

@@ -167,6 +167,11 @@ def read(data: bytes | memoryview) -> Contents:
     return contents._replace(settled=merged(contents.settled), sent=merged(contents.sent))
 
 
+def read_area(area: bytes) -> list[Record]:
+    """Return all records that can be read of a record area."""
+    return read_records(area, 0, len(area), Checks(len(area)))[0]
+
+
 def _head(data: bytes) -> tuple[Head, int]:
     """Return the head of a file, and where its frame ends."""
     found = _frame_at(data, 0)

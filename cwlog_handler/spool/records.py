@@ -19,8 +19,12 @@ _MAGIC_BYTES: Final = _MAGIC.to_bytes(2, "little")
 # Magic, length of the name, length of the text, id, time in seconds. Name, text and checksum follow.
 _BEGIN: Final = struct.Struct("<HHIId")
 _BEGIN_BYTES: Final = _BEGIN.size
+_NUL_PAGE: Final = bytes(4096)
 _CRC: Final = struct.Struct("<I")
-RECORD_COST_BYTES: Final = _BEGIN.size + _CRC.size
+_CRC_BYTES: Final = _CRC.size
+# The CRC-32 of any bytes that their own CRC-32 follows.
+_RIGHT: Final = 0x2144DF1C
+RECORD_COST_BYTES: Final = _BEGIN_BYTES + _CRC_BYTES
 """How many bytes a record takes in addition to its name and its text."""
 
 
@@ -54,14 +58,12 @@ def read_records(data: bytes, start: int, end: int, checks: Checks) -> tuple[lis
     """
     records: list[Record] = []
     broken: list[Broken] = []
-    names: dict[bytes, str | None] = {b"": None}
-    # Behind the last record there are only NUL bytes.
-    used = start + len(data[start:end].rstrip(b"\0"))
+    used = _end_of_data(data, start, end)
     place = start
     while place < used:
-        found = _record_at(data, place, end, names, checks)
+        found = _record_at(data, place, end, checks)
         if found is None:
-            damaged, following = _search(data, place, end, names, checks)
+            damaged, following = _search(data, place, end, checks)
             if following is None and damaged <= 1 and _is_torn(data, place, used, end):
                 break
             broken.append(_broken(damaged, records[-1] if records else None, following))
@@ -73,43 +75,48 @@ def read_records(data: bytes, start: int, end: int, checks: Checks) -> tuple[lis
     return records, broken
 
 
+def _end_of_data(data: bytes, start: int, end: int) -> int:
+    """Return the place behind which there are only NUL bytes: the unused rest of the area."""
+    # Page by page, and without copies: the unused rest may have megabytes.
+    while data.endswith(_NUL_PAGE, start, end):
+        end -= len(_NUL_PAGE)
+    last_page = max(start, end - len(_NUL_PAGE))
+    return last_page + len(data[last_page:end].rstrip(b"\0"))
+
+
 _Found = tuple[Record, int]
 """A record, and where it ends."""
 
 
-def _record_at(data: bytes, place: int, end: int, names: dict[bytes, str | None], checks: Checks) -> _Found | None:
-    """Return the undamaged record at ``place``, if there is one. ``names`` are those read before."""
+def _record_at(data: bytes, place: int, end: int, checks: Checks) -> _Found | None:
+    """Return the undamaged record at ``place``, if there is one."""
     if end - place < RECORD_COST_BYTES:
         return None
     magic, name_length, text_length, id_, created = _BEGIN.unpack_from(data, place)
-    name_start = place + _BEGIN_BYTES
-    name_end = name_start + name_length
+    name_end = place + _BEGIN_BYTES + name_length
     text_end = name_end + text_length
-    if magic != _MAGIC or text_end + _CRC.size > end:
+    record_end = text_end + _CRC_BYTES
+    if magic != _MAGIC or record_end > end:
         return None
-    if _CRC.unpack_from(data, text_end) != (crc32(data[place:text_end]),):
-        checks.failed(text_end - place)
+    if crc32(data[place:record_end]) != _RIGHT:
+        checks.failed(record_end - place)
         return None
-    name = data[name_start:name_end]
     try:
-        if name not in names:
-            names[name] = name.decode("utf-8", "surrogatepass")
         text = data[name_end:text_end].decode("utf-8", "surrogatepass")
+        stream = data[place + _BEGIN_BYTES : name_end].decode("utf-8", "surrogatepass") if name_length else None
     except UnicodeDecodeError:
         return None
     if not 0 <= created < inf:
         return None
-    return Record(id_, created, names[name], text), text_end + _CRC.size
+    return Record(id_, created, stream, text), record_end
 
 
-def _search(
-    data: bytes, place: int, end: int, names: dict[bytes, str | None], checks: Checks
-) -> tuple[int, _Found | None]:
+def _search(data: bytes, place: int, end: int, checks: Checks) -> tuple[int, _Found | None]:
     """Return how many damaged records begin between ``place`` and the next undamaged one, and that one."""
     damaged = 0
     place = data.find(_MAGIC_BYTES, place, end)
     while place >= 0 and not checks.is_over:
-        found = _record_at(data, place, end, names, checks)
+        found = _record_at(data, place, end, checks)
         if found is not None:
             return damaged, found
         damaged += 1
@@ -125,10 +132,10 @@ def _is_torn(data: bytes, place: int, used: int, end: int) -> bool:
     text_end = place + _BEGIN_BYTES + name_length + text_length
     if magic != _MAGIC:
         return False
-    if text_end + _CRC.size > end:
+    if text_end + _CRC_BYTES > end:
         return True
     # The checksum is written last: whatever is missing, its own end is NUL, and what is there of it may be right.
-    written = data[text_end : text_end + _CRC.size]
+    written = data[text_end : text_end + _CRC_BYTES]
     right = _CRC.pack(crc32(data[place:text_end]))
     return written != right and right.startswith(written.rstrip(b"\0"))
 

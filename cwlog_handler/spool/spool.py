@@ -8,11 +8,18 @@ not know: which events are to be stored and when (`delivery.storing`), the forma
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from errno import ENOTSUP
+from itertools import count
+from mmap import mmap
 from typing import Final, NamedTuple
 
 from ..core.batches import Batch
-from ..core.columns import Events
+from ..core.columns import Events, Gone
+from ..core.conversion import Records, convert
+from ..core.events import Oversize
 from ..core.ledger import Ledger
 from ..core.parcels import Numbers, Parcel
 from ..system.stderr import Notices
@@ -20,6 +27,8 @@ from ..system.stdlib import getpid, urandom
 from . import frames
 from .disk import Disk, NoLocks
 from .files import File
+from .journal import Journal, JournalFile
+from .journal import ranges_of as merged_in_order
 from .ranges import merged, minus
 
 # The directory is seldom more than this many files for each process, however large it may become.
@@ -33,6 +42,10 @@ LOOK_AGAIN: Final = 1.0
 LEFT_FREE: Final = 1 / 64
 LEFT_FREE_MOST: Final = 64 * 1024 * 1024
 HIGHEST_CLASS: Final = 5
+# What callers write is read one file at a time: see `_parcels_of_records`.
+MOST_AREA_BYTES: Final = 4 * 1024 * 1024
+# A file for callers in which nothing is left is given up when so many bytes of marks stand in it.
+MOST_MARKS_BYTES: Final = 64 * 1024
 
 
 def class_of(level: float | None) -> int:
@@ -60,6 +73,10 @@ class Settings(NamedTuple):
     mode: str
     max_bytes: int
     sync: bool
+    max_event_bytes: int
+    oversize: Oversize
+    may_be_forked: bool = False
+    """True if this process may fork without Python's hooks."""
 
 
 class Found(NamedTuple):
@@ -97,8 +114,8 @@ class Spool:
         self._gives_up_newest = gives_up_newest
         self._pid = getpid()
         self._prefix: str | None = None
-        self._number = 0
-        self._file_bytes = max(LEAST_FILE_BYTES, settings.max_bytes // FILES)
+        self._numbers = count(1)
+        self.file_bytes = max(LEAST_FILE_BYTES, settings.max_bytes // FILES)
         # Files of this process, oldest first, and of processes that have ended.
         self._files: list[File] = []
         self._current: dict[int, File] = {}
@@ -108,6 +125,20 @@ class Spool:
         self._looked_at = float("-inf")
         self._total_bytes = 0
         self._floor_bytes = 0
+        self.journal: Journal | None = None
+        """The files into which callers write, in mode "always"."""
+        if settings.mode == "always":
+            self.journal = Journal(
+                self._begin_journal,
+                class_of,
+                sync=self._sync if settings.sync else None,
+                may_be_forked=settings.may_be_forked,
+            )
+        # Files that callers have begun, and those for which they had no room: class and bytes.
+        self._begun: list[JournalFile] = []
+        self._wanted: tuple[int, int] | None = None
+        self._dropped: list[int] = []
+        self._parsed: tuple[File, Mapping[int, frames.Record]] | None = None
         self._candidates: list[str] = []
         self._not_ours: set[str] = set()
 
@@ -142,7 +173,7 @@ class Spool:
         if not self._make_room(size, level_class):
             return None
         file = self._current.get(level_class)
-        if file is not None and (file.is_full or file.is_gone or file.size_bytes + size > self._file_bytes):
+        if file is not None and (file.is_full or file.is_gone or file.size_bytes + size > self.file_bytes):
             self._finish(file)
             file = None
         return file or self._begin(level_class)
@@ -156,26 +187,30 @@ class Spool:
 
     def _begin(self, level_class: int) -> File | None:
         try:
-            file = self._create(level_class)
+            name, path, fd = self._create()
         except OSError as error:
             self.failed(error)
             return None
-        identity = self.identity
-        head = frames.Head(
-            identity.group, identity.region, identity.endpoint, identity.machine, self._pid, _package(), level_class, 0,
-            identity.stream,
-        )  # fmt: skip
-        if file.append(frames.head(head)) is None:
+        file = File(self, name, path, fd, level_class)
+        self._files.append(file)
+        if file.append(self._head(level_class, 0)) is None:
             self._remove(file)
             return None
         self._current[level_class] = file
         return file
 
-    def _create(self, level_class: int) -> File:
+    def _head(self, level_class: int, area: int) -> bytes:
+        to = self.identity
+        head = frames.Head(
+            to.group, to.region, to.endpoint, to.machine, self._pid, _package(), level_class, area, to.stream
+        )
+        return frames.head(head)
+
+    def _create(self) -> tuple[str, str, int]:
+        """Make a new file, and return its name, path and descriptor. Any thread may call this."""
         for _ in range(8):
             self.disk.make_directory(self._settings.directory)
-            self._number += 1
-            name = f"{self.prefix}{self._number:08}{frames.SUFFIX}"
+            name = f"{self.prefix}{next(self._numbers):08}{frames.SUFFIX}"
             path = os.path.join(self._settings.directory, name)
             fd = self.disk.create(path)
             try:
@@ -184,11 +219,9 @@ class Spool:
                 self.disk.close(fd)
                 raise
             if is_ours:
-                file = File(self, name, path, fd, level_class)
-                self._files.append(file)
                 if self._settings.sync:
                     self.disk.sync_directory(self._settings.directory)
-                return file
+                return name, path, fd
             # Somebody who looks for what others have left was faster, and removes the file.
             self.disk.close(fd)
         raise OSError(11, "files of this process are taken away as soon as they are made", self._settings.directory)
@@ -221,8 +254,99 @@ class Spool:
         reason = error.strerror or str(error)
         self._notices.say(
             "spool",
-            f"spool_dir {self._settings.directory!r} cannot be used at the moment, records wait in memory only: {reason}",
+            f"spool_dir {self._settings.directory!r} cannot be used now, records wait in memory only: {reason}",
         )
+
+    # -- mode "always" -----------------------------------------------------------------------------------------------
+
+    def _begin_journal(self, level_class: int, area_bytes: int, least_bytes: int) -> JournalFile | None:
+        """Begin a file for callers, on the thread of one of them; None if there is no room or the disk refuses."""
+        if self.is_paused or self._wanted is not None:
+            return None
+        area_bytes = max(min(area_bytes, self.file_bytes, MOST_AREA_BYTES), least_bytes)
+        try:
+            head = self._head(level_class, area_bytes)
+            size = len(head) + area_bytes
+            if (
+                sum(entry.size_bytes for entry in self.disk.list(self._settings.directory)) + size
+                > self._settings.max_bytes
+            ):
+                # The driver gives something up.
+                self._wanted = level_class, size
+                return None
+            name, path, fd = self._create()
+            try:
+                area = self._reserve(fd, size)
+                if area is not None:
+                    area.write(head)
+                else:
+                    head = self._head(level_class, 0)
+                    self.disk.write(fd, head)
+                    size = len(head)
+            except BaseException:
+                self.disk.remove(path)
+                self.disk.close(fd)
+                raise
+        except OSError as error:
+            self.failed(error)
+            return None
+        file = JournalFile(self, name, path, fd, level_class, size, area, len(head))
+        self._begun.append(file)
+        return file
+
+    def _reserve(self, fd: int, size: int) -> mmap | None:
+        try:
+            return self.disk.reserve(fd, size)
+        except OSError as error:
+            if error.errno != ENOTSUP:
+                raise
+            return None
+
+    def _sync(self, file: File) -> None:
+        try:
+            self.disk.sync(file.fd)
+        except OSError as error:
+            self.failed(error)
+
+    def adopt_begun(self) -> None:
+        """Note the files that callers have begun."""
+        while self._begun:
+            self._files.append(self._begun.pop(0))
+
+    def make_room_for_callers(self) -> None:
+        """Give something up if a caller has found no room for a file."""
+        if self._wanted is not None:
+            level_class, size = self._wanted
+            self._looked_at = float("-inf")
+            self._make_room(size, level_class)
+            self._wanted = None
+
+    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
+        """See `files.Owner.records_of`."""
+        if self._parsed is None or self._parsed[0] is not file:
+            self._parsed = None
+            self._parsed = file, {record.id: record for record in frames.read_area(area())}
+        return self._parsed[1]
+
+    def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
+        """See `files.Owner.events_of`."""
+        found, numbers = self._converted(records, first_number)
+        return found if numbers is None else None
+
+    def _converted(
+        self, records: Sequence[frames.Record], first_number: int
+    ) -> tuple[Events | None, Sequence[range] | None]:
+        """Return the events of records, and the numbers of each record's events; None: one event each."""
+        count = len(records)
+        fields = Records(
+            [record.created for record in records],
+            [record.text for record in records],
+            [None] * count,
+            [0] * count,
+            [False] * count,
+        )
+        converted = convert(fields, first_number, self._settings.max_event_bytes, self._settings.oversize)
+        return next(iter(converted.events.values()), None), converted.numbers
 
     # -- room --------------------------------------------------------------------------------------------------------
 
@@ -287,9 +411,26 @@ class Spool:
 
     def sent(self, batch: Batch) -> None:
         """Write that a request with this batch is about to be made, where its events lie on disk."""
+        if not batch.stored and self.journal is not None:
+            self.journal.sent(batch.columns.numbers)
         for parcel in batch.stored:
             if isinstance(parcel.place, File) and parcel.left:
                 parcel.place.mark_sent(parcel.ids_of(batch.columns.numbers))
+
+    def holds(self, batch: Batch) -> bool:
+        """True if a batch in memory is on disk, because its callers have written it."""
+        return self.journal is not None and self.journal.holds(batch.columns.numbers)
+
+    def settled(self, batch: Batch) -> None:
+        """Note that a batch, or a part of one, needs no delivery any more."""
+        batch.settle()
+        if not batch.stored and self.journal is not None:
+            self.journal.settle(batch.columns.numbers)
+
+    def gone(self, event: Gone) -> None:
+        """Note that an event in memory was dropped."""
+        if self.journal is not None:
+            self._dropped.append(event.number)
 
     def touched(self, file: File) -> None:
         """See `files.Owner.touched`."""
@@ -297,13 +438,15 @@ class Spool:
 
     def tidy(self) -> None:
         """Write what was settled, remove files in which nothing is left."""
+        if self.journal is not None:
+            self._tidy_journal(self.journal)
         if not (self._touched or self._unsynced):
             return
         touched, self._touched = self._touched, {}
         for file in touched:
             if file.is_gone:
                 continue
-            if file.left:
+            if file.left or not file.may_go:
                 file.mark_settled()
                 self._unsynced[file] = None
             else:
@@ -317,11 +460,37 @@ class Spool:
                     except OSError as error:
                         self.failed(error)
 
+    def _tidy_journal(self, journal: Journal) -> None:
+        if self._dropped:
+            dropped, self._dropped = self._dropped, []
+            journal.settle(array("Q", dropped))
+        for file in journal.files:
+            if file.is_retired:
+                file.unmap()
+            if file.left:
+                continue
+            if file.marks_bytes > MOST_MARKS_BYTES:
+                journal.retire(file)
+            if file.is_retired:
+                self.touched(file)
+
+    def put_away(self) -> None:
+        """Remove the files in which nothing is left, also those that callers would still write to."""
+        if self.journal is not None:
+            self.adopt_begun()
+            for file in self.journal.files:
+                if not file.left:
+                    journal_file = file
+                    self.journal.retire(journal_file)
+        self.tidy()
+
     def _remove(self, file: File) -> None:
         """Remove a file, or keep it aside if a part of it is broken."""
         self.ledger.store(-file.left)
         file.left = 0
         self._files.remove(file)
+        if self.journal is not None and isinstance(file, JournalFile):
+            self.journal.files.remove(file)
         if self._current.get(file.level_class) is file:
             del self._current[file.level_class]
         self._total_bytes = max(0, self._total_bytes - file.size_bytes)
@@ -440,7 +609,8 @@ class Spool:
             )
             return None
         except frames.Unreadable:
-            if size == 0:
+            if not self.disk.read(fd, 0, size).strip(b"\0"):
+                # Its process was killed before it had written anything.
                 self.disk.remove(path)
             else:
                 self._keep_aside(path)
@@ -449,6 +619,7 @@ class Spool:
         file.is_full = True
         file.has_broken = bool(contents.broken)
         parcels = self._parcels(file, contents, numbers)
+        parcels += self._parcels_of_records(file, contents, numbers, head.stream)
         file.left = sum(parcel.count for parcel in parcels)
         self.ledger.recover(file.left)
         # What others have left is older than what is here.
@@ -486,13 +657,67 @@ class Spool:
                     parcels.append(parcel)
         return parcels
 
+    def _parcels_of_records(
+        self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str
+    ) -> list[Parcel]:
+        """Return the parcels of what callers have written one by one.
+
+        Their events stay in memory until they are sent: such a file is not large.
+        """
+        groups: dict[tuple[str, int], list[frames.Record]] = {}
+        settled, sent = _members(contents.settled), _members(contents.sent)
+        for record in contents.records:
+            if not settled(record.id):
+                groups.setdefault((record.stream or own_stream, int(sent(record.id))), []).append(record)
+        parcels = []
+        for (stream_name, doubts), records in groups.items():
+            first_number = numbers.take(len(records))
+            events, ranges = self._converted(records, first_number)
+            ids = [record.id for record in records]
+            if ranges is not None:
+                refused = sum(not some for some in ranges)
+                self.ledger.recovered += refused
+                self.ledger.dropped["empty"] += refused
+                ids = [number for number, some in zip(ids, ranges, strict=True) for _ in some]
+            if events is None or not len(events):
+                continue
+            parcel = Parcel(
+                file,
+                stream_name,
+                file.level_class,
+                tuple((number, number) for number in ids) if ranges is not None else merged_in_order(array("Q", ids)),
+                size_bytes=events.size_bytes,
+                span_ms=(min(events.timestamps), max(events.timestamps)),
+                span=(first_number, first_number + len(events) - 1),
+                doubts=doubts,
+            )
+            file.parcels[parcel] = None
+            file.kept[parcel] = events
+            parcels.append(parcel)
+        return parcels
+
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def release(self) -> None:
         """Let go of all files without a word: in a forked child they are the parent's."""
         for file in self._files:
             file.release()
-        self._files, self._current, self._touched, self._unsynced = [], {}, {}, {}
+        for begun in self._begun:
+            begun.release()
+        self._files, self._current, self._touched, self._unsynced, self._begun = [], {}, {}, {}, []
+        if self.journal is not None:
+            self.journal.start_over()
+
+
+def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
+    """Return whether a number is in one of these ranges, which rise."""
+    starts = [first for first, _ in ranges]
+
+    def is_member(number: int) -> bool:
+        place = bisect_right(starts, number) - 1
+        return place >= 0 and number <= ranges[place][1]
+
+    return is_member
 
 
 def _package() -> str:

@@ -24,9 +24,9 @@ _MOST_LINES: Final = 20
 # Frames that a request needs. Measured: the first request, which also makes the client, nests 150 calls.
 _FRAMES_OF_A_REQUEST: Final = 160
 
-_handle: CodeType
-_emit: CodeType
-_handle_error: CodeType
+# Those of the handler's methods, once it is known; until then of a function that is in no stack.
+_handle: CodeType = (lambda: None).__code__
+_emit = _handle_error = _handle
 
 
 def know(handler: type[logging.Handler]) -> None:

@@ -79,6 +79,8 @@ class Goal:
     alternative: Goal | None = None
     in_short: bool = True
     margin: float = 1.5
+    of: str = OURS
+    """Whose figure it is: ours, or ours with other options."""
 
     def cases(self) -> set[str]:
         """The names of the cases that it needs."""
@@ -87,7 +89,7 @@ class Goal:
 
     def ours(self, results: Results) -> list[float]:
         """Our figure, round by round."""
-        return figures(results, self.case, OURS, self.figure)
+        return figures(results, self.case, self.of, self.figure)
 
     def values(self, results: Results) -> list[float]:
         """What is held against the limit, round by round: each is of runs that followed each other."""

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .case import Group, Sizes
-from .goals import caller, ceiling, cpu, ends, growth, memory, others
-from .peers import OURS
+from .goals import caller, ceiling, cpu, ends, growth, memory, others, spool
 
-MODULES = (caller, cpu, others, memory, ceiling, ends, growth)
+MODULES = (caller, cpu, others, memory, ceiling, ends, growth, spool)
 
 
 def groups_of(sizes: Sizes) -> list[Group]:
@@ -36,11 +35,10 @@ def _with_needed_cases(group: Group) -> Group:
 
 def _with_needed_peers(group: Group) -> Group:
     """Without the peers that are only shown."""
-    needed = {(name, goal.against) for goal in group.goals for name in goal.cases()}
+    needed = {(name, peer) for goal in group.goals for name in goal.cases() for peer in (goal.against, goal.of)}
     return replace(
         group,
         cases=[
-            replace(case, peers=[peer for peer in case.peers if peer == OURS or (case.name, peer) in needed])
-            for case in group.cases
+            replace(case, peers=[peer for peer in case.peers if (case.name, peer) in needed]) for case in group.cases
         ],
     )

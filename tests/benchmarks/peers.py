@@ -5,12 +5,16 @@ Must not know: what is logged, nor what is measured.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import logging.handlers
 import os
 import queue
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 OURS: Final = "cwlog_handler"
@@ -18,6 +22,9 @@ NULL: Final = "NullHandler"
 FILE: Final = "FileHandler"
 QUEUE: Final = "QueueHandler"
 WATCHTOWER: Final = "watchtower"
+# Ours with a spool on disk, in each of its modes.
+OUTAGE: Final = "spool, outage"
+ALWAYS: Final = "spool, always"
 # boto3 by itself: not a handler, but what both of the last two are compared with here and there.
 BOTO3: Final = "boto3"
 
@@ -78,10 +85,30 @@ def ours(
     return Target(handler, handler.flush, delivers=True)
 
 
+def spooling(**options: Any) -> logging.Handler:
+    """Ours with these options, where a spool is measured; the rate is off."""
+    from cwlog_handler import CloudWatchLogsHandler
+
+    stream = options.pop("log_stream_name", "stream")
+    return CloudWatchLogsHandler(GROUP, stream, requests_per_second=None, **options)
+
+
+def _with_spool(mode: str, **options: Any) -> Target:
+    options.setdefault("max_buffer_size", ROOM_BYTES)
+    directory = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    handler = spooling(
+        spool_dir=f"{directory}/spool", spool_mode=mode, max_spool_size=ROOM_BYTES, close_timeout=300.0, **options
+    )
+    return Target(handler, handler.flush, delivers=True)
+
+
 PEERS: Final[dict[str, Callable[..., Target]]] = {
     NULL: null,
     FILE: file,
     QUEUE: queue_handler,
     WATCHTOWER: watchtower,
     OURS: ours,
+    OUTAGE: partial(_with_spool, "outage"),
+    ALWAYS: partial(_with_spool, "always"),
 }

@@ -28,7 +28,7 @@ def line(group: Group, goal: Goal, results: Results, limit: float, in_any_round:
     others = [
         f"{peer} {number(median(theirs))}"
         for peer in case.peers
-        if peer != OURS and (theirs := figures(results, goal.case, peer, goal.figure))
+        if peer != goal.of and (theirs := figures(results, goal.case, peer, goal.figure))
     ]
     if goal.against_case and (base := figures(results, goal.against_case, OURS, goal.figure)):
         others.insert(0, f"{goal.against_case} {number(median(base))}")

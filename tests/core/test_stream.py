@@ -37,10 +37,12 @@ FAILURES = [
 ]
 
 
-def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1):
+def a_stream(
+    max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, lost=None
+):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
-    shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter)
+    shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter, lost=lost)
     return Stream("s", TokenBucket(rate), shared), ledger
 
 
@@ -169,6 +171,15 @@ def test_a_stream_that_lost_all_it_had_tells_it_too():
     assert stream.is_idle
     assert stream.take_loss().count == 1
     assert stream.is_forgettable
+
+
+def test_whoever_tells_of_losses_hears_of_each_stream_that_lost_something():
+    lossy = []
+    stream, _ = a_stream(lost=lossy.append)
+    stream.add(event(), 20, 0.0)
+    assert not lossy
+    stream.drop(20, newest=True)
+    assert lossy == [stream]
 
 
 def test_nothing_to_send_means_no_call():

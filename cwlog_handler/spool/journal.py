@@ -1,0 +1,476 @@
+"""Mode "always": each record is in a file before its logging call returns.
+
+Owns: the caller's side of the spool, and which events in memory lie where in a journal file. Must not know: streams,
+batches, when events leave memory (`delivery.storing`).
+
+A caller copies its record into shared memory that is a part of a file. That is one call of C code: no other thread and
+no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it before
+it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
+
+Two races are left. Two callers may begin a file at the same time: then there are two, and that is all. A caller may
+write into a file that was retired meanwhile: then it writes its record again, into the next file. An id that was given
+for the first copy is void.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import count
+from mmap import mmap
+from typing import Final, NamedTuple
+
+from ..core.columns import END, Events
+from ..core.events import timestamp_ms
+from ..core.parcels import Ids, Parcel
+from ..system.stdlib import getpid
+from . import frames
+from .files import File, Owner
+from .ranges import merged
+from .records import record
+
+# The area of a file is so large at first, and four times as large as the one before in the next file of its class.
+FIRST_AREA_BYTES: Final = 256 * 1024
+GROWTH: Final = 4
+
+HandOver = Callable[..., None]
+"""`delivery.inbox.Inbox.put`: takes a record over, its file and its number there."""
+
+
+def _refuse(_data: bytes) -> None:
+    raise ValueError("there is no area")
+
+
+def _nobody(*_fields: object) -> None:
+    pass
+
+
+class JournalFile(File):
+    """A file into which callers write.
+
+    `enter`, `write`, `next_number`, `is_retired` and `void` are for callers, all else for the driver.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        name: str,
+        path: str,
+        fd: int,
+        level_class: int,
+        size_bytes: int,
+        area: mmap | None,
+        head_bytes: int,
+    ) -> None:
+        super().__init__(owner, name, path, fd, level_class, size_bytes)
+        # Callers write into it, nobody else.
+        self.is_full = True
+        self.is_retired = False
+        """True if callers are to write into another file from now on."""
+        self.void: list[int] = []
+        """Numbers that were given, but whose records are not here."""
+        self._area = area
+        self._head_bytes = head_bytes
+        self.write: Callable[[bytes], object] = area.write if area is not None else _refuse
+        """Writes a record into the area. Raises ValueError if there is no room."""
+        self._first_mark = size_bytes
+        self._given = count()
+        self.next_number: Callable[[], int] = self._given.__next__
+        """Returns the number of the next record."""
+        self._taken = 0
+        # The events that are in memory: their numbers there, which rise; their numbers here; whether they are settled
+        # or have left memory.
+        self._numbers = array("Q")
+        self._ids = array("L" if array("L").itemsize == 4 else "I")
+        self._gone = bytearray()
+        # How many events of a record that was split are in memory.
+        self._pieces: dict[int, int] = {}
+
+    def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
+        """Write a record. Any thread may call this.
+
+        Raises ValueError if there is no room, OSError if the disk refuses.
+        """
+        if self._area is not None:
+            self.write(record(number, created, name, text))
+        else:
+            self._append(number, created, name, text)
+
+    def _append(self, number: int, created: float, name: bytes, text: bytes) -> None:
+        """Write a record as a frame: where no memory can be shared with a file, at some ten times the cost."""
+        timestamp = timestamp_ms(created)
+        stream_name = name.decode("utf-8", "surrogatepass")
+        data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
+        if self.size_bytes + len(data) > self._owner.file_bytes:
+            raise ValueError("no room")
+        written = self._owner.disk.write(self.fd, data)
+        self.size_bytes += written
+        if written < len(data):
+            raise OSError(28, "the disk is full")
+
+    # -- the driver --------------------------------------------------------------------------------------------------
+
+    @property
+    def holds_what_it_gave(self) -> bool:
+        """True if the driver has seen each record for which a number was given."""
+        # The text of a counter is its only side that can be read: "count(5)".
+        given = int(repr(self._given)[6:-1])
+        return given == self._taken + len(self.void)
+
+    def took_in(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
+        """Note that records were taken in, one event each: the events' numbers, which rise, and the records'."""
+        self._numbers.extend(numbers)
+        self._ids.extend(ids)
+        self._gone.extend(bytes(len(ids)))
+        self._taken += len(ids)
+        self._hold(len(ids))
+
+    def took_in_pieces(self, numbers: range, number: int) -> None:
+        """Note that a record was taken in that became several events, or none."""
+        self._taken += 1
+        if not numbers:
+            self._done.append((number, number))
+            self._owner.touched(self)
+            return
+        self._numbers.extend(numbers)
+        self._ids.extend([number] * len(numbers))
+        self._gone.extend(bytes(len(numbers)))
+        if len(numbers) > 1:
+            self._pieces[number] = len(numbers)
+        self._hold(len(numbers))
+
+    def _hold(self, more: int) -> None:
+        self.left += more
+        self._owner.ledger.store(more)
+
+    def find_run(self, numbers: array[int]) -> range:
+        """Return the places of the first of these events, if they lie here one after another and are all in memory."""
+        start = bisect_left(self._numbers, numbers[0])
+        count = min(len(numbers), len(self._numbers) - start)
+        end = start + count
+        # Bytes, because numbers would be compared one by one.
+        if self._numbers[start:end].tobytes() != numbers[:count].tobytes() or 1 in self._gone[start:end]:
+            return range(0)
+        return range(start, end)
+
+    def find(self, numbers: Collection[int], lowest: int, highest: int) -> Sequence[int]:
+        """Return the places of those of these events that are in memory and in this file."""
+        start, end = bisect_left(self._numbers, lowest), bisect_right(self._numbers, highest)
+        ours, gone = self._numbers, self._gone
+        return [place for place in range(start, end) if ours[place] in numbers and not gone[place]]
+
+    def forget(self, places: Sequence[int]) -> None:
+        """Note that events need no delivery any more."""
+        self._leave_memory(places)
+        ids = self.ids_at(places)
+        if self._pieces:
+            ids = self._whole(ids)
+        self.left -= len(places)
+        self._owner.ledger.store(-len(places))
+        if ids:
+            self._done.extend(ranges_of(ids))
+        self._owner.touched(self)
+
+    def ids_at(self, places: Sequence[int]) -> array[int]:
+        """Return the numbers of the records at these places."""
+        if isinstance(places, range):
+            return self._ids[places.start : places.stop]
+        return array(self._ids.typecode, [self._ids[place] for place in places])
+
+    def _whole(self, ids: array[int]) -> array[int]:
+        """Return the records of which no piece is in memory any more."""
+        whole = array(ids.typecode)
+        for number in ids:
+            left = self._pieces.get(number, 1) - 1
+            if left:
+                self._pieces[number] = left
+            else:
+                self._pieces.pop(number, None)
+                whole.append(number)
+        return whole
+
+    def _leave_memory(self, places: Sequence[int]) -> None:
+        if isinstance(places, range):
+            self._gone[places.start : places.stop] = b"\1" * len(places)
+        else:
+            for place in places:
+                self._gone[place] = 1
+
+    def number_at(self, place: int) -> int:
+        """Return the number in memory of the event at a place."""
+        return self._numbers[place]
+
+    @property
+    def may_go(self) -> bool:
+        """See `File.may_go`."""
+        return self.is_retired and self.holds_what_it_gave
+
+    @property
+    def marks_bytes(self) -> int:
+        """How many bytes of marks stand behind the record area."""
+        return self.size_bytes - self._first_mark
+
+    def is_piece(self, place: int) -> bool:
+        """True if the record at this place was split."""
+        return self._ids[place] in self._pieces
+
+    def shelve(self, stream_name: str, places: Sequence[int], events: Events) -> Parcel:
+        """Return the parcel of events that leave memory. ``events`` are those at these places, and no pieces."""
+        self._leave_memory(places)
+        parcel = Parcel(
+            self,
+            stream_name,
+            self.level_class,
+            tuple(ranges_of(self.ids_at(places))),
+            size_bytes=events.size_bytes,
+            span_ms=(min(events.timestamps), max(events.timestamps)),
+            span=(events.numbers[0], events.numbers[-1]),
+        )
+        self.parcels[parcel] = None
+        return parcel
+
+    def load(self, parcel: Parcel, first_number: int) -> Events | None:
+        """Read the events of a parcel; None if they cannot be read any more."""
+        if self.is_gone or parcel not in self.parcels:
+            return None
+        if self._area is None:
+            return self._load_frames(parcel, first_number)
+        try:
+            records = self._owner.records_of(self, self._area_bytes)
+        except OSError as error:
+            self._owner.failed(error)
+            return None
+        try:
+            found = [records[number] for first, last in parcel.ids for number in range(first, last + 1)]
+        except KeyError:
+            self.has_broken = True
+            return None
+        return self._owner.events_of(found, first_number)
+
+    def unmap(self) -> None:
+        """Give the shared memory back, once callers are to write into another file.
+
+        A caller that comes late gets a ValueError, and takes the next file.
+        """
+        if self._area is not None:
+            self._area.close()
+
+    def _area_bytes(self) -> bytes:
+        return self._owner.disk.read(self.fd, self._head_bytes, self._first_mark - self._head_bytes)
+
+    def _load_frames(self, parcel: Parcel, first_number: int) -> Events | None:
+        try:
+            data = self._owner.disk.read(self.fd, 0, self.size_bytes)
+            blocks = {block.first_id: block for block in frames.read(data).blocks}
+            parts: list[Events] = []
+            for first, last in parcel.ids:
+                for number in range(first, last + 1):
+                    block = blocks[number]
+                    payload = data[block.offset : block.offset + block.length]
+                    parts.append(frames.block_events(payload, block, first_number + len(parts)))
+        except (OSError, KeyError, frames.Unreadable):
+            self.has_broken = True
+            return None
+        return Events.joined(parts)
+
+    def release(self) -> None:
+        """See `File.release`."""
+        super().release()
+        self.is_retired = True
+        self.unmap()
+
+
+def ranges_of(ids: array[int]) -> Ids:
+    """Return ids, which mostly rise by one, as ranges in the same order. There must be one at least."""
+    first, last = ids[0], ids[-1]
+    if last - first + 1 == len(ids) and ids.tobytes() == array(ids.typecode, range(first, last + 1)).tobytes():
+        return ((first, last),)
+    ranges: list[tuple[int, int]] = []
+    start = end = first
+    for number in ids[1:]:
+        if number == end + 1:
+            end = number
+        else:
+            ranges.append((start, end))
+            start = end = number
+    ranges.append((start, end))
+    return tuple(ranges)
+
+
+class Taken(NamedTuple):
+    """Where the records of one lot are: the file of each, or None, and its number there."""
+
+    files: Sequence[JournalFile | None]
+    ids: Sequence[int]
+
+
+class Journal:
+    """The files into which callers write at the moment. `put` may be called by any thread and any signal handler."""
+
+    def __init__(
+        self,
+        begin: Callable[[int, int, int], JournalFile | None],
+        class_of: Callable[[float | None], int],
+        *,
+        sync: Callable[[JournalFile], None] | None,
+        may_be_forked: bool,
+    ) -> None:
+        self._hand_over: HandOver = _nobody
+        self._begin = begin
+        self._class_of = class_of
+        self._sync = sync
+        # Where forks are made without Python's hooks, a child would write into its parent's memory.
+        self._may_be_forked = may_be_forked
+        self._pid = getpid()
+        # By level, because a level's class would have to be computed for each record.
+        self._by_level: dict[int, JournalFile] = {}
+        self._areas: dict[int, int] = {}
+        self.files: list[JournalFile] = []
+        """The files of which events are in memory, oldest first."""
+
+    def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
+        """Write a record, and then hand it over with its place. If the disk refuses, it is handed over without one."""
+        file = self._by_level.get(level)
+        if file is not None and stream_name is None and not self._may_be_forked:
+            # What `_put` does, for the usual case: each further call would make a caller's record 2 % slower.
+            number = file.next_number()
+            try:
+                file.write(record(number, created, b"", text.encode()))
+            except Exception:
+                file.void.append(number)
+            else:
+                if not file.is_retired and self._sync is None:
+                    self._hand_over(created, text, None, level, is_surplus, file, number)
+                    return
+                file.void.append(number)
+        self._put(created, text, stream_name, level, is_surplus)
+
+    def _put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool) -> None:
+        name = b"" if stream_name is None else stream_name.encode("utf-8", "surrogatepass")
+        data = text.encode("utf-8", "surrogatepass")
+        while not self._may_be_forked or self._pid == getpid():
+            file = self._by_level.get(level)
+            if file is None or file.is_retired:
+                file = self._turn(file, level, len(data) + len(name))
+                if file is None:
+                    break
+            number = file.next_number()
+            try:
+                file.enter(number, created, name, data)
+            except ValueError:
+                # There is no room left, or the file was removed.
+                file.void.append(number)
+                file.is_retired = True
+                continue
+            except (struct.error, OverflowError, TypeError, OSError):
+                # The time is no number, or something is longer than a file can say, or the disk refuses: see `intake`.
+                file.void.append(number)
+                break
+            if file.is_retired:
+                file.void.append(number)
+                continue
+            if self._sync is not None:
+                self._sync(file)
+            self._hand_over(created, text, stream_name, level, is_surplus, file, number)
+            return
+        self._hand_over(created, text, stream_name, level, is_surplus)
+
+    def _turn(self, before: JournalFile | None, level: int, size: int) -> JournalFile | None:
+        level_class = self._class_of(level)
+        # Another thread, or another level of this class, may have begun a file already.
+        for other, begun in list(self._by_level.items()):
+            if not begun.is_retired and self._class_of(other) == level_class:
+                self._by_level[level] = begun
+                return begun
+        self._by_level.pop(level, None)
+        area = self._areas.get(level_class, FIRST_AREA_BYTES // GROWTH) * GROWTH
+        file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
+        if file is not None:
+            self._areas[level_class] = area if before is not None else FIRST_AREA_BYTES
+            self._by_level[level] = file
+            # Last: a file that is not known to the driver would never be removed.
+            self.files.append(file)
+        return file
+
+    def hand_over_to(self, hand_over: HandOver) -> None:
+        """Say who takes the records over that were written."""
+        self._hand_over = hand_over
+
+    # -- the driver --------------------------------------------------------------------------------------------------
+
+    def took_in(self, taken: Taken, numbers: Sequence[range]) -> None:
+        """Note which events the records of a lot became: for each record a range of numbers, perhaps an empty one."""
+        files = taken.files
+        first = files[0]
+        if first is not None and files.count(first) == len(files) and all(len(some) == 1 for some in numbers):
+            first.took_in([some.start for some in numbers], taken.ids)
+            return
+        for file, number, some in zip(files, taken.ids, numbers, strict=True):
+            if file is not None:
+                file.took_in_pieces(some, number)
+
+    def took_in_all(self, taken: Taken, first_number: int) -> None:
+        """Do the same for records that became one event each, numbered one after another."""
+        files = taken.files
+        first = files[0]
+        if files.count(first) == len(files):
+            if first is not None:
+                first.took_in(range(first_number, first_number + len(files)), taken.ids)
+            return
+        for file in dict.fromkeys(file for file in files if file is not None):
+            places = [place for place, other in enumerate(files) if other is file]
+            file.took_in([first_number + place for place in places], [taken.ids[place] for place in places])
+
+    def settle(self, numbers: array[int]) -> None:
+        """Note that events with these numbers need no delivery any more."""
+        for file, places in self._find(numbers):
+            file.forget(places)
+
+    def sent(self, numbers: array[int]) -> None:
+        """Write that a request with these events is about to be made."""
+        for file, places in self._find(numbers):
+            file.mark_sent(merged(ranges_of(file.ids_at(places))))
+
+    def _find(self, numbers: array[int]) -> list[tuple[JournalFile, Sequence[int]]]:
+        # The usual case: what a request holds lies in one file or two, one event after another.
+        runs: list[tuple[JournalFile, Sequence[int]]] = []
+        rest = numbers
+        for file in self.files:
+            if run := file.find_run(rest):
+                runs.append((file, run))
+                rest = rest[len(run) :]
+                if not rest:
+                    return runs
+        lowest, highest, wanted = min(numbers), max(numbers), set(numbers)
+        found = [(file, file.find(wanted, lowest, highest)) for file in self.files]
+        return [(file, places) for file, places in found if len(places)]
+
+    def shelve(self, stream_name: str, events: Events) -> tuple[list[Parcel], Events | None]:
+        """Return the parcels of events that leave memory, and those of the events that are in no file as they are."""
+        parcels: list[Parcel] = []
+        left = dict.fromkeys(range(len(events)))
+        at = {number: place for place, number in enumerate(events.numbers)}
+        for file, places in self._find(events.numbers):
+            whole = [place for place in places if not file.is_piece(place)]
+            if not whole:
+                continue
+            here = [at[file.number_at(place)] for place in whole]
+            parcels.append(file.shelve(stream_name, whole, events.picked([here])[0]))
+            for place in here:
+                del left[place]
+        return parcels, events.picked([list(left)])[0] if left else None
+
+    def holds(self, numbers: array[int]) -> bool:
+        """True if all these events are in memory and in a file."""
+        return sum(len(places) for _, places in self._find(numbers)) == len(numbers)
+
+    def retire(self, file: JournalFile) -> None:
+        """Have callers write into another file."""
+        file.is_retired = True
+
+    def start_over(self) -> None:
+        """Forget all files: in a forked child they are the parent's."""
+        self._by_level.clear()
+        self.files.clear()
