@@ -168,6 +168,7 @@ def test_each_odd_file_is_named_for_what_it_is(listed, spool):
     spool.leave(name="later.cwl", data=bytes(later))
     spool.leave(name="junk.cwl", data=b"x" * 300)
     spool.leave(name="empty.cwl", data=b"")
+    spool.leave(name="reserved.cwl", data=bytes(5000))
     spool.leave(name="aside.bad")
     spool.leave(name="notes.txt", data=b"mine")
     (spool.path / "link.cwl").symlink_to(spool.path / "junk.cwl")
@@ -181,6 +182,7 @@ def test_each_odd_file_is_named_for_what_it_is(listed, spool):
         "later.cwl": "later version",
         "junk.cwl": "unreadable",
         "empty.cwl": "empty",
+        "reserved.cwl": "empty",
         "aside.bad": "bad",
         "notes.txt": "not ours",
         "link.cwl": "not ours",
@@ -442,6 +444,16 @@ def test_the_question_says_what_would_be_lost(spool, answer, status, is_left):
     assert ended == status
     assert "Remove 2 events in 1 file, logged from " in shown
     assert path.exists() == is_left
+
+
+def test_a_living_process_that_has_only_begun_its_file_keeps_it(command, spool):
+    path = spool.leave(data=bytes(5000))
+    with held(path):
+        status, _, errors = command("drop", "--yes", spool.path)
+
+    assert status == 1
+    assert path.exists()
+    assert "its process is alive" in errors
 
 
 def test_without_locks_nothing_is_dropped(command, spool, no_locks):

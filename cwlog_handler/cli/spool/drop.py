@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, remove, and return the exit status."""
     files = [file for file in survey(arguments.directory) if file.kind is not Kind.NOT_OURS]
-    victims = [file for file in files if file.owner is Owner.GONE or file.kind is Kind.EMPTY]
+    victims = [file for file in files if file.owner is Owner.GONE or _is_untried(file)]
     for file in files:
         if file not in victims:
             say(f"{shown(file.name)}: left alone, its process is {_in_words(file.owner)}")
@@ -46,6 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     removed = [file for file in victims if _is_removed(file)]
     say(f"removed: {extent(removed)}")
     return 0 if len(removed) == len(files) else 1
+
+
+def _is_untried(file: SpoolFile) -> bool:
+    """Whether nobody has looked for the owner yet, because there is nothing in the file."""
+    return file.kind is Kind.EMPTY and file.size_bytes == 0
 
 
 def _in_words(owner: Owner) -> str:

@@ -64,7 +64,7 @@ def _row(file: SpoolFile) -> tuple[str, ...]:
 
 def _owner(file: SpoolFile) -> str:
     if file.head is None:
-        return "-" if file.kind in (Kind.NOT_OURS, Kind.EMPTY) else file.owner.value
+        return "-" if file.kind is Kind.NOT_OURS or file.size_bytes == 0 else file.owner.value
     return f"{shown(file.head.machine)} {file.head.pid} {file.owner.value}"
 
 
