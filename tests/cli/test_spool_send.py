@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from cwlog_handler.spool import frames
 from cwlog_handler.testing import FakeCloudWatchLogs, access_denied, throttle
 
 from ..programs import HANG_LIMIT, environment, python, started
@@ -207,6 +208,19 @@ def test_more_than_is_taken_over_at_a_time_arrives_in_order(send, spool, fake, u
     ended = send("--log-group-name", "g", "--requests-per-second", "1000")
 
     assert fake.messages("g", "s") == texts
+    assert (ended.status, spool.names) == (0, [])
+
+
+def test_what_callers_wrote_themselves_arrives_too(send, spool, fake, url):
+    """A file of the mode "always"."""
+    moment = ms(hours=1)
+    area = frames.record(0, moment / 1000, b"", b"own") + frames.record(1, moment / 1000, b"t", b"named")
+    spool.leave(area.ljust(4096, b"\0"), endpoint=url, area=4096)
+
+    ended = send("--log-group-name", "g")
+
+    assert arrived(fake, "g", "own") == [(moment, "own")]
+    assert arrived(fake, "g", "t") == [(moment, "named")]
     assert (ended.status, spool.names) == (0, [])
 
 
