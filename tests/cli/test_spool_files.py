@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from cwlog_handler.cli import main
-from cwlog_handler.cli.spool import survey
+from cwlog_handler.cli.spool import export, survey
 from cwlog_handler.spool import frames
 from cwlog_handler.spool.disk import NoLocks
 
@@ -366,6 +366,25 @@ def test_broken_parts_are_named_and_the_rest_comes_out(exported, spool):
     assert "aside.bad: kept aside" in errors
 
 
+def test_a_file_that_goes_while_it_is_looked_at_is_told(exported, spool, monkeypatch):
+    """Its process, or another one, has delivered its events meanwhile."""
+    path = spool.leave(events(["a"]), name="gone.cwl")
+    spool.leave(events(["b"]), name="there.cwl")
+    look = survey.survey
+
+    def look_and_lose(directory):
+        files = look(directory)
+        path.unlink()
+        return files
+
+    monkeypatch.setattr(export, "survey", look_and_lose)
+
+    status, lines, errors = exported()
+
+    assert (status, [line["message"] for line in lines]) == (1, ["b"])
+    assert "gone.cwl: it has gone meanwhile" in errors
+
+
 def test_a_reader_that_has_enough_ends_it_quietly(spool):
     spool.leave(*(events(["x" * 1000] * 100, first_id=100 * n) for n in range(50)))
     line = f"{' '.join(python('-m', 'cwlog_handler', 'spool', 'export', str(spool.path)))} | head -n 1"
@@ -474,6 +493,17 @@ def test_what_was_written_after_the_question_is_not_dropped(spool):
 
     assert not survey.take_away(file)
     assert path.exists()
+
+
+def test_what_was_taken_over_after_the_question_is_not_dropped(spool):
+    path = spool.leave(events(["a"]))
+    (file,) = survey.survey(str(spool.path))
+
+    with held(path):
+        assert not survey.take_away(file)
+    assert path.exists()
+    assert survey.take_away(file)
+    assert not path.exists()
 
 
 def test_files_keep_their_mode_and_the_commands_make_none(command, spool):
