@@ -160,7 +160,6 @@ def spool(
         options.yes_or_no("spool_sync", spool_sync),
         terms.max_event_bytes,
         terms.oversize,
-        may_be_forked=runtimes.forks_from_c(),
     )
     if not settings.directory:
         return None
@@ -175,7 +174,15 @@ def spool(
 
     def make(ledger: Ledger) -> Spool:
         gives_up_newest = terms.bounds.overflow != "drop_oldest"
-        return Spool(settings, identity, ledger, notices, SYSTEM_CLOCK.monotonic, gives_up_newest=gives_up_newest)
+        return Spool(
+            settings,
+            identity,
+            ledger,
+            notices,
+            SYSTEM_CLOCK.monotonic,
+            gives_up_newest=gives_up_newest,
+            is_forked_from_c=runtimes.forks_from_c(),
+        )
 
     return make
 

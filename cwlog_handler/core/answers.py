@@ -165,8 +165,11 @@ class Answers:
             self._shared.settled(send.batch)
             return refused
         self._shared.ledger.retries += 1
+        # An earlier request with this very batch was refused, too. But what was read from disk may have been sent in
+        # another batch, by another process.
+        doubts = send.doubts if refused.refusal is not None or send.batch.stored else 0
         for batch in send.batch.halves() if verdict == "halve" else (send.batch,):
-            self.resends.put_back(send, batch, send.doubts if refused.refusal is not None else 0)
+            self.resends.put_back(send, batch, doubts)
         if verdict == "request" and refused.refusal is not None:
             self.resends.rejoin()
             self._failed(refused.refusal, send.start, now)

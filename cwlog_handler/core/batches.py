@@ -106,11 +106,15 @@ class Batch:
             return False
         return not self.milliseconds.isdisjoint(other.milliseconds)
 
+    @property
+    def is_stored(self) -> bool:
+        """True if an event of it is on disk, too."""
+        return any(parcel.left for parcel in self.stored)
+
     def settle(self) -> None:
         """Note on disk, where its events lie there, too, that they need no delivery any more."""
-        is_all = sum(parcel.left for parcel in self.stored) == len(self)
         for parcel in self.stored:
-            parcel.settle(None if is_all else self.columns.numbers)
+            parcel.settle(self.columns.numbers)
 
     def size_of(self, start: int, end: int) -> int:
         """Return the size of the events from ``start`` to ``end`` (exclusive) as the service counts it."""

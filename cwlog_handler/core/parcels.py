@@ -6,6 +6,7 @@ frames, when events are written (`delivery.storing`), who reads them (`Place`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
@@ -80,7 +81,10 @@ class Parcel:
         """How many earlier requests with these events the service may have stored."""
 
     def settle(self, numbers: Sequence[int] | None = None) -> None:
-        """Note that the events with these numbers, or all that are left, need no delivery any more."""
+        """Note that the events with these numbers, or all that are left, need no delivery any more.
+
+        None of these events may have been settled before.
+        """
         if not self.left:
             return
         if numbers is None:
@@ -92,11 +96,19 @@ class Parcel:
             self.left -= count
             self.place.settle(self, ids, count)
 
+    def abandon(self) -> None:
+        """Note that the events are not on disk any more: those in memory are as if they never had been."""
+        self.left = 0
+
     def ids_of(self, numbers: Sequence[int]) -> Ids:
         """Return where in the file the events with these numbers are, of those that belong to this parcel."""
         if isinstance(self.numbers, range):
             first = self.numbers.start
-            places = sorted(number - first for number in numbers if number in self.numbers)
+            ordered = sorted(numbers)
+            here = ordered[bisect_left(ordered, first) : bisect_left(ordered, self.numbers.stop)]
+            if len(here) == self.count:
+                return self.ids
+            places = [number - first for number in here]
         else:
             wanted = set(numbers)
             places = [place for place, number in enumerate(self.numbers) if number in wanted]
@@ -152,8 +164,9 @@ class Shelf:
         self._ledger = ledger
         self._numbers = numbers
         self._parcels: deque[Parcel] = deque()
-        # A parcel of which a part did not fit into the last batch, and that part.
-        self._opened: tuple[Parcel, Events] | None = None
+        # Parcels that were read, but did not fit into the last batch, or not as a whole; and what is left of them. Two
+        # are here if such a batch is put back.
+        self._opened: dict[Parcel, Events] = {}
         # Batches that were read but not sent yet: events of one parcel may be more than 24 hours apart.
         self._batches: deque[Batch] = deque()
 
@@ -189,8 +202,7 @@ class Shelf:
         if parcel not in self._parcels:
             return 0
         here = parcel.left
-        if self._opened is not None and self._opened[0] is parcel:
-            (_, events), self._opened = self._opened, None
+        if (events := self._opened.pop(parcel, None)) is not None:
             self._ledger.unload(len(events), events.size_bytes)
             here = len(events)
         self._take_out(parcel)
@@ -229,7 +241,7 @@ class Shelf:
                 break
             parts.append(events)
             room, most = room - events.size_bytes, most - len(events)
-            self._opened = None
+            del self._opened[parcel]
             self._take_out(parcel)
             if parcel.is_closed:
                 break
@@ -240,8 +252,8 @@ class Shelf:
                 self._batches.append(Batch(piece, first_number, tuple(used)))
 
     def _open(self, parcel: Parcel) -> Events | None:
-        if self._opened is not None and self._opened[0] is parcel:
-            return self._opened[1]
+        if (opened := self._opened.get(parcel)) is not None:
+            return opened
         base = self._numbers.take(parcel.count)
         events = parcel.place.load(parcel, base)
         if events is None:
@@ -250,7 +262,7 @@ class Shelf:
             return None
         parcel.numbers = range(base, base + parcel.count)
         self._ledger.load(len(events), events.size_bytes)
-        self._opened = parcel, events
+        self._opened[parcel] = events
         return events
 
 

@@ -307,10 +307,23 @@ class Stream:
             self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
 
     @property
-    def unstored(self) -> list[Batch]:
-        """The batches in memory, under way or to be sent again, of which no event is on disk."""
-        sends = [*self.under_way.sent, *self._answers.resends.waiting]
-        return [send.batch for send in sends if not send.batch.stored]
+    def unstored(self) -> list[tuple[Batch, bool]]:
+        """The batches in memory, under way or to be sent again, of which no event is on disk.
+
+        With each of them, whether the service may have stored it.
+        """
+        sent = [(send.batch, True) for send in self.under_way.sent]
+        waiting = [(send.batch, send.doubts > 0) for send in self._answers.resends.waiting]
+        return [(batch, is_sent) for batch, is_sent in sent + waiting if not batch.is_stored]
+
+    @property
+    def asked_since(self) -> float:
+        """The instant of the first request with events that are not on disk and wait for an answer, or to be sent again.
+
+        ``inf`` if there are none.
+        """
+        sends = (*self.under_way.sent, *self._answers.resends.waiting)
+        return min([send.start for send in sends if not send.batch.is_stored], default=inf)
 
     def set_aside(self, numbers: Numbers) -> None:
         """Free the memory of batches that wait to be sent again and are on disk, too; they are read when it is time."""

@@ -112,22 +112,19 @@ class Storing:
     def _is_in_trouble(self, stream: Stream, now: float) -> bool:
         if stream.is_idle:
             return False
-        started = min([send.start for send in stream.under_way.sent if not send.batch.stored], default=inf)
         is_late = stream.waits_since + self._interval + TROUBLE_AFTER <= now
-        return stream.is_failing or is_late or started + TROUBLE_AFTER <= now
+        return stream.is_failing or is_late or stream.asked_since + TROUBLE_AFTER <= now
 
     def _store(self, stream: Stream) -> bool:
         spool, ledger = self._spool, self._ledger
-        for batch in stream.unstored:
+        for batch, is_sent in stream.unstored:
             if spool.holds(batch):
                 continue
-            parcel = spool.store(stream.name, None, batch.columns, is_closed=True)
+            parcel = spool.store(stream.name, None, batch.columns, is_closed=True, is_sent=is_sent)
             if parcel is None:
                 return False
             parcel.numbers = batch.columns.numbers
             batch.stored = (parcel,)
-        for send in stream.under_way.sent:
-            spool.sent(send.batch)
         stream.set_aside(self._read_back)
         while (taken := stream.take_to_store(CHUNK_BYTES)) is not None:
             level, events = taken

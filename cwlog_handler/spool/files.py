@@ -62,12 +62,17 @@ class File:
         self._owner = owner
         self._done: list[tuple[int, int]] = []
         self._marks_fail = False
+        # True if a frame that was written in part could not be cut off.
+        self._is_torn = False
 
     def append(self, data: bytes) -> int | None:
         """Write a frame and return its offset; None if the disk refused it. Then nothing more is written here."""
         offset = self.size_bytes
         written = 0
         try:
+            if self._is_torn:
+                self._owner.disk.cut(self.fd, offset)
+                self._is_torn = False
             written = self._owner.disk.write(self.fd, data)
             if written == len(data):
                 self.size_bytes += written
@@ -80,17 +85,25 @@ class File:
             try:
                 self._owner.disk.cut(self.fd, offset)
             except OSError:
-                # A reader finds the torn frame, and goes on behind it.
-                self.size_bytes += written
+                # Nothing may follow a torn frame: it would seem to be a damaged one.
+                self._is_torn = True
         return None
 
-    def add(self, stream_name: str, level_class: int, events: Events, *, is_closed: bool) -> Parcel | None:
-        """Write the events of one stream; None if the disk refused them. ``is_closed``: they are one batch."""
+    def add(
+        self, stream_name: str, level_class: int, events: Events, *, is_closed: bool, is_sent: bool = False
+    ) -> Parcel | None:
+        """Write the events of one stream; None if the disk refused them.
+
+        ``is_closed``: they are one batch. ``is_sent``: a request with them was made, and nobody knows whether it arrived.
+        """
         count = len(events)
         data = frames.events(stream_name, events, self.next_id)
-        offset = self.append(data)
+        # First, and in one write: the events are never here without the word that they were sent.
+        sent = frames.marks(frames.Kind.SENT, [(self.next_id, self.next_id + count - 1)]) if is_sent else b""
+        offset = self.append(sent + data)
         if offset is None:
             return None
+        offset += len(sent)
         first, self.next_id = self.next_id, self.next_id + count
         span_ms = (min(events.timestamps), max(events.timestamps))
         parcel = Parcel(
@@ -121,6 +134,8 @@ class File:
             events = frames.block_events(payload, block, first_number)
         except OSError as error:
             self._owner.failed(error)
+            # Another time, somebody may be able to read it.
+            self.has_broken = True
             return None
         except frames.Unreadable:
             self.has_broken = True

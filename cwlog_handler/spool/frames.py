@@ -71,6 +71,8 @@ class Contents(NamedTuple):
     settled: list[Range]
     sent: list[Range]
     broken: list[Broken]
+    end: int = 0
+    """Where a frame begins that was being written when its process ended; the end of the file if there is none."""
 
 
 class _Frame(NamedTuple):
@@ -163,8 +165,16 @@ def read(data: bytes | memoryview) -> Contents:
     end = min(start + head.area, len(data))
     records, broken = read_records(data, start, end, checks)
     contents = Contents(head, [], records, [], [], broken)
-    _read_frames(data, end, contents, checks)
-    return contents._replace(settled=merged(contents.settled), sent=merged(contents.sent))
+    whole = _read_frames(data, end, contents, checks)
+    return contents._replace(settled=merged(contents.settled), sent=merged(contents.sent), end=whole)
+
+
+def is_torn_head(data: bytes) -> bool:
+    """Return whether a whole file is the beginning of a head: its process ended before there was anything in it."""
+    if len(data) < FRAME_HEAD_BYTES:
+        return data[: len(_MAGIC)] == _MAGIC[: len(data)]
+    found = _frame_at(data, 0)
+    return found is not None and found.kind == Kind.HEAD and len(data) < FRAME_HEAD_BYTES + found.length
 
 
 def read_area(area: bytes) -> list[Record]:
@@ -206,8 +216,8 @@ def _next_frame(data: bytes, place: int) -> int:
     return len(data)
 
 
-def _read_frames(data: bytes, place: int, contents: Contents, checks: Checks) -> None:
-    """Add to ``contents`` what the frames from ``place`` on say."""
+def _read_frames(data: bytes, place: int, contents: Contents, checks: Checks) -> int:
+    """Add to ``contents`` what the frames from ``place`` on say; return `Contents.end`."""
     while place < len(data):
         frame = _frame_at(data, place)
         if frame is None:
@@ -215,6 +225,8 @@ def _read_frames(data: bytes, place: int, contents: Contents, checks: Checks) ->
             # With fewer bytes than a head has, and perhaps NUL bytes, the last frame is torn.
             if following < len(data) or len(data[place:].rstrip(b"\0")) >= FRAME_HEAD_BYTES:
                 contents.broken.append(UNKNOWN)
+            elif following == len(data):
+                return place
             place = following
             continue
         start = place + FRAME_HEAD_BYTES
@@ -229,10 +241,14 @@ def _read_frames(data: bytes, place: int, contents: Contents, checks: Checks) ->
             contents.broken.append(_loss(frame))
         if checks.is_over:
             contents.broken.append(UNKNOWN)
-            return
+            return len(data)
         # The next frame may begin before the end of this one: whoever took over a file with a torn frame at its end
         # went on writing behind the torn one.
-        place = min(_next_frame(data, start), end)
+        following = min(_next_frame(data, start), end)
+        if following >= len(data) and end > len(data):
+            return place
+        place = following
+    return len(data)
 
 
 def _take(frame: _Frame, payload: bytes, start: int, contents: Contents) -> None:

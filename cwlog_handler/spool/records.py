@@ -14,14 +14,14 @@ from ..core.events import timestamp_ms
 from .damage import Broken, Checks
 
 # In a file these two bytes are C1 A7. No text in UTF-8 has a byte C1, so that no text can look like a record.
-_MAGIC: Final = 0xA7C1
-_MAGIC_BYTES: Final = _MAGIC.to_bytes(2, "little")
+MAGIC: Final = 0xA7C1
+_MAGIC_BYTES: Final = MAGIC.to_bytes(2, "little")
 # Magic, length of the name, length of the text, id, time in seconds. Name, text and checksum follow.
-_BEGIN: Final = struct.Struct("<HHIId")
-_BEGIN_BYTES: Final = _BEGIN.size
+BEGIN: Final = struct.Struct("<HHIId")
+_BEGIN_BYTES: Final = BEGIN.size
 _NUL_PAGE: Final = bytes(4096)
-_CRC: Final = struct.Struct("<I")
-_CRC_BYTES: Final = _CRC.size
+CRC: Final = struct.Struct("<I")
+_CRC_BYTES: Final = CRC.size
 # The CRC-32 of any bytes that their own CRC-32 follows.
 _RIGHT: Final = 0x2144DF1C
 RECORD_COST_BYTES: Final = _BEGIN_BYTES + _CRC_BYTES
@@ -46,8 +46,8 @@ def record(id: int, created: float, name: bytes, text: bytes) -> bytes:  # noqa:
     Raises struct.error or OverflowError if a number does not fit: an id beyond 32 bits, a name beyond 65,535 bytes.
     """
     # Runs in the thread of whoever logs. Adding up bytes is faster than join, % or a checksum for each part.
-    body = _BEGIN.pack(_MAGIC, len(name), len(text), id, created) + name + text
-    return body + _CRC.pack(crc32(body))
+    body = BEGIN.pack(MAGIC, len(name), len(text), id, created) + name + text
+    return body + CRC.pack(crc32(body))
 
 
 def read_records(data: bytes, start: int, end: int, checks: Checks) -> tuple[list[Record], list[Broken]]:
@@ -92,11 +92,11 @@ def _record_at(data: bytes, place: int, end: int, checks: Checks) -> _Found | No
     """Return the undamaged record at ``place``, if there is one."""
     if end - place < RECORD_COST_BYTES:
         return None
-    magic, name_length, text_length, id_, created = _BEGIN.unpack_from(data, place)
+    magic, name_length, text_length, id_, created = BEGIN.unpack_from(data, place)
     name_end = place + _BEGIN_BYTES + name_length
     text_end = name_end + text_length
     record_end = text_end + _CRC_BYTES
-    if magic != _MAGIC or record_end > end:
+    if magic != MAGIC or record_end > end:
         return None
     if crc32(data[place:record_end]) != _RIGHT:
         checks.failed(record_end - place)
@@ -128,15 +128,15 @@ def _is_torn(data: bytes, place: int, used: int, end: int) -> bool:
     """Return whether the bytes from ``place`` to ``used`` are the beginning of a record, and only NUL bytes follow."""
     if used - place < _BEGIN_BYTES:
         return True
-    magic, name_length, text_length, _, _ = _BEGIN.unpack_from(data, place)
+    magic, name_length, text_length, _, _ = BEGIN.unpack_from(data, place)
     text_end = place + _BEGIN_BYTES + name_length + text_length
-    if magic != _MAGIC:
+    if magic != MAGIC:
         return False
     if text_end + _CRC_BYTES > end:
         return True
     # The checksum is written last: whatever is missing, its own end is NUL, and what is there of it may be right.
     written = data[text_end : text_end + _CRC_BYTES]
-    right = _CRC.pack(crc32(data[place:text_end]))
+    right = CRC.pack(crc32(data[place:text_end]))
     return written != right and right.startswith(written.rstrip(b"\0"))
 
 

@@ -11,6 +11,7 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from errno import ENOTSUP
 from itertools import count
 from mmap import mmap
@@ -19,8 +20,9 @@ from typing import Final, NamedTuple
 from ..core.batches import Batch
 from ..core.columns import Events, Gone
 from ..core.conversion import Records, convert
-from ..core.events import Oversize
+from ..core.events import Oversize, legal_text
 from ..core.ledger import Ledger
+from ..core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
 from ..core.parcels import Numbers, Parcel
 from ..system.stderr import Notices
 from ..system.stdlib import getpid, urandom
@@ -44,6 +46,8 @@ LEFT_FREE_MOST: Final = 64 * 1024 * 1024
 HIGHEST_CLASS: Final = 5
 # What callers write is read one file at a time: see `_parcels_of_records`.
 MOST_AREA_BYTES: Final = 4 * 1024 * 1024
+# The stream of events whose file names none that the service would take.
+UNKNOWN_STREAM: Final = "unknown"
 # A file for callers in which nothing is left is given up when so many bytes of marks stand in it.
 MOST_MARKS_BYTES: Final = 64 * 1024
 
@@ -75,8 +79,6 @@ class Settings(NamedTuple):
     sync: bool
     max_event_bytes: int
     oversize: Oversize
-    may_be_forked: bool = False
-    """True if this process may fork without Python's hooks."""
 
 
 class Found(NamedTuple):
@@ -101,6 +103,7 @@ class Spool:
         disk: Disk | None = None,
         *,
         gives_up_newest: bool = False,
+        is_forked_from_c: bool = False,
     ) -> None:
         self.disk: Disk = disk or Disk()
         self.ledger = ledger
@@ -127,18 +130,21 @@ class Spool:
         self._floor_bytes = 0
         self.journal: Journal | None = None
         """The files into which callers write, in mode "always"."""
-        if settings.mode == "always":
+        # In a process that forks without Python's hooks, a child would write into its parent's memory; and it is the
+        # child that sends the parent's records.
+        if settings.mode == "always" and not is_forked_from_c:
             self.journal = Journal(
                 self._begin_journal,
                 class_of,
                 sync=self._sync if settings.sync else None,
-                may_be_forked=settings.may_be_forked,
             )
         # Files that callers have begun, and those for which they had no room: class and bytes.
         self._begun: list[JournalFile] = []
         self._wanted: tuple[int, int] | None = None
         self._dropped: list[int] = []
         self._parsed: tuple[File, Mapping[int, frames.Record]] | None = None
+        # Names of damaged files that were kept.
+        self._aside: list[str] = []
         self._candidates: list[str] = []
         self._not_ours: set[str] = set()
 
@@ -154,17 +160,25 @@ class Spool:
         """True if no file is held."""
         return not self._files
 
-    def store(self, stream_name: str, level: float | None, events: Events, *, is_closed: bool = False) -> Parcel | None:
-        """Write events; None if there is no room or the disk refuses them. ``level`` None: a closed batch."""
+    def store(
+        self, stream_name: str, level: float | None, events: Events, *, is_closed: bool = False, is_sent: bool = False
+    ) -> Parcel | None:
+        """Write events; None if there is no room or the disk refuses them. ``level`` None: a closed batch.
+
+        ``is_sent``: a request with them was made, and nobody knows whether it arrived.
+        """
         level_class = class_of(level)
         size = len(events.texts) + 12 * len(events) + frames.FRAME_HEAD_BYTES + 4 * len(stream_name)
         file = self._file_for(level_class, size)
         if file is None:
             return None
-        parcel = file.add(stream_name, level_class, events, is_closed=is_closed)
+        parcel = file.add(stream_name, level_class, events, is_closed=is_closed, is_sent=is_sent)
         if parcel is not None:
             self._total_bytes += size
             self._unsynced[file] = None
+        elif not file.left:
+            # Nothing is in it, and nothing will be.
+            self.touched(file)
         return parcel
 
     def _file_for(self, level_class: int, size: int) -> File | None:
@@ -197,6 +211,8 @@ class Spool:
             self._remove(file)
             return None
         self._current[level_class] = file
+        # What other processes have written meanwhile counts, too.
+        self._looked_at = float("-inf")
         return file
 
     def _head(self, level_class: int, area: int) -> bytes:
@@ -215,12 +231,14 @@ class Spool:
             fd = self.disk.create(path)
             try:
                 is_ours = self._lock(fd) and self.disk.is_still(fd, path)
-            except BaseException:
+                if is_ours and self._settings.sync:
+                    self.disk.sync_directory(self._settings.directory)
+            except OSError:
+                with suppress(OSError):
+                    self.disk.remove(path)
                 self.disk.close(fd)
                 raise
             if is_ours:
-                if self._settings.sync:
-                    self.disk.sync_directory(self._settings.directory)
                 return name, path, fd
             # Somebody who looks for what others have left was faster, and removes the file.
             self.disk.close(fd)
@@ -352,7 +370,13 @@ class Spool:
 
     def _make_room(self, size: int, level_class: int) -> bool:
         while not self._has_room(size):
-            victim = self._victim(level_class)
+            if self._aside:
+                # Nobody will deliver what is in it.
+                with suppress(OSError):
+                    self.disk.remove(os.path.join(self._settings.directory, self._aside.pop(0)))
+                self._look()
+                continue
+            victim = self._victim(size, level_class)
             if victim is None:
                 self._notices.say(
                     "spool_full",
@@ -372,7 +396,10 @@ class Spool:
     def _look(self) -> None:
         self._looked_at = self._monotonic()
         try:
-            self._total_bytes = sum(entry.size_bytes for entry in self.disk.list(self._settings.directory))
+            entries = self.disk.list(self._settings.directory)
+            self._total_bytes = sum(entry.size_bytes for entry in entries)
+            self._notice_removed({entry.name for entry in entries})
+            self._aside = [entry.name for entry in entries if entry.name.endswith(frames.BAD_SUFFIX)]
             free = self.disk.free_bytes(self._settings.directory) if self._files else None
         except OSError:
             # What cannot be looked at cannot be written to either, and that says why.
@@ -382,10 +409,26 @@ class Spool:
             if free < self._floor_bytes:
                 self.failed(OSError(28, f"only {free} bytes are free on this disk"))
 
-    def _victim(self, level_class: int) -> File | None:
-        """Return the file to give up for events of a class: of the lowest class, and none above theirs."""
+    def _notice_removed(self, names: set[str]) -> None:
+        """Write no more to files that somebody has removed: no other process would find them."""
+        removed = [file for file in self._current.values() if file.name not in names]
+        for file in removed:
+            self._finish(file)
+        if removed:
+            self._notices.say(
+                "spool_removed",
+                f"files in spool_dir {self._settings.directory!r} were removed while they were in use: what was in them "
+                "does not survive this process",
+            )
+
+    def _victim(self, size: int, level_class: int) -> File | None:
+        """Return the file to give up for events of a class: of the lowest class, and none above theirs.
+
+        None if giving up all such files would not make room either.
+        """
         candidates = [file for file in self._files if file.left and file.level_class <= level_class]
-        if not candidates:
+        least = self._total_bytes - sum(file.size_bytes for file in candidates) + size
+        if not candidates or least > self._settings.max_bytes:
             return None
         lowest = min(file.level_class for file in candidates)
         if self._gives_up_newest:
@@ -464,6 +507,8 @@ class Spool:
         if self._dropped:
             dropped, self._dropped = self._dropped, []
             journal.settle(array("Q", dropped))
+        if len(journal.files) > 1:
+            journal.retire_forgotten()
         for file in journal.files:
             if file.is_retired:
                 file.unmap()
@@ -488,6 +533,8 @@ class Spool:
         """Remove a file, or keep it aside if a part of it is broken."""
         self.ledger.store(-file.left)
         file.left = 0
+        for parcel in file.parcels:
+            parcel.abandon()
         self._files.remove(file)
         if self.journal is not None and isinstance(file, JournalFile):
             self.journal.files.remove(file)
@@ -505,6 +552,8 @@ class Spool:
             pass
         except OSError as error:
             self.failed(error)
+            # The next process finds it, and that nothing in it is to be delivered.
+            file.mark_settled()
         # Last: until the name is gone, nobody else may take it over.
         file.release()
 
@@ -521,21 +570,21 @@ class Spool:
             entries = self.disk.list(self._settings.directory)
         except OSError:
             return
-        own = {file.name for file in self._files}
-        prefix = self._prefix
-        self._candidates = [
-            entry.name
-            for entry in entries
-            if entry.name.endswith(frames.SUFFIX)
-            and entry.name not in own
-            and entry.name not in self._not_ours
-            and not (prefix is not None and entry.name.startswith(prefix))
-        ]
-        self._candidates.sort(key=self._age, reverse=True)
+        # Files of its own are among them if they could not be removed.
+        not_candidates = {file.name for file in self._files} | self._not_ours
+        names = [entry.name for entry in entries if entry.name.endswith(frames.SUFFIX)]
+        self._candidates = self._by_age([name for name in names if name not in not_candidates])
+        self._candidates.reverse()
 
-    def _age(self, name: str) -> tuple[float, str]:
+    def _by_age(self, names: list[str]) -> list[str]:
+        """Return the names with the process first that wrote to its files first; those of one process in order."""
         # Only a hint, which file is tried first: a clock that was wrong does no harm.
-        return self.disk.modified_at(os.path.join(self._settings.directory, name)), name
+        ages = {name: self.disk.modified_at(os.path.join(self._settings.directory, name)) for name in names}
+        first: dict[str, float] = {}
+        for name in names:
+            owner = _owner(name)
+            first[owner] = min(ages[name], first.get(owner, ages[name]))
+        return sorted(names, key=lambda name: (first[_owner(name)], name))
 
     @property
     def has_candidates(self) -> bool:
@@ -568,7 +617,8 @@ class Spool:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self._not_ours.add(name)
+                if isinstance(error, PermissionError):
+                    self._not_ours.add(name)
                 self._notices.say("spool_other", f"the spool file {name!r} cannot be taken over: {error.strerror}")
             else:
                 if found is not None:
@@ -609,30 +659,35 @@ class Spool:
             )
             return None
         except frames.Unreadable:
-            if not self.disk.read(fd, 0, size).strip(b"\0"):
+            data = self.disk.read(fd, 0, size)
+            if not data.strip(b"\0") or frames.is_torn_head(data):
                 # Its process was killed before it had written anything.
                 self.disk.remove(path)
             else:
                 self._keep_aside(path)
             return None
-        file = File(self, name, path, fd, head.level_class, size)
+        if contents.end < size:
+            # Marks behind a torn frame would make it seem damaged.
+            self.disk.cut(fd, contents.end)
+        file = File(self, name, path, fd, head.level_class, contents.end)
         file.is_full = True
         file.has_broken = bool(contents.broken)
-        parcels = self._parcels(file, contents, numbers)
-        parcels += self._parcels_of_records(file, contents, numbers, head.stream)
+        own_stream = _legal(head.stream, UNKNOWN_STREAM)
+        parcels = self._parcels(file, contents, numbers, own_stream)
+        parcels += self._parcels_of_records(file, contents, numbers, own_stream)
         file.left = sum(parcel.count for parcel in parcels)
         self.ledger.recover(file.left)
         # What others have left is older than what is here.
         self._files.insert(0, file)
         if not file.left:
             self.touched(file)
-        return Found(parcels, contents.broken, head.stream)
+        return Found(parcels, contents.broken, own_stream)
 
     def _is_ours(self, head: frames.Head) -> bool:
         mine = self.identity
         return (head.group, head.region, head.endpoint) == (mine.group, mine.region, mine.endpoint)
 
-    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers) -> list[Parcel]:
+    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str) -> list[Parcel]:
         parcels = []
         for block in contents.blocks:
             last = block.first_id + block.count - 1
@@ -645,7 +700,7 @@ class Spool:
                     first_number = numbers.take(count)
                     parcel = Parcel(
                         file,
-                        block.stream,
+                        _legal(block.stream, own_stream),
                         file.level_class,
                         tuple(merged(ids)),
                         size_bytes=block.size_bytes * count // block.count,
@@ -668,7 +723,8 @@ class Spool:
         settled, sent = _members(contents.settled), _members(contents.sent)
         for record in contents.records:
             if not settled(record.id):
-                groups.setdefault((record.stream or own_stream, int(sent(record.id))), []).append(record)
+                stream_name = _legal(record.stream or own_stream, own_stream)
+                groups.setdefault((stream_name, int(sent(record.id))), []).append(record)
         parcels = []
         for (stream_name, doubts), records in groups.items():
             first_number = numbers.take(len(records))
@@ -718,6 +774,16 @@ def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
         return place >= 0 and number <= ranges[place][1]
 
     return is_member
+
+
+def _owner(name: str) -> str:
+    return name.removesuffix(frames.SUFFIX).rpartition(".")[0]
+
+
+def _legal(stream_name: str, otherwise: str) -> str:
+    """Return the name of a stream if the service takes it: a file may say anything."""
+    is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
+    return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise
 
 
 def _package() -> str:

@@ -1,0 +1,369 @@
+"""Mode "always" on a disk in memory: what callers write, and what the driver makes of it."""
+
+import errno
+from array import array
+
+import pytest
+
+from cwlog_handler.core.conversion import Records, convert
+from cwlog_handler.core.ledger import Ledger
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
+from cwlog_handler.spool import frames
+from cwlog_handler.spool.journal import FIRST_AREA_BYTES, Taken
+from cwlog_handler.spool.spool import Identity, Settings, Spool
+from cwlog_handler.system.stderr import Notices
+
+from ..simulation import VirtualTime
+from .disks import FOR_EVER, FakeDisk
+
+DIRECTORY = "/spool"
+CREATED = 1_700_000_000.25
+MIB = 1024 * 1024
+DEBUG, INFO, ERROR = 10, 20, 40
+
+
+class Process:
+    """A process whose callers write each record."""
+
+    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False):
+        clock = VirtualTime()
+        self.disk, self.ledger = disk, Ledger()
+        settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, "split")
+        self.max_event_bytes = max_event_bytes
+        self.spool = Spool(
+            settings,
+            lambda: Identity("g", "r", "", "own", "box"),
+            self.ledger,
+            Notices(clock.monotonic),
+            clock.monotonic,
+            disk,
+        )
+        self.journal = self.spool.journal
+        self.journal.hand_over_to(self._hand_over)
+        self.handed_over = []
+        self.next_number = 1
+
+    def _hand_over(self, created, text, stream_name, level, is_surplus, file=None, number=0):
+        self.handed_over.append((created, text, stream_name, level, is_surplus, file, number))
+
+    def log(self, *texts, level=INFO, stream=None, created=CREATED):
+        for text in texts:
+            self.journal.put(created, text, stream, level)
+
+    def take_in(self):
+        """Take in all that was handed over, as `Intake` does; return the events, in order."""
+        records = Records.of([value for record in self.handed_over for value in record])
+        self.handed_over.clear()
+        converted = convert(records, self.next_number, self.max_event_bytes, "split")
+        taken = Taken(records.files, records.ids)
+        self.spool.adopt_begun()
+        if converted.numbers is None:
+            self.journal.took_in_all(taken, self.next_number)
+        else:
+            self.journal.took_in(taken, converted.numbers)
+        self.next_number = converted.last_number + 1
+        for events in converted.events.values():
+            self.ledger.enter(len(events), events.size_bytes)
+        return converted.events
+
+    def settle(self, numbers):
+        self.journal.settle(array("Q", numbers))
+        self.spool.tidy()
+
+    def left(self, name="heir"):
+        """What the next process finds if this one is killed now: texts by stream, and the texts in doubt."""
+        self.disk.kill(self.disk.name)
+        heir = Process(self.disk.process(name))
+        heir.spool.look_for_others()
+        found, doubtful = {}, []
+        while (one := heir.spool.take_over(Numbers(FIRST_RECOVERED))) is not None:
+            assert not one.broken
+            for parcel in one.parcels:
+                texts = [event.message for event in parcel.place.load(parcel, 1)]
+                found.setdefault(parcel.stream_name, []).extend(texts)
+                doubtful += texts if parcel.doubts else []
+        heir.spool.tidy()
+        return found, doubtful
+
+
+@pytest.fixture
+def process():
+    return Process(FakeDisk().process("first"))
+
+
+def contents(process):
+    return [frames.read(bytes(data)) for data in process.disk.contents().values()]
+
+
+def test_a_record_is_on_disk_when_its_call_returns(process):
+    process.log("one", "größe", stream=None)
+    process.log("two", stream="other")
+    (content,) = contents(process)
+    assert [(r.created, r.stream, r.text) for r in content.records] == [
+        (CREATED, None, "one"),
+        (CREATED, None, "größe"),
+        (CREATED, "other", "two"),
+    ]
+    assert content.head.group == "g"
+
+
+def test_nothing_is_made_before_the_first_record(process):
+    assert not process.disk.contents()
+
+
+def test_what_nobody_has_taken_in_is_found_by_the_next_process(process):
+    process.log("one", "two")
+    assert process.left() == ({"own": ["one", "two"]}, [])
+
+
+def test_what_was_settled_is_not_found_again(process):
+    process.log("one", "two", "three")
+    process.take_in()
+    process.settle([2])
+    assert process.left() == ({"own": ["one", "three"]}, [])
+
+
+def test_what_was_about_to_be_sent_is_found_with_a_doubt(process):
+    process.log("one", "two")
+    process.take_in()
+    process.journal.sent(array("Q", [2]))
+    assert process.left() == ({"own": ["one", "two"]}, ["two"])
+
+
+def test_a_file_goes_when_nothing_is_left_in_it_and_no_caller_writes_to_it(process):
+    process.log("one", "two")
+    process.take_in()
+    process.settle([1, 2])
+    assert len(process.disk.contents()) == 1
+    process.spool.put_away()
+    assert not process.disk.contents()
+    assert not process.disk.open_files()
+
+
+def test_what_is_logged_after_that_is_in_a_new_file(process):
+    process.log("one")
+    process.take_in()
+    process.settle([1])
+    process.spool.put_away()
+    process.log("two")
+    assert process.left() == ({"own": ["two"]}, [])
+
+
+def test_a_file_with_a_record_that_was_not_handed_over_yet_stays(process):
+    process.log("one", "two")
+    held_back = process.handed_over.pop()
+    process.take_in()
+    process.settle([1])
+    process.spool.put_away()
+    assert len(process.disk.contents()) == 1
+    process.handed_over.append(held_back)
+    process.take_in()
+    process.settle([2])
+    process.spool.put_away()
+    assert not process.disk.contents()
+
+
+def test_a_record_that_meets_a_retired_file_is_written_again_elsewhere(process):
+    """A caller may be interrupted between choosing a file and writing into it."""
+    process.log("one")
+    (file,) = process.journal.files
+    usual = file.next_number
+
+    def retired_meanwhile():
+        file.is_retired = True
+        return usual()
+
+    file.next_number = retired_meanwhile
+    process.log("two")
+    assert [record[5] is file for record in process.handed_over] == [True, False]
+    process.take_in()
+    process.settle([1])
+    # The first copy of "two" went with its file.
+    assert len(process.disk.contents()) == 1
+    assert process.left() == ({"own": ["two"]}, [])
+
+
+def test_of_two_files_that_were_begun_at_once_one_remains(process):
+    process.log("one")
+    begun = process.journal._by_level.pop(INFO)
+    process.log("two")
+    process.take_in()
+    process.settle([1])
+    assert begun.is_gone
+    assert process.left() == ({"own": ["two"]}, [])
+
+
+def test_a_full_file_is_followed_by_a_larger_one(process):
+    text = "x" * 1000
+    process.log(*[text] * 300)
+    sizes = [len(data) for data in process.disk.contents().values()]
+    assert [size // FIRST_AREA_BYTES for size in sizes] == [1, 4]
+    assert process.left()[0] == {"own": [text] * 300}
+
+
+def test_a_record_larger_than_a_file_has_one_of_its_own(process):
+    text = "x" * (2 * MIB)
+    process.log(text)
+    # As the service wants them: two events and what is over.
+    assert "".join(process.left()[0]["own"]) == text
+
+
+def test_levels_of_one_class_share_a_file_and_others_do_not(process):
+    process.log("a", level=INFO)
+    process.log("b", level=INFO + 5)
+    process.log("c", level=ERROR)
+    assert sorted(content.head.level_class for content in contents(process)) == [2, 4]
+
+
+@pytest.mark.parametrize("text", ["\ud800 alone", "nul \0 inside", "\xff\x7f"])
+def test_any_text_survives(process, text):
+    process.log(text)
+    (stored,) = process.left()[0]["own"]
+    assert stored == text.replace("\ud800", "\ufffd")
+
+
+@pytest.mark.parametrize("created", [None, "now", 10**400])
+def test_a_record_that_cannot_be_written_is_handed_over_all_the_same(process, created):
+    process.log("odd", created=created)
+    process.log("usual")
+    assert [record[1] for record in process.handed_over] == ["odd", "usual"]
+    assert process.handed_over[0][5] is None
+    assert process.left() == ({"own": ["usual"]}, [])
+
+
+def test_a_record_that_becomes_no_event_is_settled_when_it_is_taken_in(process):
+    process.log("", "one")
+    process.take_in()
+    process.spool.tidy()
+    assert process.left() == ({"own": ["one"]}, [])
+
+
+def test_a_record_of_several_events_is_settled_with_the_last_of_them():
+    process = Process(FakeDisk().process("first"), max_event_bytes=26 + 4)
+    process.log("abcdefgh", "next")
+    (events,) = process.take_in().values()
+    assert list(events.numbers) == [1, 2, 3]
+    process.settle([1])
+    assert "".join(process.left()[0]["own"]) == "abcdefghnext"
+
+
+def test_all_events_of_a_record_settled_settle_it():
+    process = Process(FakeDisk().process("first"), max_event_bytes=26 + 4)
+    process.log("abcdefgh", "next")
+    process.take_in()
+    process.settle([1])
+    process.settle([2])
+    assert process.left()[0] == {"own": ["next"]}
+
+
+def test_events_that_leave_memory_are_read_back_as_they_were(process):
+    process.log("one", "two", "three", stream="s")
+    (events,) = process.take_in().values()
+    ((parcel,), rest) = process.journal.shelve("s", events)
+    assert rest is None
+    back = parcel.place.load(parcel, 100)
+    assert list(back.numbers) == [100, 101, 102]
+    assert (back.timestamps, back.texts) == (events.timestamps, events.texts)
+    parcel.numbers = range(100, 103)
+    parcel.settle([101])
+    process.spool.tidy()
+    assert process.left() == ({"s": ["one", "three"]}, [])
+
+
+def test_events_in_no_file_do_not_leave_memory_that_way(process):
+    process.log("one")
+    process.disk.fail("create", errno.EACCES, times=FOR_EVER)
+    process.log("two", level=ERROR)
+    process.disk.heal()
+    events = process.take_in()
+    (first, second) = events.values()
+    assert process.journal.shelve("s", first)[1] is None
+    parcels, rest = process.journal.shelve("s", second)
+    assert (parcels, list(rest.numbers)) == ([], [2])
+
+
+def test_without_room_a_record_is_handed_over_and_the_driver_makes_room():
+    process = Process(FakeDisk().process("first"), max_bytes=MIB)
+    process.log(*["x" * 1000] * 2000)
+    unwritten = [record for record in process.handed_over if record[5] is None]
+    assert unwritten
+    assert sum(map(len, process.disk.contents().values())) <= MIB
+    lost = []
+    process.spool.on_lost = lost.append
+    (events,) = process.take_in().values()
+    process.journal.shelve("s", events)
+    process.spool.make_room_for_callers()
+    assert lost
+    process.log("later")
+    assert process.handed_over[-1][5] is not None
+
+
+def test_where_no_memory_can_be_shared_records_are_written_as_frames(process):
+    process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    process.log("one", "two", "three")
+    process.take_in()
+    process.settle([2])
+    assert process.left()[0] == {"own": ["one", "three"]}
+
+
+def test_events_written_as_frames_are_read_back_too(process):
+    process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    process.log("one", "two", stream="s")
+    (events,) = process.take_in().values()
+    ((parcel,), _) = process.journal.shelve("s", events)
+    assert [event.message for event in parcel.place.load(parcel, 1)] == ["one", "two"]
+
+
+def test_a_disk_that_is_full_costs_no_record(process):
+    process.disk.full_at(1000)
+    process.log("one")
+    assert process.handed_over[0][5] is None
+    assert not process.disk.contents()
+
+
+def test_with_sync_each_record_reaches_the_disk_itself():
+    process = Process(FakeDisk().process("first"), sync=True)
+    process.log("one", "two")
+    assert process.disk.called["sync"] == 2
+
+
+def test_events_of_several_files_are_found_whatever_their_order(process):
+    process.log("a", level=INFO)
+    process.log("b", level=ERROR)
+    process.log("c", level=INFO)
+    process.take_in()
+    process.settle([3, 2])
+    assert process.left() == ({"own": ["a"]}, [])
+
+
+def test_numbers_of_other_events_settle_nothing(process):
+    process.log("a", "b")
+    process.take_in()
+    process.settle([7, 900])
+    assert process.left() == ({"own": ["a", "b"]}, [])
+
+
+def test_an_event_is_settled_once(process):
+    """The number of a lost event is that of the event that tells of the loss, too."""
+    process.log("a", "b")
+    process.take_in()
+    process.settle([1])
+    process.settle([1])
+    assert process.ledger.spooled == 1
+
+
+def test_many_marks_make_a_file_go(process):
+    """A program that logs a record now and then would have a file of marks otherwise."""
+    for number in range(1, 1200):
+        process.log("now and then")
+        process.take_in()
+        process.settle([number])
+    assert sum(map(len, process.disk.contents().values())) < 2 * FIRST_AREA_BYTES
+    assert process.left() == ({}, [])
+
+
+def test_a_child_holds_nothing_of_its_parent(process):
+    process.log("one")
+    process.spool.release()
+    assert not process.disk.open_files()
+    assert not process.journal.files
