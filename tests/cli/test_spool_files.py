@@ -169,6 +169,7 @@ def test_each_odd_file_is_named_for_what_it_is(listed, spool):
     spool.leave(name="junk.cwl", data=b"x" * 300)
     spool.leave(name="empty.cwl", data=b"")
     spool.leave(name="reserved.cwl", data=bytes(5000))
+    spool.leave(name="half-a-head.cwl", data=whole[:-5])
     spool.leave(name="aside.bad")
     spool.leave(name="notes.txt", data=b"mine")
     (spool.path / "link.cwl").symlink_to(spool.path / "junk.cwl")
@@ -183,6 +184,7 @@ def test_each_odd_file_is_named_for_what_it_is(listed, spool):
         "junk.cwl": "unreadable",
         "empty.cwl": "empty",
         "reserved.cwl": "empty",
+        "half-a-head.cwl": "empty",
         "aside.bad": "bad",
         "notes.txt": "not ours",
         "link.cwl": "not ours",

@@ -48,10 +48,10 @@ def test_a_record_is_laid_out_as_the_page_says():
     told = re.search(r"A record is: (.*?)\. ", " ".join(PAGE.split()))[1]
 
     assert told == (
-        f"magic u16 `{records._MAGIC:X}`, length of the name u16, length of the text u32, id u32, time f64 in seconds, "
+        f"magic u16 `{records.MAGIC:X}`, length of the name u16, length of the text u32, id u32, time f64 in seconds, "
         "name, text, CRC-32 u32 of all before"
     )
-    assert records._BEGIN.format == "<HHIId"
+    assert records.BEGIN.format == "<HHIId"
 
 
 def test_the_endings_of_names_are_those_of_the_code():

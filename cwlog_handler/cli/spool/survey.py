@@ -181,8 +181,9 @@ def _read(name: str, path: str, fd: int) -> SpoolFile:
         note = f"version {foreign.version} of the format"
         return SpoolFile(name, path, size, Kind.BAD if bad else Kind.LATER, owner, note=note)
     except frames.Unreadable:
-        # A process that was killed before it had written anything may leave NUL bytes, in place of a record area.
-        is_empty = not _disk.read(fd, 0, size).strip(b"\0")
+        # A process that was killed before it had written anything may leave NUL bytes, or half of a head.
+        data = _disk.read(fd, 0, size)
+        is_empty = not data.strip(b"\0") or frames.is_torn_head(data)
         return SpoolFile(name, path, size, Kind.BAD if bad else Kind.EMPTY if is_empty else Kind.UNREADABLE, owner)
     return SpoolFile(
         name,
