@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, takewhile
+from math import inf
 from typing import Final
 
 from .batches import Batch, Rules, cut_on_span
@@ -242,16 +243,17 @@ class Backlog:
             lane.put_back(events)
             self._enter(level, lane, events)
 
-    def take_to_store(self, about_bytes: int) -> tuple[float | None, Events] | None:
+    def take_to_store(self, about_bytes: int, above: float = -inf) -> tuple[float | None, Events] | None:
         """Take out the events that arrived first: about so many bytes of one level, or a closed batch (level None).
 
-        Return None if nothing waits. `put_back` returns the events.
+        Only levels ``above`` that one are looked at. Return None if nothing waits. `put_back` returns the events.
         """
         if self._closed:
             return None, self._closed.popleft().columns
-        if not self._lanes:
+        levels = [level for level in self._lanes if level > above]
+        if not levels:
             return None
-        level = min(self._lanes, key=lambda level: self._lanes[level].first_number)
+        level = min(levels, key=lambda level: self._lanes[level].first_number)
         events = self._lanes[level].take_columns(about_bytes)
         self._leave([events])
         return level, events

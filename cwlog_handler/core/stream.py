@@ -1,7 +1,8 @@
 """The decisions of one stream: what to send now, or until when to wait.
 
-Owns: which batch is sent next, and when; what the stream lost by an overflow. Must not know: threads, what a clock is,
-botocore, stderr, what an answer means (`answers`). Not thread-safe: the caller holds the lock of `rounds`.
+Owns: which batch is sent next, and when; what the stream lost by an overflow, and the text of the loss event that says
+so in the stream. Must not know: threads, what a clock is, botocore, stderr, what an answer means (`answers`), why there
+was no room (`shedding`). Not thread-safe: the caller holds the lock of `rounds`.
 
 Usually one request of a stream is under way at a time, so its batches are settled in the order in which their events
 arrived. Several are under way only if answers take long, full batches wait, the last answers were good, and the
@@ -22,10 +23,10 @@ from .backlog import Backlog
 from .batches import Batch
 from .columns import Events
 from .decisions import Send, Wait
+from .ledger import DropReason
 from .losses import Loss
 from .pacing import Bucket
 from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
-from .reasons import DropReason
 from .retry import NO_DEADLINE, Deadline
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
@@ -171,8 +172,10 @@ class Stream:
             batch = self._backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
-        is_fresh_due = not self._backlog.is_empty and now >= self._due
-        is_ready = bool(self._answers.resends.waiting) or self._has_shelf or self._backlog.has_full_batch
+        has_fresh = self._has_shelf or not self._backlog.is_empty
+        is_fresh_due = has_fresh and now >= self._due
+        is_shelf_due = self._has_shelf and is_fresh_due
+        is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self._backlog.has_full_batch
         takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.retry.at(deadline)
         if not is_ready and not takes_left:
@@ -184,11 +187,12 @@ class Stream:
         turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0, spare)
         if not turn.is_taken:
             # Fresh events may be due before a token is free for those that another process has left.
-            return Wait(turn.at if not takes_left or self._backlog.is_empty else min(turn.at, self._due))
+            return Wait(min(turn.at, self._due) if takes_left and has_fresh else turn.at)
         send = self._next(turn.at, takes_left, *now_ms)
         if send is None:
             self.bucket.cancel()
-            return None
+            # If all that another process has left was too old, fresh events may wait here that are not due yet.
+            return None if self.under_way.has_any or self.is_idle else Wait(now)
         self.under_way.sent.append(send)
         return send
 
@@ -264,13 +268,14 @@ class Stream:
             self._arrivals.popleft()
         return self._arrivals[0][0] if self._arrivals else inf
 
-    def take_to_store(self, about_bytes: int) -> tuple[float | None, Events] | None:
+    def take_to_store(self, about_bytes: int, above: float = -inf) -> tuple[float | None, Events] | None:
         """Take out, in order, events that wait for their first request; see `Backlog.take_to_store`."""
         for send in self.under_way.sent:
-            if isinstance(send.rest, list) and send.rest:
-                # They come after the batch that is under way: while anything is on the shelf, only one request is.
-                return send.rest.pop(0)
-        return self._backlog.take_to_store(about_bytes)
+            for place, (level, _) in enumerate(send.rest):
+                if level > above and isinstance(send.rest, list):
+                    # They come after the batch that is under way: while anything is on the shelf, only one request is.
+                    return send.rest.pop(place)
+        return self._backlog.take_to_store(about_bytes, above)
 
     def put_back(self, level: float | None, events: Events) -> None:
         """Put events back that `take_to_store` took out."""
@@ -318,7 +323,7 @@ class Stream:
 
     @property
     def asked_since(self) -> float:
-        """The instant of the first request with events that are not on disk and wait for an answer, or to be sent again.
+        """The start of the first request with events that are not on disk and wait for an answer, or to be sent again.
 
         ``inf`` if there are none.
         """

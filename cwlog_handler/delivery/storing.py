@@ -55,6 +55,9 @@ class Storing:
         self._plan = plan
         self._interval = terms.send_interval
         self._tight_bytes = terms.bounds.max_bytes // 2
+        self._tight_count = inf if terms.bounds.max_count is None else terms.bounds.max_count // 2
+        self._ends_at = inf
+        self._before_the_end = 0.0
         self._takes_over = takes_over
         self._read_back = Numbers(1)
         self._inherited = Numbers(FIRST_RECOVERED)
@@ -69,18 +72,24 @@ class Storing:
 
     def look(self, now: float, ends_at: float) -> None:
         """Store what is in trouble, or everything if memory is half full or the end of the process is near."""
-        everything = self._is_tight or now >= ends_at - BEFORE_THE_END
+        if ends_at != self._ends_at:
+            self._ends_at = ends_at
+            # A short end may be enough for the service, if that is well.
+            self._before_the_end = max(0.0, min(BEFORE_THE_END, (ends_at - now) / 2))
+        everything = self._is_tight or now >= ends_at - self._before_the_end
         self._spool.make_room_for_callers()
         if now < (self._refused_until if everything else self._look_at) or not self._ledger.in_memory:
             return
         if not self._is_tight and self._ledger.pending <= self._ledger.spooled:
             return
         self._look_at = now + LOOK_EVERY
+        refused = -inf
         for stream in list(self._streams.values()):
-            if (everything or self._is_in_trouble(stream, now)) and not self._store(stream):
-                # Full, or the disk refuses: the bounds of memory hold until it is tried again.
-                self._refused_until = now + LOOK_EVERY
-                return
+            if everything or self._is_in_trouble(stream, now):
+                refused = self._store(stream, refused)
+        if refused > -inf:
+            # Full, or the disk refuses: the bounds of memory hold until it is tried again.
+            self._refused_until = now + LOOK_EVERY
 
     def took_in(self, records: Records, converted: Converted) -> None:
         """Note where on disk the records are that were just taken in, if their callers have written them."""
@@ -101,13 +110,13 @@ class Storing:
 
     def store_all(self) -> None:
         """Store everything that is in memory: the process ends."""
+        refused = -inf
         for stream in list(self._streams.values()):
-            if not self._store(stream):
-                return
+            refused = self._store(stream, refused)
 
     @property
     def _is_tight(self) -> bool:
-        return self._ledger.pending_bytes > self._tight_bytes
+        return self._ledger.pending_bytes > self._tight_bytes or self._ledger.in_memory > self._tight_count
 
     def _is_in_trouble(self, stream: Stream, now: float) -> bool:
         if stream.is_idle:
@@ -115,18 +124,25 @@ class Storing:
         is_late = stream.waits_since + self._interval + TROUBLE_AFTER <= now
         return stream.is_failing or is_late or stream.asked_since + TROUBLE_AFTER <= now
 
-    def _store(self, stream: Stream) -> bool:
+    def _store(self, stream: Stream, refused: float) -> float:
+        """Store the events of a stream, without those up to the level ``refused``: there is no room for them.
+
+        Return up to which level there is no room now; ``inf`` if nothing can be stored.
+        """
+        if refused == inf:
+            return inf
         spool, ledger = self._spool, self._ledger
         for batch, is_sent in stream.unstored:
-            if spool.holds(batch):
+            events = spool.missing(batch)
+            if events is None:
                 continue
-            parcel = spool.store(stream.name, None, batch.columns, is_closed=True, is_sent=is_sent)
+            parcel = spool.store(stream.name, None, events, is_closed=True, is_sent=is_sent)
             if parcel is None:
-                return False
-            parcel.numbers = batch.columns.numbers
+                return inf
+            parcel.numbers = events.numbers
             batch.stored = (parcel,)
         stream.set_aside(self._read_back)
-        while (taken := stream.take_to_store(CHUNK_BYTES)) is not None:
+        while (taken := stream.take_to_store(CHUNK_BYTES, refused)) is not None:
             level, events = taken
             if spool.journal is not None:
                 rest = self._shelve(stream, spool.journal, events)
@@ -136,10 +152,14 @@ class Storing:
             parcel = spool.store(stream.name, level, events, is_closed=level is None)
             if parcel is None:
                 stream.put_back(level, events)
-                return False
+                if level is None or spool.is_paused:
+                    return inf
+                # For what is more severe there may be room: that of the less severe on disk.
+                refused = level
+                continue
             ledger.unload(len(events), events.size_bytes)
             stream.put_on_shelf(parcel, self._read_back)
-        return True
+        return refused
 
     def _shelve(self, stream: Stream, journal: Journal, events: Events) -> Events | None:
         """Free the memory of events that their callers have written; return the others, None if there are none."""
@@ -170,17 +190,11 @@ class Storing:
         return self._takes_over_now or self._ledger.delivered > 0
 
     @property
-    def waits_for_others(self) -> bool:
-        """True while there may be something of others to deliver, whether the service takes it or not."""
-        return self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0
-
-    @property
     def has_left(self) -> bool:
-        """True while there is something of others to deliver, or to look for, and the service takes it."""
+        """True while there is something of others to deliver, or to look for. Any thread may ask."""
         if self._look_for_others_at == inf and not self._is_proven:
             return False
-        is_failing = any(stream.is_failing for stream in self._heirs.values())
-        return not is_failing and self.waits_for_others
+        return self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0
 
     def take_over(self, now: float, ends_at: float) -> None:
         """Take over files of processes that have ended: one after another, once a request was accepted."""
@@ -217,7 +231,8 @@ class Storing:
             at = max(now, self._look_at, self._refused_until)
             at = max(at, now + LOOK_EVERY / 4)
         if self._takes_over and self._is_proven:
-            at = min(at, now if self._look_for_others_at == inf else self._look_for_others_at)
+            is_time = self._look_for_others_at == inf or (self._spool.has_candidates and self._may_take_more)
+            at = min(at, now if is_time else self._look_for_others_at)
         return at
 
     def tidy(self) -> None:

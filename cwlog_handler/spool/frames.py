@@ -171,6 +171,8 @@ def read(data: bytes | memoryview) -> Contents:
 
 def is_torn_head(data: bytes) -> bool:
     """Return whether a whole file is the beginning of a head: its process ended before there was anything in it."""
+    # The rest of an area that was reserved is NUL.
+    data = data.rstrip(b"\0")
     if len(data) < FRAME_HEAD_BYTES:
         return data[: len(_MAGIC)] == _MAGIC[: len(data)]
     found = _frame_at(data, 0)

@@ -23,6 +23,7 @@ from cwlog_handler.core.outcomes import (
     Unavailable,
 )
 from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers, Parcel
 from cwlog_handler.core.stream import Stream
 
 NOW_MS = 1_700_000_000_000
@@ -741,3 +742,25 @@ def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
     assert texts(stream.decide(1.0, NOW_MS)) == ["a", "b"]
     assert stream.decide(1.0, NOW_MS + 14 * 24 * HOUR_MS - 1) is None
     assert +ledger.dropped == {"too_old": 2}
+
+
+def test_fresh_events_are_not_forgotten_when_all_that_was_taken_over_is_too_old():
+    """Nobody asks the stream again by itself: it has to say when."""
+
+    class Place:
+        def load(self, parcel, first_number):
+            return Events.of([Event(NOW_MS - 15 * 24 * HOUR_MS, b"old", first_number)])
+
+        def settle(self, parcel, ids, count):
+            pass
+
+    stream, ledger = a_stream()
+    stream.add(event(), 20, 0.0)
+    assert stream.decide(0.1, NOW_MS) == Wait(1.0)
+    old = Parcel(Place(), "s", 2, ((0, 0),), size_bytes=29, span_ms=(NOW_MS, NOW_MS), span=(FIRST_RECOVERED,) * 2)
+    stream.inherit(old, Numbers(FIRST_RECOVERED), 0.1)
+    ledger.recover(1)
+    asked_again = stream.decide(0.1, NOW_MS)
+    assert asked_again == Wait(0.1)
+    assert stream.decide(0.1, NOW_MS) == Wait(1.0)
+    assert isinstance(stream.decide(1.0, NOW_MS), Send)

@@ -142,7 +142,7 @@ class Process:
         self.deadline = NO_DEADLINE
         options = world.options
         group = options["group"]
-        settings = Settings(DIRECTORY, "outage", options["max_spool"], options["sync"], 1_048_576, "split")
+        settings = Settings(DIRECTORY, options["mode"], options["max_spool"], options["sync"], 1_048_576, "split")
         owner = Identity(group, "r", "", "own", "box")
         chance = random.Random(seed)
 
@@ -157,7 +157,7 @@ class Process:
             world.service,
             self.notices,
             terms(
-                max_bytes=options["max_bytes"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
+                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
                 batch_events=options["batch_events"], requests_per_second=options["rate"],
             ),
             wake=lambda: None,
@@ -224,6 +224,7 @@ class World:
     kills: int = 0
     steps: int = 0
     may_be_missing: set[str] = field(default_factory=set)
+    has_aged: bool = False
     uncounted: set[str] = field(default_factory=set)
     trouble_until: float = -inf
     numbers: int = 0
@@ -238,12 +239,15 @@ class World:
             "group": "g",
             "max_spool": chance.choice([100_000, 300_000]) if self.is_tight else 10**9,
             "max_bytes": chance.choice([20_000, 100_000]) if self.is_tight else 10**9,
+            "max_count": None,
             "overflow": chance.choice(["drop_oldest", "drop_newest"]),
             "batch_bytes": chance.choice([2_000, 20_000, 1_048_576]),
             "batch_events": chance.choice([5, 100, 10_000]),
             "rate": chance.choice([None, 5, 5]),
             "sync": chance.random() < 0.2,
+            "mode": chance.choice(["outage", "always"]),
         }
+        self.young = YOUNG if self.options["mode"] == "outage" else -1.0
         self.service = Service(self)
         self.disk_refused = False
         self.marks_refused = False
@@ -264,6 +268,9 @@ class World:
                 for event in events:
                     if not any(first <= event.number <= last for first, last in contents.settled):
                         found.add(identity(event.message))
+            for record in contents.records:
+                if not any(first <= record.id <= last for first, last in contents.settled):
+                    found.add(identity(record.text))
         return found
 
     def check_bound(self) -> None:
@@ -274,6 +281,8 @@ class World:
 
     def may_drop(self, reasons: Any) -> bool:
         allowed = {"overflow", "spool_full"} if self.is_tight else set()
+        if self.has_aged:
+            allowed.add("too_old")
         if self.disk_refused:
             allowed.add("corrupt")
         return set(reasons) <= allowed
@@ -308,11 +317,11 @@ class World:
             if text in kept or text in self.service.rejected:
                 continue
             if self.service.copies[text]:
-                if self.time.now - emitted_at <= YOUNG or self.is_tight or self.has_had_trouble(emitted_at):
+                if self.time.now - emitted_at <= self.young or self.is_tight or self.has_had_trouble(emitted_at):
                     # Nobody lives who could count it.
                     self.uncounted.add(text)
                 continue
-            if self.time.now - emitted_at > YOUNG and not self.is_tight and not self.has_had_trouble(emitted_at):
+            if self.time.now - emitted_at > self.young and not self.is_tight and not self.has_had_trouble(emitted_at):
                 age = self.time.now - emitted_at
                 raise Violation(f"{process.name}: {text} is neither on disk nor at the service, {age:.2f} s old")
             self.may_be_missing.add(text)
@@ -344,9 +353,11 @@ class World:
             for _ in range(count):
                 self.numbers += 1
                 text = f"{self.numbers}"
-                process.emitted[text] = self.time.now
+                process.emitted[text] = inf
                 words = f"{text} {'BAD' if is_bad else ''}{'x' * length}"
                 process.rounds.put(self.time.time_of_day(), words, stream, level)
+                # If its process has died in this call, it may be missing.
+                process.emitted[text] = self.time.now
 
     def do_pass(self, seconds: float) -> None:
         self.run_until(self.time.now + seconds)
@@ -433,7 +444,9 @@ class World:
             ):
                 self.run_until(min(self.time.now + 0.02, deadline))
             if process.is_alive:
-                if not process.rounds.is_settled:
+                if process.rounds.is_settled:
+                    process.rounds.put_away()
+                else:
                     process.rounds.store_all()
                 self.end_life(process)
 
@@ -504,8 +517,8 @@ class World:
         emitted = {text: at for process in self.ended for text, at in process.emitted.items()}
         for events in self.service.stored.values():
             for timestamp, message in events:
-                at = emitted.get(identity(message))
-                if at is not None and abs(timestamp - (self.time._began + at) * 1000) > 1.5:
+                at = emitted.get(identity(message), inf)
+                if at < inf and abs(timestamp - (self.time._began + at) * 1000) > 1.5:
                     raise Violation(f"{identity(message)} has another time")
 
 

@@ -19,7 +19,8 @@ def test_nothing_stored_is_lost_or_invented_whatever_happens(first):
             raise AssertionError(f"python -m tests.spool.model --seed {seed} --examples 1: {error}") from error
 
 
-ROOMY = {"max_spool": 10**9, "max_bytes": 10**9, "overflow": "drop_oldest", "batch_bytes": 1_048_576, "sync": False}
+ROOMY = {"max_spool": 10**9, "max_bytes": 10**9, "overflow": "drop_oldest", "batch_bytes": 1_048_576}
+ROOMY |= {"sync": False, "mode": "outage"}
 FOUND = {
     "batches of a refusal that is looked into wait in memory": (
         {"batch_events": 100, "rate": 5},
@@ -31,6 +32,16 @@ FOUND = {
         [("start", 3018252063), ("pass", 3.814750353697435), ("die", 3, 20, False), ("emit", 3, "a", 20, 30, 200, True)]
         + [("pass", 0.2921810894795979), ("service", "hangs"), ("start", 1174476825)]
         + [("emit", 5, "a", 40, 200, 200, False), ("exit", 5, 2.0)],
+    ),
+    "of a batch one event was written by its caller, the others found no room": (
+        {"batch_events": 10_000, "rate": None, "batch_bytes": 2_000, "mode": "always", "max_spool": 100_000},
+        [("start", 3715289178), ("service", "503"), ("emit", 0, "a", 40, 1, 20, False)]
+        + [("emit", 3, "a", 10, 3, 20, False), ("pass", 65.38843120614129)],
+    ),
+    "killed while the head of an area was written": (
+        {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
+        [("start", 54699250), ("start", 2543551099), ("die", 3, 34, False), ("emit", 1, "b", 40, 30, 20, False)]
+        + [("die", 2, 7, True), ("emit", 5, "a", 40, 30, 200, False)],
     ),
 }
 

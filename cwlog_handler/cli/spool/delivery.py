@@ -52,8 +52,10 @@ class Delivery:
 
     @property
     def _is_over(self) -> bool:
-        # In this order: what is taken over is pending before it waits no more.
-        return not self._handler._flusher.waits_for_others and self.stats.pending == 0
+        # Between the moments in which a file is chosen and in which it is taken over, nothing seems to be left. The
+        # lock of the rounds is held meanwhile, and to read the counts means to wait for it.
+        rounds = self._handler._flusher.rounds
+        return not rounds.has_left and self.stats.pending == 0 and not rounds.has_left
 
     def deliver(self) -> None:
         """Take over all that is left, and wait until it is settled or there is no use in waiting."""

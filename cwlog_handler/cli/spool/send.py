@@ -174,4 +174,4 @@ def _sum_up(target: _Chosen, delivery: Delivery, seconds: float, ended: str) -> 
     ):
         if count:
             say(f"{count:,} {what}")
-    return not ended and stats.delivered == stats.emitted + stats.recovered
+    return not ended and stats.delivered == stats.emitted + stats.recovered and stats.recovered >= expected

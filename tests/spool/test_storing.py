@@ -1,0 +1,185 @@
+"""When events go to disk and come back: single stories, on the clock, the disk and the service of the model."""
+
+import pytest
+
+from cwlog_handler.core.limits import MAX_AGE_MS
+
+from . import model
+
+ROOMY = {"max_spool": 10**9, "max_bytes": 10**9, "overflow": "drop_oldest", "batch_bytes": 1_048_576}
+ROOMY |= {"batch_events": 10_000, "rate": 5, "sync": False, "mode": "outage"}
+DEBUG, INFO, ERROR = 10, 20, 40
+
+
+@pytest.fixture
+def make():
+    """Make a world, and a process in it."""
+
+    def make(**options):
+        world = model.World(0)
+        world.is_tight = True
+        world.options.update({**ROOMY, **options})
+        world.do_start(1)
+        return world, world.processes[0]
+
+    return make
+
+
+def emit(world, *, stream="own", level=INFO, count=1, length=10):
+    world.do_emit(len(world.processes) - 1, stream, level, count, length, False)
+
+
+def test_while_the_service_is_well_the_disk_is_only_looked_at(make):
+    world, process = make()
+    for _ in range(100):
+        emit(world, count=20)
+        world.do_pass(0.1)
+    assert set(process.disk.called) <= {"list"}
+
+
+def test_at_the_end_of_a_process_nothing_is_written_while_the_service_is_well(make):
+    """Its time may be short."""
+    world, process = make()
+    emit(world, count=20)
+    world.do_exit(0, 1.0)
+    assert set(process.disk.called) <= {"list"}
+
+
+def test_an_event_is_on_disk_before_it_is_three_seconds_old(make):
+    world, process = make()
+    world.do_service("503")
+    for _ in range(40):
+        emit(world)
+        world.do_pass(0.25)
+    world.do_pass(2.8)
+    stats = process.rounds.stats()
+    assert stats.spooled == stats.pending == 40
+
+
+@pytest.mark.parametrize("bound", ["max_bytes", "max_count"])
+def test_memory_that_is_half_full_goes_to_disk(make, bound):
+    """S25, by either bound: nothing is dropped while the disk has room."""
+    world, process = make(**{bound: 200_000 if bound == "max_bytes" else 100})
+    world.do_service("hangs")
+    for _ in range(3):
+        emit(world, count=600, length=100)
+        world.do_pass(0.45)
+    stats = process.rounds.stats()
+    assert stats.dropped == 0
+    assert stats.spooled > 1500
+
+
+def test_severe_events_do_not_wait_behind_lesser_ones_that_find_no_room(make):
+    """The directory is full of what is more severe than what waits first, but not than what waits behind it."""
+    world, process = make(max_spool=1_000_000, max_bytes=10**7)
+    world.do_service("503")
+    while not process.rounds.stats().dropped:
+        emit(world, level=ERROR, count=10, length=6000)
+        world.do_pass(3.0)
+    emit(world, level=DEBUG, count=5, length=60_000)
+    for _ in range(5):
+        world.do_pass(0.01)
+        emit(world, level=50, count=1)
+        last = str(world.numbers)
+    emit(world, stream="behind", level=50)
+    world.do_pass(5.0)
+    assert last in world.on_disk()
+    assert str(world.numbers) in world.on_disk()
+
+
+def test_fresh_records_go_out_although_all_that_was_taken_over_is_too_old(make):
+    """S34: what is too old is dropped, and the stream goes on."""
+    world, process = make(batch_events=5)
+    world.do_service("503")
+    emit(world, count=10)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+    world.time.now += MAX_AGE_MS / 1000
+    world.has_aged = True
+    world.do_start(2)
+    emit(world)
+    world.do_pass(1.05)
+    emit(world)
+    fresh = str(world.numbers)
+    world.do_pass(2.0)
+    assert world.service.copies[fresh] == 1
+    stats = world.processes[0].rounds.stats()
+    assert stats.dropped_by_reason == {"too_old": 10}
+    assert world.on_disk() == set()
+
+
+def test_a_fresh_record_is_not_late_beside_a_large_backlog(make):
+    """S33."""
+    world, process = make(batch_events=10)
+    world.do_service("503")
+    emit(world, count=2000)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+    world.do_start(2)
+    emit(world)
+    world.do_pass(3.0)
+    for _ in range(20):
+        emit(world)
+        fresh = str(world.numbers)
+        world.do_pass(1.3)
+        assert world.service.copies[fresh] == 1
+    assert world.processes[0].rounds.stats().pending > 100
+
+
+def test_a_batch_of_which_the_copy_was_given_up_is_delivered_from_memory(make):
+    """S25: it was never lost, so it is neither counted as lost nor read from a file that is gone."""
+    world, process = make(max_spool=300_000, max_bytes=10**7, batch_bytes=50_000)
+    world.do_service("503")
+    emit(world, level=DEBUG, count=20, length=2000)
+    world.do_pass(1.5)
+    for _ in range(40):
+        emit(world, level=50, count=10, length=2000)
+        world.do_pass(0.5)
+    world.do_service("ok")
+    world.do_pass(120.0)
+    stats = process.rounds.stats()
+    assert "corrupt" not in stats.dropped_by_reason
+    assert stats.pending == 0
+    assert stats.emitted == stats.delivered + stats.dropped
+
+
+def test_a_throttled_stream_keeps_its_longer_interval(make):
+    """S32: or what was throttled brings the throttling back."""
+    world, process = make(rate=None)
+    world.do_service("throttled")
+    emit(world)
+    world.do_pass(100.0)
+    world.do_service("ok")
+    world.do_pass(60.0)
+    assert process.rounds.stats().pending == 0
+    before = process.rounds.stats().requests
+    for _ in range(60):
+        emit(world)
+        world.do_pass(0.5)
+    assert process.rounds.stats().requests - before <= 5
+
+
+def test_marks_are_not_written_again_and_again_while_a_request_hangs(make):
+    world, process = make()
+    world.do_service("hangs")
+    emit(world, count=100)
+    world.do_pass(5.0)
+    before = process.disk.called["write"]
+    world.do_pass(20.0)
+    assert process.disk.called["write"] == before
+
+
+def test_what_takes_memory_for_each_part_on_disk_is_bounded(make):
+    """An outage of hours, with a little in each of many streams, must not fill memory with notes of what is on disk."""
+    world, process = make(max_bytes=1_000_000)
+    world.do_service("503")
+    for _ in range(300):
+        for stream in range(20):
+            emit(world, stream=f"s{stream}")
+        world.do_pass(1.0)
+    stats = process.rounds.stats()
+    assert stats.dropped == 0
+    assert stats.pending == 6000
+    assert stats.pending_bytes < 400_000
