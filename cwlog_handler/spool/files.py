@@ -25,8 +25,11 @@ class Owner(Protocol):
     ledger: Ledger
     file_bytes: int
 
-    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
-        """Return the records of a file's area by their numbers. They are kept until those of another file are read."""
+    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
+        """Return the records of a file's area by their numbers. They are kept until those of another file are read.
+
+        They are read again if the one with this ``number`` is not among them.
+        """
 
     def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
         """Return one event for each record; None if that is not what they become."""

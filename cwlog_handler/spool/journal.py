@@ -240,7 +240,8 @@ class JournalFile(File):
         if self._area is None:
             return self._load_frames(parcel, first_number)
         try:
-            records = self._owner.records_of(self, self._area_bytes)
+            # Callers may have written more since the area was read.
+            records = self._owner.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
         except OSError as error:
             self._owner.failed(error)
             return None

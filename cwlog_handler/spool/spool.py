@@ -341,9 +341,9 @@ class Spool:
             self._make_room(size, level_class)
             self._wanted = None
 
-    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
+    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
         """See `files.Owner.records_of`."""
-        if self._parsed is None or self._parsed[0] is not file:
+        if self._parsed is None or self._parsed[0] is not file or number not in self._parsed[1]:
             self._parsed = None
             self._parsed = file, {record.id: record for record in frames.read_area(area())}
         return self._parsed[1]
