@@ -233,6 +233,14 @@ class JournalFile(File):
         self.parcels[parcel] = None
         return parcel
 
+    def join(self, parcel: Parcel, following: Parcel) -> bool:
+        """See `core.parcels.Place.join`."""
+        if len(parcel.ids) > 1 or len(following.ids) > 1 or parcel.ids[0][1] + 1 != following.ids[0][0]:
+            return False
+        parcel.ids = ((parcel.ids[0][0], following.ids[0][1]),)
+        del self.parcels[following]
+        return True
+
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel; None if they cannot be read any more."""
         if self.is_gone or parcel not in self.parcels:
