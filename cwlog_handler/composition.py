@@ -9,9 +9,10 @@ loaded when the program makes its first handler, on that thread: it could not be
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -25,8 +26,6 @@ from .core.terms import Terms
 from .delivery.rounds import Rounds
 from .process import forks, runtimes
 from .process.flusher import Flusher
-from .record.documents import Documents
-from .spool.spool import Identity, Settings, Spool
 from .system.clock import SYSTEM_CLOCK
 from .system.stderr import Notices
 from .system.stdlib import random
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from .aws.client import Client
     from .aws.creation import Group
     from .aws.making import Access
+    from .record.documents import Documents
+    from .spool.spool import Spool
 
 # The least that the options for the size of a batch and of an event may say: one event with one code point.
 _SMALLEST_BYTES: Final = limits.EVENT_OVERHEAD_BYTES + MIN_TEXT_BYTES
@@ -91,6 +92,9 @@ def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documen
     """Return the object that checks messages if ``log_format`` says that they are documents; else None."""
     if options.log_format(log_format) is None:
         return None
+    # Imported here because few programs log documents; the others save the time.
+    from .record.documents import Documents
+
     return Documents(terms.log_group_name, terms.max_event_bytes, terms.oversize, notices.say)
 
 
@@ -153,24 +157,34 @@ def spool(
     terms: Terms,
 ) -> MakeSpool | None:
     """Check the options of the spool; return what makes it in each process, or None if there is to be none."""
-    settings = Settings(
-        options.directory("spool_dir", spool_dir) or "",
-        options.one_of("spool_mode", spool_mode, SPOOL_MODES),
-        options.whole_number("max_spool_size", max_spool_size, _MIN_SPOOL_BYTES),
-        options.yes_or_no("spool_sync", spool_sync),
-        terms.max_event_bytes,
-        terms.oversize,
-    )
-    if not settings.directory:
+    directory = options.directory("spool_dir", spool_dir)
+    options.one_of("spool_mode", spool_mode, SPOOL_MODES)
+    options.whole_number("max_spool_size", max_spool_size, _MIN_SPOOL_BYTES)
+    is_synced = options.yes_or_no("spool_sync", spool_sync)
+    if directory is None:
         return None
+    # Imported only here: most programs have no spool.
+    from .spool.spool import Identity, Settings, Spool
 
-    def identity() -> Identity:
+    settings = Settings(directory, spool_mode, max_spool_size, is_synced, terms.max_event_bytes, terms.oversize)
+
+    @cache
+    def region_and_endpoint() -> tuple[str, str]:
         from .aws import destination
 
-        region, endpoint = destination.region_and_endpoint(
+        return destination.region_and_endpoint(
             access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
         )
-        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node())
+
+    def identity() -> Identity:
+        region, endpoint = region_and_endpoint()
+        # Not imported: this module must not depend on the one that shows everything to users.
+        version = sys.modules[__package__].__version__
+        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node(), version)
+
+    if settings.mode == "always":
+        # It takes some 20 ms to read the configuration files of boto3: too long for the first record's caller.
+        region_and_endpoint()
 
     def make(ledger: Ledger) -> Spool:
         gives_up_newest = terms.bounds.overflow != "drop_oldest"

@@ -8,7 +8,7 @@ constructor again, and so hides the cause.
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, NamedTuple, ParamSpec
+from typing import Any, Final, ParamSpec, TypeAlias
 
 P = ParamSpec("P")
 
@@ -35,13 +35,11 @@ _WORDS_OF_MANY: Final = frozenset({"log", "name", "max", "size", "count"})
 _BY_POSITION: Final = 2
 
 
-class Mistake(NamedTuple):
-    """One keyword that the constructor does not take, and what to write instead."""
+Mistake: TypeAlias = tuple[str, bool, str]
+"""A keyword that the constructor does not take, whether it is one of watchtower's, and what to write instead.
 
-    name: str
-    is_known: bool
-    """Whether it is a keyword of watchtower's. Only then may its value be shown."""
-    way_out: str
+Only the value of a keyword of watchtower's may be shown.
+"""
 
 
 def mistakes(keywords: Mapping[str, Any], options: Collection[str]) -> list[Mistake]:
@@ -51,12 +49,12 @@ def mistakes(keywords: Mapping[str, Any], options: Collection[str]) -> list[Mist
 
 def _mistake(name: str, value: Any, options: Collection[str]) -> Mistake:
     if name in _WRITE_INSTEAD:
-        return Mistake(name, True, f"write {_WRITE_INSTEAD[name].format(value=value)}")
+        return name, True, f"write {_WRITE_INSTEAD[name].format(value=value)}"
     if name in _BELONGS_ELSEWHERE:
-        return Mistake(name, False, _BELONGS_ELSEWHERE[name])
+        return name, False, _BELONGS_ELSEWHERE[name]
     if nearest := _nearest(name, options):
-        return Mistake(name, False, f"did you mean {nearest!r}?")
-    return Mistake(name, False, f"the options are {', '.join(options)}")
+        return name, False, f"did you mean {nearest!r}?"
+    return name, False, f"the options are {', '.join(options)}"
 
 
 def _nearest(name: str, options: Collection[str]) -> str | None:

@@ -34,9 +34,10 @@ from .record.formatting import json_serialize_default
 T = TypeVar("T")
 
 
-_GROUP_ARN: Final = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(?::.*)?")
+# Both are compiled only for a message about a wrong value.
+_GROUP_ARN: Final = r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)(?::.*)?"
 # Numbers and booleans as YAML, JSON and Python write them.
-_UNQUOTED: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off", re.IGNORECASE)
+_UNQUOTED: Final = r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off"
 
 
 def log_group_name(value: str) -> str:
@@ -44,9 +45,9 @@ def log_group_name(value: str) -> str:
     _text("log_group_name", value)
     if not 1 <= len(value) <= MAX_NAME_LENGTH:
         raise _wrong("log_group_name", value, f"{len(value)} characters; give 1 to {MAX_NAME_LENGTH}")
-    if arn := _GROUP_ARN.fullmatch(value):
-        raise _wrong("log_group_name", value, f"write the group's name, not its ARN: {arn[1]!r}")
     if not LOG_GROUP_NAME.fullmatch(value):
+        if arn := re.fullmatch(_GROUP_ARN, value):
+            raise _wrong("log_group_name", value, f"write the group's name, not its ARN: {arn[1]!r}")
         raise _wrong("log_group_name", value, "use only letters a-z A-Z, digits and . - _ / # (the name, not its ARN)")
     if value.startswith(RESERVED_LOG_GROUP_PREFIX):
         way_out = f"names cannot start with {RESERVED_LOG_GROUP_PREFIX!r}, which AWS reserves; say '/{value}' instead"
@@ -252,4 +253,5 @@ def _of_text(value: object) -> str:
         return ""
     if value.lower() in ("none", "null"):
         return "; write null in YAML or JSON, None in Python"
-    return f"; write {value} without quotation marks, it is text now" if _UNQUOTED.fullmatch(value) else ""
+    is_unquoted = re.fullmatch(_UNQUOTED, value, re.IGNORECASE)
+    return f"; write {value} without quotation marks, it is text now" if is_unquoted else ""

@@ -24,8 +24,7 @@ from typing import Final, TypeAlias
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from .core.ledger import Stats
-from .core.reasons import DROP_REASONS, REJECT_REASONS
+from .core.ledger import DROP_REASONS, REJECT_REASONS, Stats
 from .handler import CloudWatchLogsHandler
 
 __all__ = ["CloudWatchLogsCollector"]

@@ -3,14 +3,18 @@
 import itertools
 import logging
 import os
+import time
+from math import inf
+from weakref import WeakSet
 
 import pytest
 from hypothesis import settings
 
 from cwlog_handler.delivery import buckets
+from cwlog_handler.process import lifecycle
 
 from .markers import starts_processes
-from .programs import AWS
+from .programs import AWS, HANG_LIMIT
 
 # What imports boto3 is imported in the fixtures that use it: a test of the core starts without.
 
@@ -67,6 +71,25 @@ def aws_environment(monkeypatch):
 def tokens_of_its_own():
     """No test waits for requests that another has made: in a process a stream has one rate, whoever sends to it."""
     buckets.forget_all()
+
+
+_ended = WeakSet()
+
+
+@pytest.fixture(autouse=True)
+def ends_the_threads_it_started():
+    """No handler goes on trying after its test: the next test would find on stderr what this one has caused."""
+    yield
+    for flusher in set(lifecycle.flushers) - set(_ended):
+        _ended.add(flusher)
+        # Without time left: what the test has not delivered is given up, and no later record starts a thread again.
+        flusher.finish(-inf)
+        flusher.end_thread()
+        give_up = time.monotonic() + HANG_LIMIT
+        # A thread that has just been started may not run yet: only its end is certain.
+        while flusher.driver.has_thread:
+            assert time.monotonic() < give_up, "a thread of the test still drives"
+            time.sleep(0.001)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.credentials import ProcessProvider
 
-from ..system.starting import signals_let_through
+from ..system.own_threads import signals_let_through
 
 
 def let_signals_through(session: Any) -> None:

@@ -15,9 +15,8 @@ from .decisions import Send
 from .inquiry import Verdict
 from .ledger import Ledger
 from .pacing import Overlap, SendInterval
-from .resends import Resends
+from .requests import Resends, UnderWay
 from .retry import Retry
-from .under_way import UnderWay
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -75,13 +74,13 @@ class Answers:
         send = self.under_way.presume_lost()
         self._backlog.put_back(send.rest)
         ledger = self._shared.ledger
-        ledger.retries += 1
-        ledger.last_error = f"no answer to a request for {now - send.start:.1f} s"
+        ledger.send_again()
+        ledger.fail(f"no answer to a request for {now - send.start:.1f} s")
         self.resends.put_back(send, send.batch, send.doubts + 1)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
         """Apply the outcome of a request to its batch and to the stream; return what that changed."""
-        self._shared.ledger.requests += 1
+        self._shared.ledger.end_request()
         was_presumed_lost = self.under_way.end_lost(send)
         to_tell: outcomes.Outcome | None = None
         has_delivered = False
@@ -107,7 +106,7 @@ class Answers:
                 return self._invalid(send, outcome, now)
             case _:
                 is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous
-                self._shared.ledger.retries += 1
+                self._shared.ledger.send_again()
                 self.resends.put_back(send, send.batch, send.doubts + is_in_doubt)
                 self._failed(outcome, send.start, now)
         return outcome
@@ -139,10 +138,8 @@ class Answers:
         ledger.reject(too_old, batch.size_of(0, too_old), "too_old")
         ledger.reject(answer.expired, batch.size_of(too_old, expired), "expired")
         ledger.reject(answer.too_new, batch.size_of(end, len(batch)), "too_new")
-        ledger.deliver(end - expired, batch.size_of(expired, end))
+        ledger.deliver(end - expired, batch.size_of(expired, end), is_in_doubt=send.doubts > 0)
         self._shared.settled(batch)
-        if send.doubts:
-            ledger.possibly_duplicated += end - expired
         self._shared.interval.accepted()
         self._worked(send, now)
 
@@ -157,14 +154,14 @@ class Answers:
         The batch is halved until the bad event is alone in its request: so each good event is delivered once. If the
         request as a whole is to blame, all events are kept, as after any refusal that somebody has to put right.
         """
-        self._shared.ledger.last_error = refused.message
+        self._shared.ledger.fail(refused.message)
         self.under_way.failed()
         verdict = self._judge(send, refused)
         if verdict == "event":
             self._shared.ledger.reject(1, send.batch.size_bytes, "invalid")
             self._shared.settled(send.batch)
             return refused
-        self._shared.ledger.retries += 1
+        self._shared.ledger.send_again()
         # An earlier request with this very batch was refused, too. But what was read from disk may have been sent in
         # another batch, by another process.
         doubts = send.doubts if refused.refusal is not None or send.batch.stored else 0
@@ -200,15 +197,14 @@ class Answers:
                 self._shared.age_limit.made(retention_days, now)
                 self.retry.failed_quickly(tried_at, now)
             case outcomes.Throttled(code):
-                self._shared.ledger.throttled += 1
-                self._shared.ledger.last_error = code
+                self._shared.ledger.throttle(code)
                 self._shared.interval.throttled()
                 self.retry.failed(tried_at, now)
             case outcomes.Unavailable(cause, ambiguous):
-                self._shared.ledger.last_error = cause
+                self._shared.ledger.fail(cause)
                 if ambiguous:
                     self.under_way.waited_in_vain(now - tried_at)
                 self.retry.failed(tried_at, now)
             case outcomes.Refused(_, advice):
-                self._shared.ledger.last_error = advice
+                self._shared.ledger.fail(advice)
                 self.retry.refused(tried_at, now)

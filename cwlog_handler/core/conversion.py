@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from .columns import DENSE, Events, encoded
 from .events import Event, NotAnEvent, Oversize, make_events
+from .ledger import DropReason
 from .limits import EVENT_OVERHEAD_BYTES
-from .reasons import DropReason
 
 FIELDS: Final = 7
 """The number of values that a caller hands over for each record: those of `Records`."""

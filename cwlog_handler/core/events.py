@@ -5,8 +5,8 @@ Owns: legal text, sizes, cutting long text. Must not know: clocks, threads, logg
 
 from typing import Final, Literal, NamedTuple, get_args
 
+from .ledger import DropReason
 from .limits import EVENT_OVERHEAD_BYTES
-from .reasons import DropReason
 
 Oversize = Literal["split", "truncate", "drop"]
 OVERSIZE: Final[tuple[Oversize, ...]] = get_args(Oversize)

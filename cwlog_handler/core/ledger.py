@@ -1,6 +1,7 @@
 """The ledger: every event that was emitted is counted in exactly one counter, or is pending.
 
-Owns: the counts and the snapshot that users read. Must not know: why an event was dropped, rejected or delivered.
+Owns: the counts, the snapshot that users read, and the words for the reasons why events are lost. They are the same in
+`Stats`, in Prometheus' labels and in the README. Must not know: when a reason applies.
 """
 
 from __future__ import annotations
@@ -8,9 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
-from .reasons import DropReason, RejectReason
+DropReason = Literal[
+    "overflow", "too_old", "too_new", "empty", "oversize", "invalid_time", "error", "spool_full", "corrupt"
+]
+"""Why an event was never sent."""
+RejectReason = Literal["too_old", "expired", "too_new", "invalid"]
+"""Why the service refused an event."""
+
+DROP_REASONS: Final[tuple[DropReason, ...]] = get_args(DropReason)
+REJECT_REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 
 # An event takes 34 bytes of memory in addition to its text in UTF-8: 21 in its columns (see `columns`), and the room
 # that columns keep in order to grow. The service's 26 bytes are subtracted because size_bytes includes them already.
@@ -103,11 +112,16 @@ class Ledger:
         self._leave(count, size_bytes)
         self.rejected[reason] += count
 
-    def deliver(self, count: int, size_bytes: int) -> None:
-        """Count events that were pending and that the service acknowledged."""
+    def deliver(self, count: int, size_bytes: int, is_in_doubt: bool = False) -> None:
+        """Count events that were pending and that the service acknowledged.
+
+        ``is_in_doubt``: the service may have stored them in an earlier request, too.
+        """
         self._leave(count, size_bytes)
         self.delivered += count
         self.delivered_bytes += size_bytes
+        if is_in_doubt:
+            self.possibly_duplicated += count
 
     def _leave(self, count: int, size_bytes: int) -> None:
         self.pending -= count
@@ -153,6 +167,27 @@ class Ledger:
         self.pending -= count
         self._unloaded -= count
         self.dropped[reason] += count
+
+    def end_request(self) -> None:
+        """Count a request that has ended, whatever came of it."""
+        self.requests += 1
+
+    def send_again(self) -> None:
+        """Count a request whose batch has to be sent again, whole or in pieces."""
+        self.retries += 1
+
+    def fail(self, words: str) -> None:
+        """Keep, in words, why a try has failed: a request, the making of a client, or the conversion of a record."""
+        self.last_error = words
+
+    def throttle(self, code: str) -> None:
+        """Count a request that the service throttled, with its error code. It has failed of that."""
+        self.throttled += 1
+        self.fail(code)
+
+    def tell_loss(self) -> None:
+        """Count a loss event, which is about to become pending."""
+        self.loss_notices += 1
 
     def snapshot(self, waiting: int, waiting_bytes: int) -> Stats:
         """Return the counts. ``waiting`` records are in the inbox and not in the ledger yet: they count as pending."""

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from .reasons import DropReason
+from .ledger import DropReason
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _WORDS: Final[dict[DropReason, str]] = {

@@ -1,7 +1,8 @@
 """The decisions of one stream: what to send now, or until when to wait.
 
-Owns: which batch is sent next, and when; what the stream lost by an overflow. Must not know: threads, what a clock is,
-botocore, stderr, what an answer means (`answers`). Not thread-safe: the caller holds the lock of `rounds`.
+Owns: which batch is sent next, and when; what the stream lost by an overflow, and the text of the loss event that says
+so in the stream. Must not know: threads, what a clock is, botocore, stderr, what an answer means (`answers`), why there
+was no room (`shedding`). Not thread-safe: the caller holds the lock of `rounds`.
 
 Usually one request of a stream is under way at a time, so its batches are settled in the order in which their events
 arrived. Several are under way only if answers take long, full batches wait, the last answers were good, and the
@@ -22,10 +23,10 @@ from .backlog import Backlog
 from .batches import Batch
 from .columns import Events
 from .decisions import Send, Wait
+from .ledger import DropReason
 from .losses import Loss
 from .pacing import Bucket
 from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
-from .reasons import DropReason
 from .retry import NO_DEADLINE, Deadline
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
@@ -322,7 +323,7 @@ class Stream:
 
     @property
     def asked_since(self) -> float:
-        """The instant of the first request with events that are not on disk and wait for an answer, or to be sent again.
+        """The start of the first request with events that are not on disk and wait for an answer, or to be sent again.
 
         ``inf`` if there are none.
         """

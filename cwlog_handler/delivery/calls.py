@@ -1,7 +1,7 @@
-"""A call of the service: one request, from its batch to its outcome.
+"""A call of the service: one request, from its batch to its outcome, and the way of its result back to the next round.
 
-Owns: when a request counts as arrived, and that every call has an outcome. Must not know: the state of a stream, what
-an outcome means, on which thread it runs.
+Owns: when a request counts as arrived, that every call has an outcome, and the queue of results. Must not know: the
+state of a stream, what an outcome means, on which thread a call runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..core.batches import Batch
 from ..core.decisions import Send
 from ..core.pacing import ARRIVED_AFTER_MOST
 from ..system.clock import Clock
-from .results import Results
+from ..system.primitives import Empty, SimpleQueue
 from .senders import Job
 
 
@@ -39,6 +39,32 @@ class Client(Protocol):
         ``patience`` is how many seconds an answer may take; None: as many as usual. ``is_fresh`` asks for a new
         connection.
         """
+
+
+Settle: TypeAlias = Callable[[float], None]
+"""Takes in one result. Its argument is the present instant."""
+
+
+class Results:
+    """Results of calls. Any thread may `post`; only the thread that holds the lock of `rounds` may `collect`."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._waiting: SimpleQueue[Settle] = SimpleQueue()
+
+    def post(self, settle: Settle) -> None:
+        """Have a result taken in by the next round, and make that round start soon."""
+        self._waiting.put(settle)
+        self._ring()
+
+    def collect(self, now: float) -> None:
+        """Take in all results that have been posted."""
+        while True:
+            try:
+                settle = self._waiting.get_nowait()
+            except Empty:
+                return
+            settle(now)
 
 
 Ended: TypeAlias = Callable[[outcomes.Outcome, float, float], None]

@@ -13,8 +13,7 @@ from ..core import outcomes
 from ..core.ledger import Ledger
 from ..core.retry import WORTH_A_LINE, Deadline, Retry
 from ..system.stderr import Notices
-from .calls import Client
-from .results import Results
+from .calls import Client, Results
 from .senders import Job
 
 
@@ -73,10 +72,10 @@ class Connection:
                 return
             case outcomes.Refused(code, advice):
                 self._retry.refused(started, now)
-                self._ledger.last_error = advice
+                self._ledger.fail(advice)
                 self._notices.say(code, advice)
             case outcomes.Unavailable(cause):
                 self._retry.refused(started, now)
-                self._ledger.last_error = cause
+                self._ledger.fail(cause)
                 if self._retry.failures >= WORTH_A_LINE:
                     self._notices.say("connect", f"log group {self._group!r}: no client, trying on: {cause}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core import outcomes
 from ..core.agenda import Agenda
@@ -22,14 +22,15 @@ from ..core.pacing import Overlap, SendInterval
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
 from ..core.stream import Stream
 from ..core.terms import Terms
-from ..spool.spool import Spool
 from ..system.clock import Clock
 from ..system.stderr import Notices
 from .buckets import SharedBucket, StreamBucket, shared_bucket
-from .calls import Calls, Client
+from .calls import Calls, Client, Results
 from .connection import Connection
-from .results import Results
 from .senders import MOST_SENDERS, Job, Senders
+
+if TYPE_CHECKING:
+    from ..spool.spool import Spool
 
 # A stream without work is forgotten after this many seconds, and its sequence token too (the service gives it again).
 FORGET_AFTER: Final = 300.0

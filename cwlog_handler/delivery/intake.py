@@ -4,9 +4,11 @@ Owns: the numbers of events, when room is made (`shedding` chooses what is dropp
 event. Must not know: threads, who drives, requests. The caller holds the lock of `rounds`.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.columns import Events
 from ..core.conversion import Kind, Records, convert
@@ -18,7 +20,9 @@ from ..core.terms import Terms
 from ..system.stderr import Notices
 from .dispatch import Dispatch
 from .inbox import RECORD_COST_BYTES, Inbox
-from .storing import Storing
+
+if TYPE_CHECKING:
+    from .storing import Storing
 
 # A loss event must not be dropped for want of room itself.
 LOSS_EVENT_LEVEL: Final = inf
@@ -96,7 +100,7 @@ class Intake:
             if loss is None:
                 continue
             del self._dispatch.lossy[stream]
-            self._ledger.loss_notices += 1
+            self._ledger.tell_loss()
             (event,) = make_events(
                 loss.last_ms / 1000, loss.text, self._terms.max_event_bytes, "truncate", loss.last_number
             )
@@ -119,7 +123,8 @@ class Intake:
             self._storing.took_in(records, converted)
         for reason, count in converted.refused.items():
             self._ledger.turn_away(reason, count)
-        self._ledger.last_error = converted.error or self._ledger.last_error
+        if converted.error:
+            self._ledger.fail(converted.error)
 
     def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> int:
         """Add events to their stream; return how many events, of any stream, were dropped to make room."""

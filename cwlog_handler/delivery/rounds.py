@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
 from ..core.stream import Stream
 from ..core.terms import Terms
-from ..spool.spool import Spool
 from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
 from ..system.primitives import acquire, allocate_lock, frame_owner
@@ -27,7 +26,10 @@ from .dispatch import Dispatch
 from .inbox import Inbox, Ticket
 from .intake import Intake
 from .senders import Job, Senders
-from .storing import Storing
+
+if TYPE_CHECKING:
+    from ..spool.spool import Spool
+    from .storing import Storing
 
 # This many records are taken in while the lock is held once: about 1 ms of work (6 ms if one of them is odd). So no
 # thread that needs the lock waits for long.
@@ -92,6 +94,9 @@ class Rounds:
         )
         self._storing: Storing | None = None
         if spool is not None:
+            # Imported only here: most programs have no spool.
+            from .storing import Storing
+
             self._storing = Storing(
                 spool, self._ledger, dispatch.streams, dispatch.stream, dispatch.plan, terms, takes_over=not inline
             )
@@ -211,6 +216,11 @@ class Rounds:
         if self._storing is None:
             return self.inbox.is_empty and self._ledger.pending == 0
         return self.inbox.is_empty and self._ledger.pending == self._storing.left
+
+    @property
+    def delivered(self) -> int:
+        """How many events the service has accepted."""
+        return self._ledger.delivered
 
     @property
     def has_left(self) -> bool:

@@ -110,7 +110,7 @@ class Senders:
         thread = object()
         self._threads.add(thread)
         try:
-            # Not threading.Thread, for the reason given in `starting.start_thread`.
+            # Not threading.Thread, for the reason given in `own_threads.start_thread`.
             linger = LINGER_ALONE if self._is_alone else LINGER
             self._start_thread(partial(self._work, thread, self._threads, self._jobs, linger))
         except RuntimeError:

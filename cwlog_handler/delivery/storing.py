@@ -182,14 +182,10 @@ class Storing:
 
     @property
     def has_left(self) -> bool:
-        """True while there is something of others to deliver, or to look for, and the service takes it.
-
-        Any thread may ask.
-        """
+        """True while there is something of others to deliver, or to look for. Any thread may ask."""
         if self._look_for_others_at == inf and self._ledger.delivered == 0:
             return False
-        is_failing = any(stream.is_failing for stream in list(self._heirs.values()))
-        return not is_failing and (self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0)
+        return self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0
 
     def take_over(self, now: float, ends_at: float) -> None:
         """Take over files of processes that have ended: one after another, once a request was accepted."""
@@ -226,7 +222,8 @@ class Storing:
             at = max(now, self._look_at, self._refused_until)
             at = max(at, now + LOOK_EVERY / 4)
         if self._takes_over and self._ledger.delivered:
-            at = min(at, now if self._look_for_others_at == inf else self._look_for_others_at)
+            is_time = self._look_for_others_at == inf or (self._spool.has_candidates and self._may_take_more)
+            at = min(at, now if is_time else self._look_for_others_at)
         return at
 
     def tidy(self) -> None:

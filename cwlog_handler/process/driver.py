@@ -117,7 +117,7 @@ class Driver:
         """
         try:
             self._starter, self._thread = get_ident(), State.THREAD
-            # Not threading.Thread, for the reason given in `starting.start_thread`.
+            # Not threading.Thread, for the reason given in `own_threads.start_thread`.
             self._start_thread(self._run)
         except RuntimeError:
             # The system has no thread left, or the interpreter is ending.

@@ -25,6 +25,8 @@ from .exit import LAST_MOMENT, Exit
 
 # Seconds after which the exit looks again whether what others have left is delivered.
 OTHERS_POLL: Final = 0.02
+# If none of it is accepted for so many seconds, the exit waits no longer.
+OTHERS_PATIENCE: Final = 2.0
 
 
 class Client(Protocol):
@@ -67,6 +69,7 @@ class Flusher:
         clock: Clock,
         kept_in: str = "",
         start_thread: StartThread = start_own_thread,
+        getpid: Callable[[], int] = getpid,
     ) -> None:
         self._client = client
         self._notices = notices
@@ -78,6 +81,7 @@ class Flusher:
         self._clock = clock
         self._kept_in = kept_in
         self._start_thread = start_thread
+        self._getpid = getpid
         self._begin()
         lifecycle.flushers.watch(self)
         if flush_on_sigterm:
@@ -94,7 +98,7 @@ class Flusher:
             use_thread=self._use_thread,
             start_thread=self._start_thread,
         )
-        self.pid = getpid()
+        self.pid = self._getpid()
         self._exit = Exit(self._close_timeout)
         self.rounds, self.driver, self.put = rounds, driver, rounds.put
 
@@ -109,7 +113,7 @@ class Flusher:
 
     def notice_fork(self) -> None:
         """Begin anew if this process was forked without Python's fork hooks."""
-        if self.pid != getpid():
+        if self.pid != self._getpid():
             forks.start_over(keeps_records=runtimes.inherits_records())
 
     # -- from any thread -------------------------------------------------------------------------------------------
@@ -205,10 +209,16 @@ class Flusher:
 
     def _deliver_for_others(self, deadline: float) -> None:
         """Go on delivering what processes that have ended left on disk, as long as there is time and it works."""
-        while self.rounds.has_left and (left := deadline - self._clock.monotonic()) > 0:
-            if not self.driver.has_thread and not self.driver.drive(deadline):
+        delivered, since = -1, 0.0
+        while self.rounds.has_left:
+            now = self._clock.monotonic()
+            if self.rounds.delivered > delivered:
+                delivered, since = self.rounds.delivered, now
+            if now >= deadline or now >= since + OTHERS_PATIENCE:
                 return
-            pause(min(OTHERS_POLL, left))
+            if not self.driver.has_thread:
+                self.driver.drive(min(deadline, since + OTHERS_PATIENCE))
+            pause(min(OTHERS_POLL, deadline - now))
 
     def end_thread(self) -> None:
         """After `finish`: have the thread end, even if something is left. Return at once."""

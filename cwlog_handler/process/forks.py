@@ -31,7 +31,7 @@ from typing import Final
 
 from ..delivery import buckets
 from ..record import turns
-from ..system import own_calls, own_threads, starting
+from ..system import own_calls, own_threads
 from ..system.primitives import LockType, acquire, allocate_lock, get_ident
 from . import lifecycle, runtimes, signals
 
@@ -101,7 +101,6 @@ def start_over(keeps_records: bool = False) -> None:
     no_fork.start_over()
     own_threads.forget_all()
     own_calls.forget_all()
-    starting.forget_all()
     buckets.forget_all()
     turns.start_over()
     lifecycle.flushers.start_over(keeps_records)

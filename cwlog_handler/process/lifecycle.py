@@ -1,7 +1,11 @@
 """All flushers of the process, and what happens to them when it ends.
 
-Owns: which flushers exist, the ``atexit`` hook, what ``logging.shutdown`` is doing. Must not know: how a flusher
-delivers, what kind of process this is (`runtimes`), when it forks (`forks`).
+Owns: which flushers exist, the ``atexit`` hook, what ``logging.shutdown`` is doing, the end of a sub-interpreter. Must
+not know: how a flusher delivers, what kind of process this is (`runtimes`), when it forks (`forks`).
+
+mod_wsgi and ``concurrent.interpreters`` make sub-interpreters. If a thread of ours still lives when one of them ends,
+Python up to 3.13 aborts the whole process, with all interpreters in it ("Py_EndInterpreter: not the last thread").
+Later versions let the thread go on in an interpreter that is gone.
 """
 
 from __future__ import annotations
@@ -9,12 +13,15 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from math import inf
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 
-from . import subinterpreters
+from ..delivery import senders
+from ..system import own_threads
 
 
 class Watched(Protocol):
@@ -45,6 +52,10 @@ class Watched(Protocol):
 
 _SHUTDOWN: Final = logging.shutdown.__code__
 
+# Private modules of Python: the first from 3.13 on, the second before. Before 3.14 there is no public way to learn in
+# which interpreter code runs.
+_INTERPRETERS: Final = ("_interpreters", "_xxsubinterpreters")
+
 
 class Flushers:
     """All flushers of a process. They are held by weak references: this keeps none of them alive."""
@@ -58,6 +69,10 @@ class Flushers:
         self._watched.add(flusher)
         if self._has_finished:
             flusher.finish(flusher.deadline_from_now())
+
+    def __iter__(self) -> Iterator[Watched]:
+        """Those that exist at this moment."""
+        return iter(list(self._watched))
 
     def finish_all(self, *_args: object, **_kwargs: object) -> None:
         """Finish all flushers: each delivers until its deadline. Called once, at the end of the process.
@@ -74,15 +89,17 @@ class Flushers:
             # After Ctrl-C some are still waiting: they only say what they have left. See ARCHITECTURE, Ctrl-C, 5.
             for flusher, _ in waiting:
                 flusher.finish(-inf)
-        if subinterpreters.is_one():
+        if _is_sub_interpreter():
             # Only after every flusher has finished: waiting here for a request must not take time from another one.
-            for flusher in list(self._watched):
+            for flusher in self:
                 flusher.end_thread()
-            subinterpreters.end_threads()
+            # This wait has no limit: a request that is under way cannot be stopped, but its own time-outs end it.
+            senders.dismiss_all()
+            own_threads.wait_for_all()
 
     def is_interrupted(self) -> bool:
         """True in a signal handler that has interrupted our code: nothing can be delivered before that code goes on."""
-        return any(flusher.is_interrupted for flusher in list(self._watched))
+        return any(flusher.is_interrupted for flusher in self)
 
     def deliver_all(self) -> None:
         """Have all flushers deliver the records that wait, each until its own deadline."""
@@ -92,19 +109,28 @@ class Flushers:
     def start_over(self, keeps_records: bool = False) -> None:
         """Have all flushers begin anew in a forked child. `forks` calls this."""
         self._has_finished = False
-        for flusher in list(self._watched):
+        for flusher in self:
             flusher.start_over(keeps_records)
 
     def _deadlines(self) -> list[tuple[Watched, float]]:
         # All flushers get their deadlines and begin to deliver before anybody waits for one of them. So they deliver
         # side by side, and a flusher whose endpoint does not answer takes no time from the next one.
-        deadlines = [(flusher, flusher.deadline_from_now()) for flusher in list(self._watched)]
+        deadlines = [(flusher, flusher.deadline_from_now()) for flusher in self]
         for flusher, deadline in deadlines:
             flusher.begin_to_deliver(deadline)
         return deadlines
 
 
 flushers: Final = Flushers()
+
+
+def _is_sub_interpreter() -> bool:
+    """True in a sub-interpreter. False in the main one, and in a build of Python that has neither private module."""
+    for name in _INTERPRETERS:
+        with suppress(ImportError):
+            interpreters: Any = import_module(name)
+            return bool(interpreters.get_current() != interpreters.get_main())
+    return False
 
 
 def is_logging_shut_down_for(flusher: Watched) -> bool:

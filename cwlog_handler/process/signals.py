@@ -12,8 +12,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
+from ..system.own_threads import start_thread
 from ..system.primitives import sleep
-from ..system.starting import start_thread
 from ..system.stdlib import getpid, kill
 from . import lifecycle, runtimes
 

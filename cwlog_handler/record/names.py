@@ -33,7 +33,7 @@ _FIXED_IN_A_PROCESS: Final = frozenset({"machine_name", "program_name", "process
 _ILLEGAL: Final = str.maketrans(":*", "__")
 # A legal name has at most 512 characters, so a width or precision of four digits is a mistake. It is refused because
 # ``{process_id:>9999999999}`` would use up the memory.
-_TOO_WIDE: Final = re.compile(r"\d{4,}")
+_TOO_WIDE: Final = r"\d{4,}"
 _NO_NAME: Final = "-"
 
 
@@ -112,7 +112,7 @@ def _check_field(template: str, field: str, spec: str, conversion: str | None) -
     if field == "strftime":
         if "%" not in spec:
             raise _wrong(template, "strftime needs a format; write it as {strftime:%Y-%m-%d}")
-    elif _TOO_WIDE.search(spec):
+    elif spec and re.search(_TOO_WIDE, spec):
         raise _wrong(template, f"{field} with format {spec!r} is wider than any stream name; use {{{field}}}")
     try:
         if "{" in spec:

@@ -102,7 +102,7 @@ class File:
     ) -> Parcel | None:
         """Write the events of one stream; None if the disk refused them.
 
-        ``is_closed``: they are one batch. ``is_sent``: a request with them was made, and nobody knows whether it arrived.
+        ``is_closed``: they are one batch. ``is_sent``: a request with them was made, but perhaps in vain.
         """
         count = len(events)
         data = frames.events(stream_name, events, self.next_id)

@@ -4,8 +4,8 @@ Owns: the caller's side of the spool, and which events in memory lie where in a 
 batches, when events leave memory (`delivery.storing`).
 
 A caller copies its record into shared memory that is a part of a file. That is one call of C code: no other thread and
-no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it before
-it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
+no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it
+before it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
 
 Two races are left. Two callers may begin a file at the same time: then there are two, and that is all. A caller may
 write into a file that was retired meanwhile: then it writes its record again, into the next file. An id that was given
@@ -388,22 +388,33 @@ class Journal:
 
     def _turn(self, before: JournalFile | None, level: int, size: int) -> JournalFile | None:
         level_class = self._class_of(level)
-        # Another thread, or another level of this class, may have begun a file already.
-        for other, begun in list(self._by_level.items()):
-            if not begun.is_retired and self._class_of(other) == level_class:
-                self._by_level[level] = begun
-                return begun
+        if (current := self._current(level_class)) is not None:
+            self._by_level[level] = current
+            return current
         self._by_level.pop(level, None)
         area = self._areas.get(level_class, FIRST_AREA_BYTES)
         if before is not None and before.was_full:
             area *= GROWTH
         file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
-        if file is not None:
+        if file is None:
+            return None
+        # Meanwhile another caller may have begun one, perhaps a signal handler that has interrupted this one.
+        if (current := self._current(level_class)) is not None and size < FIRST_AREA_BYTES:
+            file.is_retired = True
+        else:
             self._areas[level_class] = area
-            self._by_level[level] = file
-            # Last: a file that is not known to the driver would never be removed.
-            self.files.append(file)
-        return file
+            current = file
+        self._by_level[level] = current
+        # Last: a file that is not known to the driver would never be removed.
+        self.files.append(file)
+        return current
+
+    def _current(self, level_class: int) -> JournalFile | None:
+        """Return the file into which callers write records of this class, perhaps of another level."""
+        for level, file in list(self._by_level.items()):
+            if not file.is_retired and self._class_of(level) == level_class:
+                return file
+        return None
 
     def hand_over_to(self, hand_over: HandOver) -> None:
         """Say who takes the records over that were written."""

@@ -68,6 +68,8 @@ class Identity(NamedTuple):
     stream: str
     """The stream of the process, for records that name no other."""
     machine: str
+    package: str = ""
+    """The version of this package, for whoever looks into a file."""
 
 
 class Settings(NamedTuple):
@@ -218,7 +220,7 @@ class Spool:
     def _head(self, level_class: int, area: int) -> bytes:
         to = self.identity
         head = frames.Head(
-            to.group, to.region, to.endpoint, to.machine, self._pid, _package(), level_class, area, to.stream
+            to.group, to.region, to.endpoint, to.machine, self._pid, to.package, level_class, area, to.stream
         )
         return frames.head(head)
 
@@ -417,8 +419,8 @@ class Spool:
         if removed:
             self._notices.say(
                 "spool_removed",
-                f"files in spool_dir {self._settings.directory!r} were removed while they were in use: what was in them "
-                "does not survive this process",
+                f"files in spool_dir {self._settings.directory!r} were removed while in use: what was in them does not "
+                "survive this process",
             )
 
     def _victim(self, size: int, level_class: int) -> File | None:
@@ -784,9 +786,3 @@ def _legal(stream_name: str, otherwise: str) -> str:
     """Return the name of a stream if the service takes it: a file may say anything."""
     is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
     return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise
-
-
-def _package() -> str:
-    from .. import __version__
-
-    return __version__

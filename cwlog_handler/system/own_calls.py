@@ -36,8 +36,8 @@ from typing import Final, ParamSpec, TypeVar
 
 from . import stdlib
 from .interruptions import is_interruption, looks_like_one
+from .own_threads import start_thread as start_native_thread
 from .primitives import get_ident as _native_ident
-from .starting import start_thread as start_native_thread
 from .tracing import no_spans
 
 P = ParamSpec("P")

@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from cwlog_handler import Stats
-from cwlog_handler.core.reasons import DROP_REASONS, REJECT_REASONS
+from cwlog_handler.core.ledger import DROP_REASONS, REJECT_REASONS
 
 
 @pytest.mark.parametrize(("field", "reasons"), [("rejected", REJECT_REASONS), ("dropped", DROP_REASONS)])

@@ -8,7 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("examples/**/*.md")])
+DOCUMENTS = sorted(
+    document
+    for pattern in ("*.md", ".docs/*.md", ".github/**/*.md", "examples/**/*.md")
+    for document in ROOT.glob(pattern)
+)
 LINK = re.compile(
     r"!?\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)|<(https?://[^>\s]+)>|(?:src|href)=\"([^\"]+)\""
 )
@@ -36,7 +40,9 @@ def anchors(document):
 
 
 def test_the_documents_are_found():
-    assert {"README.md", "CHANGELOG.md"} <= {document.name for document in DOCUMENTS}
+    assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md"} <= {
+        document.name for document in DOCUMENTS
+    }
     assert len(links(ROOT / "README.md")) > 10
 
 

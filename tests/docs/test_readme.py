@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from cwlog_handler import CloudWatchLogsHandler, Stats
-from cwlog_handler.core.reasons import DROP_REASONS, REJECT_REASONS
+from cwlog_handler.core.ledger import DROP_REASONS, REJECT_REASONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,11 +1,25 @@
 """Shared by the tests of the handler."""
 
+import _thread
+import sys
+
 import pytest
 
-from cwlog_handler.system import own_calls
+# From Python 3.13 on there are two functions.
+STARTS = {getattr(_thread, name) for name in ("start_new_thread", "start_joinable_thread") if hasattr(_thread, name)}
 
 
 @pytest.fixture
-def no_thread(monkeypatch):
-    """Not counted by ``threading``, which knows those of other tests and not ours."""
-    monkeypatch.setattr(own_calls, "start_native_thread", lambda *_: pytest.fail("a thread was started"))
+def no_thread():
+    """Fail if the test has started a thread, by whatever function of ours or of the standard library."""
+    started = []
+
+    def on_event(frame, event, function):
+        if event == "c_call" and function in STARTS:
+            started.append(frame.f_code.co_name)
+
+    before = sys.getprofile()
+    sys.setprofile(on_event)
+    yield
+    sys.setprofile(before)
+    assert not started

@@ -114,16 +114,18 @@ def test_a_close_right_after_a_flush_in_vain_does_not_wait_again(fake, logger):
     fake.clear_faults()
 
 
-def test_flush_and_close_do_not_wait_while_this_thread_holds_loggings_lock(attach, monkeypatch):
+def test_flush_and_close_do_not_wait_while_this_thread_holds_loggings_lock(fake, logger, attach):
     """F24: inside dictConfig nothing would come of waiting."""
-    handler = attach()
-    timeouts = []
-    monkeypatch.setattr(handler._flusher, "flush", timeouts.append)
+    fake.fail(faults.stall(), times=1)
+    handler = attach(close_timeout=3600)
+    logger.error("m")
+    assert fake.wait_for(lambda: fake.requests)
     with logging._lock:
-        handler.flush(30)
+        assert not handler.flush(3600)
         handler.close()
-    handler.flush(30)
-    assert timeouts == [0.0, 0.0, 30]
+    assert handler.stats.pending == 1
+    fake.release()
+    assert handler.flush(60)
 
 
 def test_a_flush_on_a_thread_of_ours_returns_at_once(attach):
@@ -133,10 +135,14 @@ def test_a_flush_on_a_thread_of_ours_returns_at_once(attach):
         assert handler.flush(3600) is False
 
 
-def test_flush_waits_close_timeout_unless_told_otherwise(attach, monkeypatch):
+def test_flush_waits_close_timeout_unless_told_otherwise(fake, logger, attach):
     """`close_timeout` is the default of flush()."""
-    handler, timeouts = attach(close_timeout=3), []
-    monkeypatch.setattr(handler._flusher, "flush", timeouts.append)
-    handler.flush()
-    handler.flush(0.5)
-    assert timeouts == [None, 0.5]
+    fake.fail(faults.stall())
+    short, long = attach(close_timeout=0.1), attach(close_timeout=3600)
+    logger.error("m")
+    assert fake.wait_for(lambda: len(fake.requests) == 2)
+    assert not short.flush()
+    assert not long.flush(0.1)
+    fake.clear_faults()
+    threading.Timer(0.2, fake.release).start()
+    assert long.flush()

@@ -216,7 +216,7 @@ def test_a_program_that_fetches_credentials_starts_with_the_signals_of_ours(
 
 CTRL_C = """
 import random
-from cwlog_handler.system.starting import start_thread
+from cwlog_handler.system.own_threads import start_thread
 def on_ctrl_c(_, frame):
     if frame.f_code.co_name == "start_thread":
         raise KeyboardInterrupt

@@ -1,5 +1,6 @@
 """The flusher with a client of the test's own."""
 
+import os
 import threading
 import time
 from functools import partial
@@ -40,7 +41,7 @@ class Client:
             assert self.changed.wait_for(lambda: len(self.calls) >= count, timeout=60)
 
 
-def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_thread=start_thread):
+def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_thread=start_thread, getpid=os.getpid):
     clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
     make_rounds = partial(
         Rounds,
@@ -61,6 +62,7 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_t
         close_timeout=0.1,
         use_thread=use_thread,
         start_thread=start_thread,
+        getpid=getpid,
         clock=clock,
     )
 
@@ -135,6 +137,24 @@ def test_a_flush_that_has_worked_leaves_the_end_its_time():
     assert flusher.flush(60)
     assert flusher.flush(None)
     assert not flusher.has_just_flushed_in_vain
+
+
+def test_a_child_that_was_forked_without_pythons_hooks_starts_over_too():
+    """F27: uWSGI forks in C; the first record tells by its process id. ``tests/runtimes`` has uWSGI itself."""
+    client, pid = Client(), 1
+
+    def start_in_child(run):
+        if pid == 2:
+            start_thread(run)
+
+    flusher = a_flusher(client, start_thread=start_in_child, getpid=lambda: pid)
+    flusher.put(time.time(), "m", "parent", 20)
+    pid = 2
+    flusher.notice_fork()
+    flusher.put(time.time(), "m", "child", 20)
+    assert flusher.flush(60)
+    assert client.calls == ["child"]
+    assert (flusher.pid, flusher.stats().emitted, client.forks) == (2, 1, 1)
 
 
 class Threads:

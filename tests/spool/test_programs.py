@@ -234,7 +234,9 @@ def test_close_while_a_request_is_under_way_doubles_nothing(fake, start, spool):
 
 def test_sigterm_in_an_outage(fake, start, spool):
     fake.fail(faults.server_error())
-    program = start("for n in range(50): log.info('%d', n)\nprint('logged', flush=True)\nuntil(lambda: False)", close_timeout=1)
+    program = start(
+        "for n in range(50): log.info('%d', n)\nprint('logged', flush=True)\nuntil(lambda: False)", close_timeout=1
+    )
     program.wait_for("logged")
     program.signal(signal.SIGTERM)
     assert program.wait() == -signal.SIGTERM

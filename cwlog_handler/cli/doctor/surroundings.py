@@ -67,9 +67,9 @@ def options(case: Case) -> Finding:
     """Check the options by making a handler with them. Its constructor makes no request."""
     parameters = inspect.signature(CloudWatchLogsHandler).parameters
     if found := keywords.mistakes(case.options, parameters):
-        named = ", ".join(repr(mistake.name) for mistake in found)
+        named = ", ".join(repr(name) for name, _, _ in found)
         if len(found) == 1:
-            return failed(f"no such option: {named}", found[0].way_out)
+            return failed(f"no such option: {named}", found[0][2])
         return failed(f"no such options: {named}", "; ".join(f"{name}: {way_out}" for name, _, way_out in found))
     if "log_group_name" not in case.options:
         return failed("log_group_name is missing", "give the name of the log group")

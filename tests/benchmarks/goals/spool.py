@@ -45,7 +45,11 @@ def outage(setup: Setup) -> Figures:
     """Log a burst while every request fails: CPU on all threads but the caller's, and how far memory grows."""
     records, size = setup.params["records"], setup.params["buffer_mib"] * MIB
     with TemporaryDirectory() as parent:
-        options = {} if setup.peer == OURS else {"spool_dir": parent + "/spool", "spool_mode": setup.params["mode"], "max_spool_size": 2**30}
+        options = (
+            {}
+            if setup.peer == OURS
+            else {"spool_dir": parent + "/spool", "spool_mode": setup.params["mode"], "max_spool_size": 2**30}
+        )
         handler = spooling(max_buffer_size=size, boto3_client=_unreachable(""), close_timeout=0.0, **options)
         attach(handler)
         log(LOGGER, KIND.template, setup.run, serials(0, 1))
