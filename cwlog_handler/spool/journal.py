@@ -123,15 +123,20 @@ class JournalFile(File):
 
     def took_in(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
         """Note that records were taken in, one event each: the events' numbers, which rise, and the records'."""
+        self._taken += len(ids)
+        if self.is_gone:
+            # It was given up meanwhile: these are in memory only.
+            return
         self._numbers.extend(numbers)
         self._ids.extend(ids)
         self._gone.extend(bytes(len(ids)))
-        self._taken += len(ids)
         self._hold(len(ids))
 
     def took_in_pieces(self, numbers: range, number: int) -> None:
         """Note that a record was taken in that became several events, or none."""
         self._taken += 1
+        if self.is_gone:
+            return
         if not numbers:
             self._done.append((number, number))
             self._owner.touched(self)
@@ -232,6 +237,14 @@ class JournalFile(File):
         )
         self.parcels[parcel] = None
         return parcel
+
+    def join(self, parcel: Parcel, following: Parcel) -> bool:
+        """See `core.parcels.Place.join`."""
+        if len(parcel.ids) > 1 or len(following.ids) > 1 or parcel.ids[0][1] + 1 != following.ids[0][0]:
+            return False
+        parcel.ids = ((parcel.ids[0][0], following.ids[0][1]),)
+        del self.parcels[following]
+        return True
 
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel; None if they cannot be read any more."""

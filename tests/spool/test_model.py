@@ -43,6 +43,12 @@ FOUND = {
         [("start", 4061113324), ("emit", 5, "a", 20, 200, 20, False), ("pass", 3.053633141593803)]
         + [("emit", 4, "b", 20, 200, 20, False)],
     ),
+    "a file was given up while some of its records had not been taken in": (
+        {"batch_events": 10_000, "rate": None, "batch_bytes": 2_000, "mode": "always", "max_spool": 100_000}
+        | {"max_bytes": 20_000, "overflow": "drop_newest"},
+        [("start", 2342803228), ("emit", 3, "a", 20, 200, 1, False), ("emit", 4, "a", 50, 30, 1, False)]
+        + [("emit", 1, "a", 20, 200, 200, False)],
+    ),
     "killed while the head of an area was written": (
         {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
         [("start", 54699250), ("start", 2543551099), ("die", 3, 34, False), ("emit", 1, "b", 40, 30, 20, False)]
