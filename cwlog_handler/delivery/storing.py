@@ -201,8 +201,9 @@ class Storing:
         if not (self._takes_over or ends_at < inf) or not self._is_proven:
             return
         if self._look_for_others_at == inf or now >= self._look_for_others_at:
-            self._look_for_others_at = now + LOOK_FOR_OTHERS
             self._spool.look_for_others()
+            # Second: whoever asks meanwhile must see that there may be something.
+            self._look_for_others_at = now + LOOK_FOR_OTHERS
         self._heirs = {n: s for n, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
         while self._spool.has_candidates and self._may_take_more:
             found = self._spool.take_over(self._inherited)
