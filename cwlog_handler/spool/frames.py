@@ -27,8 +27,8 @@ from .damage import UNKNOWN, Checks
 from .damage import Broken as Broken
 from .damage import Foreign as Foreign
 from .damage import Unreadable as Unreadable
-from .heads import Head as Head
 from .heads import MAX_PAYLOAD_BYTES, head_payload, parsed_head
+from .heads import Head as Head
 from .ranges import Range, merged
 from .records import RECORD_COST_BYTES as RECORD_COST_BYTES
 from .records import Record as Record

@@ -613,7 +613,7 @@ class Spool:
     def take_over(self, numbers: Numbers) -> Found | None:
         """Take over the next file that a process of the same destination has left; None if there is none."""
         while self._candidates:
-            # Taken out only when the file is held or left alone: whoever asks meanwhile must see that something is left.
+            # Taken out only when the file is held or left alone: who asks meanwhile must see that something is left.
             name = self._candidates[-1]
             try:
                 found = self._try(name, numbers)
