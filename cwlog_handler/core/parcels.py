@@ -21,6 +21,8 @@ FIRST_RECOVERED: Final = 2**62
 """Events that another process has left are numbered from here on: they come behind all others."""
 PARCEL_COST_BYTES: Final = 400
 """Memory that a parcel takes while its events are on disk only."""
+JOINED_BYTES: Final = 256 * 1024
+"""Small parcels become one up to this size."""
 
 Ids = tuple[tuple[int, int], ...]
 """Ranges of the numbers that events have in their file; both ends belong to a range."""
@@ -34,6 +36,12 @@ class Place(Protocol):
 
     def settle(self, parcel: Parcel, ids: Ids, count: int) -> None:
         """Note that events need no delivery any more."""
+
+    def join(self, parcel: Parcel, following: Parcel) -> bool:
+        """Have the first parcel stand for the events of both, if that takes less memory; return whether it does.
+
+        Both are on disk only, and of one stream. ``ids`` of the first one may be empty until it is read.
+        """
 
 
 class Parcel:
@@ -95,6 +103,14 @@ class Parcel:
         if count:
             self.left -= count
             self.place.settle(self, ids, count)
+
+    def absorb(self, following: Parcel) -> None:
+        """Count the events of another parcel as those of this one: see `Place.join`."""
+        self.count += following.count
+        self.left += following.left
+        self.size_bytes += following.size_bytes
+        self.first_ms, self.last_ms = min(self.first_ms, following.first_ms), max(self.last_ms, following.last_ms)
+        self.last_number = following.last_number
 
     def abandon(self) -> None:
         """Note that the events are not on disk any more: those in memory are as if they never had been."""
@@ -188,8 +204,20 @@ class Shelf:
 
     def add(self, parcel: Parcel) -> None:
         """Add a parcel behind all others."""
+        if self._parcels and self._may_join(self._parcels[-1], parcel):
+            last = self._parcels[-1]
+            if parcel.place.join(last, parcel):
+                last.absorb(parcel)
+                return
         self._ledger.charge(PARCEL_COST_BYTES)
         self._parcels.append(parcel)
+
+    def _may_join(self, last: Parcel, parcel: Parcel) -> bool:
+        """True if two parcels may become one. In a long outage, a stream may have thousands of small ones."""
+        is_plain = not (last.is_closed or parcel.is_closed or last.doubts or parcel.doubts or last in self._opened)
+        is_small = last.size_bytes + parcel.size_bytes <= JOINED_BYTES
+        is_whole = last.left == last.count and parcel.left == parcel.count
+        return is_plain and is_small and is_whole and last.place is parcel.place
 
     def put_back(self, parcel: Parcel) -> None:
         """Add a parcel in front: its events were in memory, and are to be sent next."""

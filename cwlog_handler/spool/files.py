@@ -6,6 +6,7 @@ a file is begun, how much the directory may hold (`spool`), what a stream is. Th
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
@@ -17,6 +18,9 @@ from . import frames
 from .disk import Disk
 from .ranges import merged
 
+# A parcel is read from this many frames at most.
+_MOST_FRAMES: Final = 1000
+
 
 class Owner(Protocol):
     """The spool, as its files need it."""
@@ -25,8 +29,11 @@ class Owner(Protocol):
     ledger: Ledger
     file_bytes: int
 
-    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
-        """Return the records of a file's area by their numbers. They are kept until those of another file are read."""
+    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
+        """Return the records of a file's area by their numbers. They are kept until those of another file are read.
+
+        They are read again if the one with this ``number`` is not among them.
+        """
 
     def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
         """Return one event for each record; None if that is not what they become."""
@@ -50,9 +57,10 @@ class File:
         self.next_id = 0
         self.left = 0
         """How many events in it are not settled."""
-        self.parcels: dict[Parcel, frames.Block | None] = {}
+        self.parcels: dict[Parcel, frames.Block | array[int] | None] = {}
+        """Where they lie: one frame, or the places of several frames."""
         self.kept: dict[Parcel, Events] = {}
-        """Events that were read together with the file, and not sent yet."""
+        """Events that were read together with the file, and are not settled yet."""
         self.is_full = False
         """True if nothing more is to be written to it, but marks."""
         self.is_gone = False
@@ -123,13 +131,17 @@ class File:
 
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel that are left; None if they cannot be read any more."""
-        if (kept := self.kept.pop(parcel, None)) is not None:
+        if parcel in self.kept and not self.is_gone:
+            # A copy: if they cannot be sent now, they come back, and are read another time.
+            kept = self.kept[parcel].part(0, len(self.kept[parcel]))
             kept.numbers[:] = type(kept.numbers)("Q", range(first_number, first_number + len(kept)))
             return kept
         block = self.parcels.get(parcel)
         if block is None or self.is_gone:
             return None
         try:
+            if isinstance(block, array):
+                return self._load_joined(parcel, block, first_number)
             payload = self._owner.disk.read(self.fd, block.offset, block.length)
             events = frames.block_events(payload, block, first_number)
         except OSError as error:
@@ -146,6 +158,35 @@ class File:
         events.numbers[:] = type(events.numbers)("Q", range(first_number, first_number + len(events)))
         return events
 
+    def join(self, parcel: Parcel, following: Parcel) -> bool:
+        """See `core.parcels.Place.join`."""
+        frame, added = self.parcels.get(parcel), self.parcels.get(following)
+        if isinstance(frame, frames.Block) and frame.count == parcel.count:
+            frame = array("Q", [frame.offset])
+        is_whole = isinstance(added, frames.Block) and added.count == following.count
+        if not isinstance(frame, array) or not is_whole or len(frame) >= _MOST_FRAMES:
+            return False
+        # What else is known of these frames is in their heads.
+        frame.append(added.offset)
+        self.parcels[parcel] = frame
+        parcel.ids = ()
+        del self.parcels[following]
+        return True
+
+    def _load_joined(self, parcel: Parcel, offsets: array[int], first_number: int) -> Events:
+        parts: list[Events] = []
+        ids: list[tuple[int, int]] = []
+        head_bytes = frames.FRAME_HEAD_BYTES + len(parcel.stream_name.encode("utf-8", "surrogatepass"))
+        for offset in offsets:
+            start = offset - frames.FRAME_HEAD_BYTES
+            block = frames.block(self._owner.disk.read(self.fd, start, head_bytes), start)
+            payload = self._owner.disk.read(self.fd, offset, block.length)
+            parts.append(frames.block_events(payload, block, first_number))
+            first_number += block.count
+            ids.append((block.first_id, block.first_id + block.count - 1))
+        parcel.ids = tuple(merged(ids))
+        return Events.joined(parts)
+
     def settle(self, parcel: Parcel, ids: Ids, count: int) -> None:
         """See `core.parcels.Place.settle`."""
         if self.is_gone:
@@ -154,6 +195,7 @@ class File:
         self._owner.ledger.store(-count)
         if not parcel.left:
             self.parcels.pop(parcel, None)
+            self.kept.pop(parcel, None)
         self._done.extend(ids)
         self._owner.touched(self)
 

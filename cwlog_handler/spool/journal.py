@@ -82,6 +82,7 @@ class JournalFile(File):
         self.next_number: Callable[[], int] = self._given.__next__
         """Returns the number of the next record."""
         self._taken = 0
+        self._void_marked = 0
         # The events that are in memory: their numbers there, which rise; their numbers here; whether they are settled
         # or have left memory.
         self._numbers = array("Q")
@@ -123,15 +124,20 @@ class JournalFile(File):
 
     def took_in(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
         """Note that records were taken in, one event each: the events' numbers, which rise, and the records'."""
+        self._taken += len(ids)
+        if self.is_gone:
+            # It was given up meanwhile: these are in memory only.
+            return
         self._numbers.extend(numbers)
         self._ids.extend(ids)
         self._gone.extend(bytes(len(ids)))
-        self._taken += len(ids)
         self._hold(len(ids))
 
     def took_in_pieces(self, numbers: range, number: int) -> None:
         """Note that a record was taken in that became several events, or none."""
         self._taken += 1
+        if self.is_gone:
+            return
         if not numbers:
             self._done.append((number, number))
             self._owner.touched(self)
@@ -200,6 +206,14 @@ class JournalFile(File):
             for place in places:
                 self._gone[place] = 1
 
+    def settle_void(self) -> None:
+        """Have the next process know which records are void: a caller has written them again, into another file."""
+        if len(self.void) > self._void_marked:
+            new = self.void[self._void_marked :]
+            self._void_marked += len(new)
+            self._done.extend((number, number) for number in new)
+            self._owner.touched(self)
+
     def number_at(self, place: int) -> int:
         """Return the number in memory of the event at a place."""
         return self._numbers[place]
@@ -233,6 +247,14 @@ class JournalFile(File):
         self.parcels[parcel] = None
         return parcel
 
+    def join(self, parcel: Parcel, following: Parcel) -> bool:
+        """See `core.parcels.Place.join`."""
+        if len(parcel.ids) > 1 or len(following.ids) > 1 or parcel.ids[0][1] + 1 != following.ids[0][0]:
+            return False
+        parcel.ids = ((parcel.ids[0][0], following.ids[0][1]),)
+        del self.parcels[following]
+        return True
+
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel; None if they cannot be read any more."""
         if self.is_gone or parcel not in self.parcels:
@@ -240,7 +262,8 @@ class JournalFile(File):
         if self._area is None:
             return self._load_frames(parcel, first_number)
         try:
-            records = self._owner.records_of(self, self._area_bytes)
+            # Callers may have written more since the area was read.
+            records = self._owner.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
         except OSError as error:
             self._owner.failed(error)
             return None

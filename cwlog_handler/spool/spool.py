@@ -341,9 +341,9 @@ class Spool:
             self._make_room(size, level_class)
             self._wanted = None
 
-    def records_of(self, file: File, area: Callable[[], bytes]) -> Mapping[int, frames.Record]:
+    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
         """See `files.Owner.records_of`."""
-        if self._parsed is None or self._parsed[0] is not file:
+        if self._parsed is None or self._parsed[0] is not file or number not in self._parsed[1]:
             self._parsed = None
             self._parsed = file, {record.id: record for record in frames.read_area(area())}
         return self._parsed[1]
@@ -512,6 +512,7 @@ class Spool:
         if len(journal.files) > 1:
             journal.retire_forgotten()
         for file in journal.files:
+            file.settle_void()
             if file.is_retired:
                 file.unmap()
             if file.left:
@@ -545,6 +546,8 @@ class Spool:
         self._total_bytes = max(0, self._total_bytes - file.size_bytes)
         try:
             if file.has_broken:
+                # Whoever looks into it later sees what was delivered.
+                file.mark_settled()
                 self._keep_aside(file.path)
             else:
                 self.disk.remove(file.path)
@@ -610,21 +613,25 @@ class Spool:
     def take_over(self, numbers: Numbers) -> Found | None:
         """Take over the next file that a process of the same destination has left; None if there is none."""
         while self._candidates:
-            name = self._candidates.pop()
+            # Taken out only when the file is held or left alone: who asks meanwhile must see that something is left.
+            name = self._candidates[-1]
             try:
                 found = self._try(name, numbers)
             except NoLocks as error:
                 self._tell_no_locks(error)
                 self._candidates.clear()
+                return None
             except FileNotFoundError:
+                self._candidates.pop()
                 continue
             except OSError as error:
                 if isinstance(error, PermissionError):
                     self._not_ours.add(name)
                 self._notices.say("spool_other", f"the spool file {name!r} cannot be taken over: {error.strerror}")
-            else:
-                if found is not None:
-                    return found
+                found = None
+            self._candidates.pop()
+            if found is not None:
+                return found
         return None
 
     def _tell_no_locks(self, error: OSError) -> None:
@@ -649,7 +656,7 @@ class Spool:
     def _read(self, name: str, path: str, fd: int, numbers: Numbers) -> Found | None:
         size = self.disk.size(fd)
         try:
-            head = frames.read_head(self.disk.read(fd, 0, 8192))
+            head = frames.read_head(self.disk.read(fd, 0, frames.MAX_HEAD_BYTES))
             if not self._is_ours(head):
                 self._not_ours.add(name)
                 return None

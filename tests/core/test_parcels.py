@@ -26,6 +26,9 @@ class Place:
         found = [self.contents[id_] for id_ in ids]
         return Events.of([Event(ms, text.encode(), first_number + k) for k, (ms, text) in enumerate(found)])
 
+    def join(self, parcel, following):
+        return False
+
     def settle(self, parcel, ids, count):
         self.settled |= {id_ for first, last in ids for id_ in range(first, last + 1)}
 

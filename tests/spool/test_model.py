@@ -38,6 +38,17 @@ FOUND = {
         [("start", 3715289178), ("service", "503"), ("emit", 0, "a", 40, 1, 20, False)]
         + [("emit", 3, "a", 10, 3, 20, False), ("pass", 65.38843120614129)],
     ),
+    "a file was read while its callers still wrote into it": (
+        {"batch_events": 100, "rate": None, "mode": "always", "max_spool": 100_000, "max_bytes": 20_000},
+        [("start", 4061113324), ("emit", 5, "a", 20, 200, 20, False), ("pass", 3.053633141593803)]
+        + [("emit", 4, "b", 20, 200, 20, False)],
+    ),
+    "a file was given up while some of its records had not been taken in": (
+        {"batch_events": 10_000, "rate": None, "batch_bytes": 2_000, "mode": "always", "max_spool": 100_000}
+        | {"max_bytes": 20_000, "overflow": "drop_newest"},
+        [("start", 2342803228), ("emit", 3, "a", 20, 200, 1, False), ("emit", 4, "a", 50, 30, 1, False)]
+        + [("emit", 1, "a", 20, 200, 200, False)],
+    ),
     "killed while the head of an area was written": (
         {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
         [("start", 54699250), ("start", 2543551099), ("die", 3, 34, False), ("emit", 1, "b", 40, 30, 20, False)]

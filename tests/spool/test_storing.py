@@ -183,3 +183,45 @@ def test_what_takes_memory_for_each_part_on_disk_is_bounded(make):
     assert stats.dropped == 0
     assert stats.pending == 6000
     assert stats.pending_bytes < 400_000
+
+
+def test_small_parts_are_read_together_and_settled(make):
+    """A little at a time, in two streams, which share a file."""
+    world, process = make()
+    world.do_service("503")
+    for _ in range(30):
+        emit(world, stream="a", count=2)
+        emit(world, stream="b")
+        world.do_pass(3.0)
+    shelf = process.rounds._dispatch.streams["a"].shelf
+    assert len(shelf.parcels) <= 3
+    world.do_service("ok")
+    world.do_pass(120.0)
+    assert set(world.service.copies.values()) == {1}
+    assert len(world.service.copies) == 90
+    assert process.rounds.stats().pending_bytes == 0
+    assert world.on_disk() == set()
+
+
+@pytest.mark.parametrize("mode", ["outage", "always"])
+def test_what_was_taken_over_waits_on_disk_again_when_the_service_fails_again(make, mode):
+    world, _ = make(mode=mode, rate=1, max_bytes=20_000)
+    world.do_service("503")
+    emit(world, count=5, length=3000)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+    world.do_start(2)
+    emit(world)
+    heir = world.processes[0].rounds
+    while not heir.stats().recovered:
+        world.do_pass(0.1)
+    world.do_service("503")
+    world.do_pass(30.0)
+    assert heir.stats().pending == 5
+    world.do_service("ok")
+    world.do_pass(30.0)
+    stats = heir.stats()
+    assert stats.dropped == 0
+    assert stats.delivered == 6
+    assert set(world.service.copies.values()) == {1}
