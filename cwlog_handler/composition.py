@@ -27,6 +27,7 @@ from .delivery.rounds import Rounds
 from .process import forks, runtimes
 from .process.flusher import Flusher
 from .system.clock import SYSTEM_CLOCK
+from .system.own_calls import call_once
 from .system.stderr import Notices
 from .system.stdlib import random
 
@@ -172,8 +173,11 @@ def spool(
     def region_and_endpoint() -> tuple[str, str]:
         from .aws import destination
 
-        return destination.region_and_endpoint(
-            access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
+        # botocore logs while it reads its configuration.
+        return call_once(
+            lambda: destination.region_and_endpoint(
+                access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
+            )
         )
 
     def identity() -> Identity:

@@ -206,10 +206,15 @@ def thread_of_calls() -> Iterator[None]:
 
 def start_thread(run: Callable[[], object]) -> None:
     """Start a thread of ours. What an audit hook logs about this is our own record: it must not start a thread, too."""
+    call_once(lambda: start_native_thread(run))
+
+
+def call_once(function: Callable[[], R]) -> R:
+    """Call a function that makes a call of ours, on a thread of the program that makes no more of them."""
     ident = _current()
     is_known = ident in suspects
     try:
-        own_call(start_native_thread)(run)
+        return own_call(function)()
     finally:
         if not is_known:
             # The current thread is the program's. If it stayed in `suspects`, each of its records would be checked.

@@ -284,6 +284,29 @@ def test_nothing_happens_before_the_first_record(fake, start, spool):
     assert numbers(fake) == []
 
 
+# -- what botocore logs ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["outage", "always"])
+def test_what_botocore_logs_while_a_spool_is_made_ready_is_not_sent(fake, start, spool, mode):
+    """F42: its configuration files are read for the region and the endpoint, on whatever thread needs them first."""
+    fake.fail(faults.server_error())
+    source = """
+    logging.getLogger().setLevel(logging.DEBUG)
+    logging.getLogger().addHandler(handler)
+    other = handler_of("t")
+    log.addHandler(other)
+    log.propagate = False
+    log.info("0")
+    handler.close()
+    """
+    assert start(source, spool_mode=mode, close_timeout=0.2).wait() == 0
+    fake.clear_faults()
+    start("log.info('fresh')", stream="heir").wait()
+    assert fake.messages("g", "s") == fake.messages("g", "t") == ["0"]
+    assert files(spool) == []
+
+
 # -- several of them -------------------------------------------------------------------------------------------------
 
 CHILDREN = {
