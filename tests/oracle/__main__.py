@@ -27,7 +27,12 @@ def main() -> int:
         seconds = arguments.seconds or random.Random(seed).uniform(1.0, 8.0)
         verdict = run(seed, seconds)
         runs += 1
-        total += Counter({name: getattr(verdict, name) for name in ("faults", "kills", "taken", "stored", "recovered", "doubled", "dropped")})
+        total += Counter(
+            {
+                name: getattr(verdict, name)
+                for name in ("faults", "kills", "taken", "stored", "recovered", "doubled", "dropped")
+            }
+        )
         print(verdict if verdict.violations else verdict.numbers, flush=True)
         if verdict.violations:
             violated.append(seed)

@@ -231,7 +231,9 @@ def judge(seen: Observation) -> Verdict:
 
 def _without_orphans(output: str) -> str:
     """The output without what a child of multiprocessing says whose parent was killed while it began."""
-    return re.sub(r"Traceback \(most recent call last\):\n(  .*\n)*(EOFError|ConnectionResetError|BrokenPipeError).*", "", output)
+    return re.sub(
+        r"Traceback \(most recent call last\):\n(  .*\n)*(EOFError|ConnectionResetError|BrokenPipeError).*", "", output
+    )
 
 
 def elsewhere(lives: list[Life], history: History) -> int:

@@ -46,8 +46,7 @@ class Plan:
 
     def programs(self) -> Iterator[tuple[str, Death | None]]:
         """The programs by name, in order, and how each dies; one that does not die early is the last."""
-        for name, death in zip(NAMES, self._deaths[: self._kills], strict=False):
-            yield name, death
+        yield from zip(NAMES, self._deaths[: self._kills], strict=False)
         if not (self._kills and self._ends_killed):
             yield NAMES[self._kills], None
 

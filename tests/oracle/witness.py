@@ -63,7 +63,7 @@ def settle(timeout: float) -> None:
         patience = max(0.0, deadline - time.monotonic())
         settled = handler.flush(patience)
         stats = handler.stats
-        # It does not wait for what other processes have left. Without patience it need not notice that nothing is there.
+        # It does not wait for what other processes have left. Without patience it need not notice that all is settled.
         is_right = settled == (stats.pending == 0) or (settled and stats.pending <= stats.recovered)
         if not is_right and (settled or patience > 1.0):
             diary.wrong(f"handler {handler.serial}: flush returned {settled} with {stats.pending} pending")
