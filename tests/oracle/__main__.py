@@ -10,6 +10,9 @@ from collections import Counter
 
 from .check import run
 
+# What is added up over all runs.
+COUNTS = ("faults", "kills", "taken", "stored", "recovered", "doubled", "dropped")
+
 
 def main() -> int:
     """Run seed after seed until the time is over."""
@@ -27,12 +30,7 @@ def main() -> int:
         seconds = arguments.seconds or random.Random(seed).uniform(1.0, 8.0)
         verdict = run(seed, seconds)
         runs += 1
-        total += Counter(
-            {
-                name: getattr(verdict, name)
-                for name in ("faults", "kills", "taken", "stored", "recovered", "doubled", "dropped")
-            }
-        )
+        total += Counter({name: getattr(verdict, name) for name in COUNTS})
         print(verdict if verdict.violations else verdict.numbers, flush=True)
         if verdict.violations:
             violated.append(seed)

@@ -32,6 +32,10 @@ PATIENCE = 90.0
 # Why a record of each kind may be dropped or rejected, besides overflow.
 REASONS = {"empty": diary.EMPTY, "too_old": diary.OLD, "too_new": diary.AHEAD}
 
+_ORPHAN = re.compile(
+    r"Traceback \(most recent call last\):\n(  .*\n)*(EOFError|ConnectionResetError|BrokenPipeError).*"
+)
+
 
 @dataclass
 class Verdict:
@@ -231,9 +235,7 @@ def judge(seen: Observation) -> Verdict:
 
 def _without_orphans(output: str) -> str:
     """The output without what a child of multiprocessing says whose parent was killed while it began."""
-    return re.sub(
-        r"Traceback \(most recent call last\):\n(  .*\n)*(EOFError|ConnectionResetError|BrokenPipeError).*", "", output
-    )
+    return _ORPHAN.sub("", output)
 
 
 def elsewhere(lives: list[Life], history: History) -> int:

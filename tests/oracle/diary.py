@@ -136,27 +136,31 @@ def read(directory: str) -> Iterator[Life]:
 
 def _read(life: Life, lines: list[str]) -> Life:
     looked, died_at = 0, None
-    for line in lines:
-        what, value = json.loads(line)
-        match what:
-            case "began":
-                life.pid = value
-            case "made":
-                life.handlers[value[0]] = (*value[1],)
-            case "took":
-                life.taken.append(Taken(*value))
-            case "returned":
-                life.returned[value[0]] = value[2]
-            case "looks":
-                looked = len(life.taken)
-            case "books":
-                life.lost, life.taken_before = value, looked
-            case "wrong":
-                life.wrongs.append(value)
-            case "dies":
-                died_at = value
-            case _:
-                life.stats, life.ending, life.ended_at = value
+    for what, value in map(json.loads, lines):
+        if what == "took":
+            life.taken.append(Taken(*value))
+        elif what == "returned":
+            life.returned[value[0]] = value[2]
+        elif what == "looks":
+            looked = len(life.taken)
+        elif what == "books":
+            life.lost, life.taken_before = value, looked
+        elif what == "dies":
+            died_at = value
+        else:
+            _read_the_rest(life, what, value)
     if died_at is not None:
         life.kill(died_at)
     return life
+
+
+def _read_the_rest(life: Life, what: str, value: Any) -> None:
+    match what:
+        case "began":
+            life.pid = value
+        case "made":
+            life.handlers[value[0]] = (*value[1],)
+        case "wrong":
+            life.wrongs.append(value)
+        case _:
+            life.stats, life.ending, life.ended_at = value

@@ -84,7 +84,7 @@ class Watch:
         """Take a snapshot of each handler, and write down what is wrong with it."""
         diary.looks()
         lost: dict[int, int] = {}
-        for handler in list(known):
+        for handler in known:
             stats = handler.stats
             came = stats.emitted + stats.recovered
             if came != stats.delivered + stats.rejected + stats.dropped + stats.pending or stats.pending < 0:
