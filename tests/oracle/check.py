@@ -96,7 +96,7 @@ class Stage:
         self._diaries.mkdir()
         self.plan = Plan(seed, seconds)
         self._options = self.plan.options(str(self._spool))
-        self._world = World(seed, seconds)
+        self._world = World(seed, seconds, self.plan.outage)
         stack.callback(self._world.end)
         self._calm = threading.Thread(target=self._wait_for_calm, daemon=True)
         self._programs: list[Program] = []

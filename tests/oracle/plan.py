@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .world import Outage
+
 # What `os._exit` is called with.
 EXIT_STATUS = 9
 NAMES = "pqrs"
@@ -43,6 +45,10 @@ class Plan:
         self._deaths = [Death(seconds * rng.uniform(0.1, 1.1), rng.choice(hows))]
         self._deaths += [Death(seconds * rng.uniform(0.0, 0.6), rng.choice(hows)) for _ in NAMES[2:]]
         self._ends_killed = rng.random() < 0.4
+        lasts = seconds * rng.uniform(0.5, 0.95)
+        outage = Outage(rng.uniform(0.0, seconds - lasts), lasts, rng.choice(["503", "throttle", "stall"]))
+        self.outage = outage if self.mode is not None and rng.random() < 0.5 else None
+        """Besides what befalls the service in each run: so that there is something on disk."""
 
     def programs(self) -> Iterator[tuple[str, Death | None]]:
         """The programs by name, in order, and how each dies; one that does not die early is the last."""
@@ -58,6 +64,7 @@ class Plan:
         return {"spool_dir": directory, "spool_mode": self.mode, **small}
 
     def __str__(self) -> str:
+        outage = [f"no service for {self.outage.lasts:.1f} s"] if self.outage is not None else []
         spool = f"{self.mode or 'no'} spool{' (small)' if self.mode and self.is_small else ''}"
         deaths = [f"{name} {death.how} after {death.after:.1f} s" for name, death in self.programs() if death]
-        return ", ".join([spool, *deaths])
+        return ", ".join([spool, *outage, *deaths])

@@ -54,10 +54,19 @@ class Event:
     act: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Outage:
+    """A time in which no request succeeds."""
+
+    at: float
+    lasts: float
+    how: str
+
+
 class World:
     """The fake and its misfortunes. `begin` starts them, `calm` ends them; the server is up afterwards."""
 
-    def __init__(self, seed: int, seconds: float) -> None:
+    def __init__(self, seed: int, seconds: float, outage: Outage | None = None) -> None:
         self._rng = rng = random.Random(f"world {seed}")
         self.tokens = rng.random() < 0.4
         self.fake = FakeCloudWatchLogs(sequence_tokens=self.tokens)
@@ -69,7 +78,10 @@ class World:
         self.url = self._start_anywhere()
         self._port = int(self.url.rpartition(":")[2])
         self._ends = threading.Event()
-        self._events = sorted(self._plan(seconds), key=lambda event: event.at)
+        events = self._plan(seconds)
+        if outage is not None:
+            events += self._long_outage(outage)
+        self._events = sorted(events, key=lambda event: event.at)
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
         self._seconds = seconds
 
@@ -100,6 +112,13 @@ class World:
             else:
                 events.append(Event(at, kind, self._order(FAULTS[kind](rng))))
         return events
+
+    def _long_outage(self, outage: Outage) -> list[Event]:
+        fault = {"503": faults.server_error, "throttle": faults.throttle, "stall": faults.stall}[outage.how]()
+        return [
+            Event(outage.at, "no service", lambda: self.fake.fail(fault, seconds=outage.lasts)),
+            Event(outage.at + outage.lasts, "release", self.fake.release),
+        ]
 
     def _order(self, fault: Fault) -> Callable[[], None]:
         rng = self._rng
