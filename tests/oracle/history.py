@@ -44,8 +44,8 @@ class History:
 
     def __init__(self, world: World, requests: Sequence[Request], lives: Sequence[Life] = ()) -> None:
         self._world = world
-        self._ends = {life.pid: life.ended_at for life in lives if life.ended_at is not None}
-        self.deaths = [life.ended_at for life in lives if life.ended_at is not None and _left_something(life)]
+        self._ends = {life.pid: life.ended_at for life in lives if life.ended_at is not None and _left_something(life)}
+        self.deaths = list(self._ends.values())
         """When processes ended that may have had requests under way."""
         self._requests = requests
         self.copies: dict[str, list[Copy]] = defaultdict(list)
@@ -148,7 +148,7 @@ class History:
                     break
 
     def _end_of(self, stream: str) -> float:
-        """When the process ended to which a stream belongs."""
+        """When the process ended to which a stream belongs; ``inf`` if it has left nothing."""
         return self._ends.get(int(stream.partition("/")[0]), inf)
 
 

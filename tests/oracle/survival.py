@@ -71,7 +71,7 @@ def uncounted_doubles(lives: Iterable[Life], deaths: Iterable[float], history: H
     for taken in (taken for life in ended for taken in life.taken):
         copies = history.copies.get(taken.id, ())
         doubled += len(copies) > 1 and copies[-2].request.started < last < copies[-1].request.started
-    books = [stats for life in lives for stats in (life.stats or {}).values()]
+    books = [stats for life in lives if life not in ended for stats in (life.stats or {}).values()]
     counted = sum(stats["possibly_duplicated"] + stats["pending"] for stats in books)
     if doubled > counted:
         yield f"{doubled} that were left on disk are stored twice, {counted} counted as possibly duplicated"
