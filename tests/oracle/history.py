@@ -110,7 +110,8 @@ class History:
         """What one thread said to one handler is read in each stream in the order in which it was said.
 
         The service shows events by timestamp, and those of a millisecond as they came: requests may overlap.
-        ``by_level``: on disk those of each level lie apart, and for the levels of one millisecond no order is promised.
+        ``by_level``: on disk those of each level lie apart, and for the levels of one millisecond no order is promised;
+        nor is it for what another process has taken over, file by file.
         """
         last: dict[tuple[object, ...], tuple[tuple[int, int, int], Taken]] = {}
         bad: list[str] = []
@@ -118,6 +119,8 @@ class History:
             if taken.kind != diary.TEXT or taken.id not in self.copies:
                 continue
             first = self.copies[taken.id][0]
+            if by_level and first.request.started > self._ends.get(_pid_of(first.request.stream), inf):
+                continue
             timestamp = first.request.batch[first.position][0]
             place = (timestamp, first.request.number, first.position)
             key = (taken.id.rpartition("/")[0], taken.serial, first.request.stream, taken.level if by_level else 0)
@@ -149,7 +152,11 @@ class History:
 
     def _end_of(self, stream: str) -> float:
         """When the process ended to which a stream belongs; ``inf`` if it has left nothing."""
-        return self._ends.get(int(stream.partition("/")[0]), inf)
+        return self._ends.get(_pid_of(stream), inf)
+
+
+def _pid_of(stream: str) -> int:
+    return int(stream.partition("/")[0])
 
 
 def _left_something(life: Life) -> bool:
