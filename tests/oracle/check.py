@@ -312,8 +312,9 @@ def _books(
     # What it has taken over was taken by others.
     most = gone + pending
     if plan.mode is not None:
-        # What is on disk is delivered by others, unless they drop it.
+        # What is on disk is delivered by others, unless they drop it; perhaps for what it is, and are killed then.
         most += dropped_elsewhere - stats["spooled"]
+        most += sum(one.kind in survival.DROPPED_FOR_THEMSELVES and one.id in lost for one in taken) if pending else 0
     if not gone - notices - recovered <= len(lost) <= most:
         yield (
             f"{len(lost)} of {len(taken)} records were never stored, counted are {dict(dropped)} dropped, "

@@ -27,7 +27,7 @@ WINDOW = 0.8
 # How long after its start a request is answered at the latest, and a usual one also noted as answered.
 LATEST_ANSWER = 5.0
 LATEST_NOTE = 1.0
-# A process that has reported its end may still make a request.
+# A process that has reported its end may still make a request, and one that was killed may have made one.
 LATE = 1.0
 
 
@@ -125,7 +125,7 @@ class History:
             place = (timestamp, first.request.number, first.position)
             key = (taken.id.rpartition("/")[0], taken.serial, first.request.stream, taken.level if by_level else 0)
             if key in last and place < last[key][0]:
-                bad.append(f"{taken.id} is read before {last[key][1].id}")
+                bad.append(f"{taken.id} at {place} is read before {last[key][1].id} at {last[key][0]}")
             last[key] = (place, taken)
         if bad:
             yield f"{len(bad)} records out of order: {bad[:5]}"

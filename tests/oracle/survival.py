@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from . import diary
 from .diary import Life, Taken
-from .history import History
+from .history import LATE, History
 from .plan import Plan
 
 # Records of these kinds are dropped for what they are, by whoever sends them.
@@ -70,7 +70,7 @@ def uncounted_doubles(lives: Iterable[Life], deaths: Iterable[float], history: H
     doubled = 0
     for taken in (taken for life in ended for taken in life.taken):
         copies = history.copies.get(taken.id, ())
-        doubled += len(copies) > 1 and copies[-2].request.started < last < copies[-1].request.started
+        doubled += len(copies) > 1 and copies[-2].request.started < last < copies[-1].request.started - LATE
     books = [stats for life in lives if life not in ended for stats in (life.stats or {}).values()]
     counted = sum(stats["possibly_duplicated"] + stats["pending"] for stats in books)
     if doubled > counted:

@@ -141,7 +141,7 @@ def send_again_without_a_word(seen):
         n for n, one in enumerate(seen.requests) if one.stored and one.stream.startswith(str(killed(seen).pid))
     )
     number = len(seen.requests) + 1
-    again = replace(seen.requests[place], number=number, started=died_at + 1.0)
+    again = replace(seen.requests[place], number=number, started=died_at + 2.0)
     seen.requests[place] = replace(seen.requests[place], started=died_at - 0.1)
     seen.requests.append(again)
 
