@@ -163,8 +163,9 @@ class File:
         frame, added = self.parcels.get(parcel), self.parcels.get(following)
         if isinstance(frame, frames.Block) and frame.count == parcel.count:
             frame = array("Q", [frame.offset])
-        is_whole = isinstance(added, frames.Block) and added.count == following.count
-        if not isinstance(frame, array) or not is_whole or len(frame) >= _MOST_FRAMES:
+        if not isinstance(frame, array) or not isinstance(added, frames.Block):
+            return False
+        if added.count != following.count or len(frame) >= _MOST_FRAMES:
             return False
         # What else is known of these frames is in their heads.
         frame.append(added.offset)

@@ -23,7 +23,7 @@ from typing import Any
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.ledger import Ledger
-from cwlog_handler.core.retry import NO_DEADLINE, Deadline
+from cwlog_handler.core.retry import NO_DEADLINE
 from cwlog_handler.delivery import buckets
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.spool import frames
@@ -157,7 +157,8 @@ class Process:
             world.service,
             self.notices,
             terms(
-                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
+                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"],
+                batch_bytes=options["batch_bytes"],
                 batch_events=options["batch_events"], requests_per_second=options["rate"],
             ),
             wake=lambda: None,
