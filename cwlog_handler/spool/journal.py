@@ -18,6 +18,7 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
+from errno import ENOSPC
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
@@ -93,7 +94,7 @@ class JournalFile(File):
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
         """Write a record. Any thread may call this.
 
-        Raises ValueError if there is no room, OSError if the disk refuses.
+        Raises ValueError if there is no room, or the disk refuses.
         """
         if self._area is not None:
             self.write(record(number, created, name, text))
@@ -107,10 +108,16 @@ class JournalFile(File):
         data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
         if self.size_bytes + len(data) > self._owner.file_bytes:
             raise ValueError("no room")
-        written = self._owner.disk.write(self.fd, data)
+        try:
+            written = self._owner.disk.write(self.fd, data)
+            if written < len(data):
+                raise OSError(ENOSPC, "the disk is full")
+        except OSError as error:
+            self._owner.failed(error)
+            # Whatever followed a torn frame would make it seem damaged.
+            self._marks_fail = True
+            raise ValueError("no room") from error
         self.size_bytes += written
-        if written < len(data):
-            raise OSError(28, "the disk is full")
 
     # -- the driver --------------------------------------------------------------------------------------------------
 

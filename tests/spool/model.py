@@ -415,6 +415,10 @@ class World:
         self.trouble_until = inf
         self.disk_refused = True
 
+    def do_reserve_nothing(self) -> None:
+        """Have a file system that cannot reserve space, or cannot map a file."""
+        self.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+
     def do_short_write(self, after: int) -> None:
         self.disk.short_write(after)
         self.trouble_until = inf
@@ -529,6 +533,7 @@ METHODS = {
     "make_directory": [errno.EROFS, errno.EACCES],
     "remove": [errno.EIO, errno.EROFS],
     "cut": [errno.EIO],
+    "reserve": [errno.ENOSPC, errno.ENOTSUP],
     "list": [errno.EIO],
     "open": [errno.EMFILE, errno.EIO],
     "lock": [errno.ENOLCK, errno.EIO],
@@ -541,12 +546,15 @@ METHODS = {
 MODES = ["ok", "ok", "503", "lost answer", "no answer", "throttled", "refused", "hangs"]
 
 
-def program(seed: int) -> list[Action]:
+def program(seed: int) -> list[Action]:  # noqa: C901
     """The actions of a seed."""
     chance = random.Random(seed)
     has_faults = chance.random() < 0.4
     has_bad = chance.random() < 0.3
     actions: list[Action] = [("start", chance.randrange(2**32))]
+    if chance.random() < 0.15:
+        # A file system that cannot reserve, or map.
+        actions.insert(0, ("reserve_nothing",))
     for _ in range(chance.randrange(5, 60)):
         kind = chance.random()
         if kind < 0.35:
