@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from errno import ENOTSUP
+from errno import ENOSPC, ENOTSUP
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
@@ -301,7 +301,8 @@ class Spool:
                     area.write(head)
                 else:
                     head = self._head(level_class, 0)
-                    self.disk.write(fd, head)
+                    if self.disk.write(fd, head) < len(head):
+                        raise OSError(ENOSPC, "the disk is full")
                     size = len(head)
             except BaseException:
                 self.disk.remove(path)

@@ -78,6 +78,10 @@ FOUND = {
         {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
         [("reserve_nothing",), ("short_write", 2), ("start", 1), ("emit", 3, "b", 20, 3, 1, False), ("kill", 0)],
     ),
+    "a head was written in part where no area can be had": (
+        {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
+        [("reserve_nothing",), ("short_write", 1), ("start", 1), ("emit", 3, "b", 20, 3, 1, False), ("kill", 0)],
+    ),
     "killed while the head of an area was written": (
         {"batch_events": 100, "rate": 5, "batch_bytes": 2_000, "mode": "always"},
         [
