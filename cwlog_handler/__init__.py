@@ -30,7 +30,7 @@ Your program has to call nothing. Waiting records are delivered at the end of th
 handles, and at the end of a child process of multiprocessing or Celery. All handlers deliver at the same time, each for
 its ``close_timeout`` at most. If records are left then, stderr says how many, and why. Only an end without warning
 (SIGKILL, ``os._exit``, ``os.execv``, a crash) loses the records that have not been delivered. Unless there was an
-outage, these are the records of about the last second.
+outage, these are the records of about the last second. With ``spool_dir``, waiting records survive the process on disk.
 
 If a platform freezes the process between calls, as AWS Lambda does, call `CloudWatchLogsHandler.flush` before you
 return.

@@ -63,12 +63,14 @@ class _Metric:
 
 _METRICS: Final = (
     _Metric("events_emitted", "emitted", "Log events that the program logged."),
+    _Metric("events_recovered", "recovered", "Log events taken over from processes that have ended."),
     _Metric("events_delivered", "delivered", "Log events that CloudWatch Logs acknowledged."),
     _Metric("events_rejected", "rejected_by_reason", "Log events sent and refused by CloudWatch Logs.", REJECT_REASONS),
     _Metric("events_dropped", "dropped_by_reason", "Log events never sent.", DROP_REASONS),
     _Metric("events_possibly_duplicated", "possibly_duplicated", "Delivered log events that may be stored twice."),
     _Metric("loss_notices", "loss_notices", "Log events of the handler's own, which tell of an overflow."),
     _Metric("events_pending", "pending", "Log events waiting or on their way.", is_gauge=True),
+    _Metric("events_spooled", "spooled", "Pending log events that are on disk.", is_gauge=True),
     _Metric("pending_bytes", "pending_bytes", "Memory counted against max_buffer_size.", is_gauge=True),
     _Metric("delivered_bytes", "delivered_bytes", "Bytes delivered as they are billed: UTF-8 plus 26 an event."),
     _Metric("requests", "requests", "PutLogEvents requests that ended, retries included."),

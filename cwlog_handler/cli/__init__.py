@@ -1,4 +1,4 @@
-"""The command line: ``python -m cwlog_handler doctor`` and ``python -m cwlog_handler send``.
+"""The command line: ``python -m cwlog_handler doctor``, ``… send`` and ``… spool``.
 
 Owns: which commands exist. Must not know: what they do. ``import cwlog_handler`` imports nothing of this package.
 """
@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import doctor, send
+from . import doctor, send, spool
 
-_DESCRIPTION = "Check a set-up for Amazon CloudWatch Logs, or ship lines there."
+_DESCRIPTION = "Check a set-up for Amazon CloudWatch Logs, ship lines there, look after records on disk."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cwlog_handler", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"cwlog-handler {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (doctor, send):
+    for command in (doctor, send, spool):
         command.add_to(commands)
     _open_what_is_closed()
     arguments = parser.parse_args(argv)

@@ -9,6 +9,11 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from ..core.limits import REQUESTS_PER_SECOND
+
+# Seconds without any delivery after which a command gives up: a few minutes of outage or throttling must not end it.
+_PATIENCE: Final = 300.0
+
 _TEXTS: Final = {
     "log_group_name": "the log group",
     "log_stream_name": "the log stream, or a template with the handler's fields",
@@ -18,11 +23,24 @@ _TEXTS: Final = {
     "log_group_kms_key_id": "ARN of the KMS key of a group that is made",
     "log_group_class": "class of a group that is made",
 }
+_SPOOL_TEXTS: Final = {
+    "spool_dir": "the directory in which records survive the process",
+    "spool_mode": "outage or always",
+}
 _SWITCHES: Final = {
     "create_log_group": "make the group if it is missing (the default)",
     "create_log_stream": "make the stream if it is missing (the default)",
 }
-_OPTIONS: Final = (*_TEXTS, *_SWITCHES, "log_group_retention_days", "log_group_tags")
+_OPTIONS: Final = (
+    *_TEXTS,
+    *_SWITCHES,
+    "log_group_retention_days",
+    "log_group_tags",
+    *_SPOOL_TEXTS,
+    "max_spool_size",
+    "spool_sync",
+    "requests_per_second",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +64,50 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         default=argparse.SUPPRESS,
         help="tags of a group that is made",
+    )
+
+
+def add_spool_options(parser: argparse.ArgumentParser) -> None:
+    """Add the handler's options about the spool on disk."""
+    group = parser.add_argument_group("the spool")
+    for name, meaning in _SPOOL_TEXTS.items():
+        group.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=meaning)
+    group.add_argument(
+        _flag("max_spool_size"),
+        type=int,
+        metavar="BYTES",
+        default=argparse.SUPPRESS,
+        help="the most that the directory may take",
+    )
+    group.add_argument(
+        _flag("spool_sync"),
+        action=argparse.BooleanOptionalAction,
+        default=argparse.SUPPRESS,
+        help="have records survive a power cut too",
+    )
+
+
+def add_access_options(parser: argparse.ArgumentParser) -> None:
+    """Add those of the handler's options that say how the service is reached."""
+    for name in ("region_name", "endpoint_url", "boto3_profile_name"):
+        parser.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=_TEXTS[name])
+
+
+def add_pace_options(parser: argparse.ArgumentParser) -> None:
+    """Add the rate of requests, and how long a command goes on without any success."""
+    parser.add_argument(
+        "--give-up-after",
+        type=seconds,
+        default=_PATIENCE,
+        metavar="SECONDS",
+        help="end when nothing could be delivered for so long (%(default)g)",
+    )
+    parser.add_argument(
+        _flag("requests_per_second"),
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="NUMBER",
+        help=f"at most, each of up to 1 MiB ({REQUESTS_PER_SECOND})",
     )
 
 

@@ -36,6 +36,8 @@ class Shared(NamedTuple):
     """Called with a batch, or a part of one, whose events need no delivery any more."""
     lost: "Callable[[Stream], None] | None" = None
     """Called with each stream that has lost an event, and therefore needs a loss event."""
+    has_spool: bool = False
+    """True if events may be written to disk."""
     gone: Callable[[Gone], None] | None = None
     """Called with each event that is dropped although it was taken in. None: nobody has to know."""
 

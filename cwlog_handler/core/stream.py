@@ -60,7 +60,8 @@ class Stream:
         # The instant at which the events that wait for company have waited long enough.
         self._due = 0.0
         # The instants at which waiting events arrived, each with the number of the first of them.
-        self._arrivals: deque[tuple[float, int]] = deque()
+        # None without a spool, which alone asks for their age.
+        self._arrivals: deque[tuple[float, int]] | None = deque() if shared.has_spool else None
         self.shelf: Shelf | None = None
         """Events of this process that are on disk only: older than those in memory. None: there never were any."""
         self.left: Shelf | None = None
@@ -72,9 +73,22 @@ class Stream:
     def add(self, events: Events, level: float, now: float) -> None:
         """Add events. They are sent when their batch is full, or when the send interval is over."""
         self._enter(events, now)
-        if not self._arrivals or now - self._arrivals[-1][0] >= AGE_STEP:
-            self._arrivals.append((now, events.numbers[0]))
+        if self._arrivals is not None:
+            self._note_arrival(self._arrivals, now, events.numbers[0])
         self._backlog.append(events, level)
+
+    def _note_arrival(self, arrivals: deque[tuple[float, int]], now: float, number: int) -> None:
+        if not arrivals or now - arrivals[-1][0] >= AGE_STEP:
+            self._forget_arrivals(arrivals)
+            arrivals.append((now, number))
+
+    def _forget_arrivals(self, arrivals: deque[tuple[float, int]]) -> None:
+        """Forget the instants at which events arrived that wait no longer."""
+        first = self._backlog.first_number
+        if first is None:
+            arrivals.clear()
+        while len(arrivals) > 1 and arrivals[1][1] <= (first or 0):
+            arrivals.popleft()
 
     def insert(self, event: Events, level: float, now: float) -> None:
         """Add one event before all events of its level with a higher number."""
@@ -260,12 +274,9 @@ class Stream:
     @property
     def waits_since(self) -> float:
         """The instant since which an event waits in memory for its first request; ``inf`` if none waits."""
-        first = self._backlog.first_number
-        if first is None:
-            self._arrivals.clear()
+        if self._arrivals is None:
             return inf
-        while len(self._arrivals) > 1 and self._arrivals[1][1] <= first:
-            self._arrivals.popleft()
+        self._forget_arrivals(self._arrivals)
         return self._arrivals[0][0] if self._arrivals else inf
 
     def take_to_store(self, about_bytes: int, above: float = -inf) -> tuple[float | None, Events] | None:

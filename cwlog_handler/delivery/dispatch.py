@@ -86,6 +86,7 @@ class Dispatch:
             jitter,
             settled=Batch.settle if spool is None else spool.settled,
             lost=self._has_lost,
+            has_spool=spool is not None,
             gone=None if spool is None else spool.gone,
         )
         self._agenda: Agenda[Stream] = Agenda()

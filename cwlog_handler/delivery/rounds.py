@@ -227,6 +227,12 @@ class Rounds:
         """True while events of processes that have ended can be delivered, or looked for."""
         return self._storing is not None and self._storing.has_left
 
+    def take_over_now(self) -> None:
+        """Have what ended processes have left delivered now, without a record of this process. Any thread may call."""
+        if self._storing is not None:
+            self._storing.take_over_now()
+            self.inbox.ring()
+
     def hand_over(self, to: Rounds) -> None:
         """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
         # Where a file has them, that is the parent's, which goes on with it.

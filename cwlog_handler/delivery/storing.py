@@ -64,6 +64,7 @@ class Storing:
         self._look_at = -inf
         self._refused_until = -inf
         self._look_for_others_at = inf
+        self._takes_over_now = False
         self._heirs: dict[str, Stream] = {}
         spool.on_lost = self._lost
 
@@ -180,20 +181,29 @@ class Storing:
         """How many events of processes that have ended are held here and not settled."""
         return self._spool.left
 
+    def take_over_now(self) -> None:
+        """Take over what others have left from the next round on, without a first request that was accepted."""
+        self._takes_over_now = True
+
+    @property
+    def _is_proven(self) -> bool:
+        return self._takes_over_now or self._ledger.delivered > 0
+
     @property
     def has_left(self) -> bool:
         """True while there is something of others to deliver, or to look for. Any thread may ask."""
-        if self._look_for_others_at == inf and self._ledger.delivered == 0:
+        if self._look_for_others_at == inf and not self._is_proven:
             return False
         return self._look_for_others_at == inf or self._spool.has_candidates or self.left > 0
 
     def take_over(self, now: float, ends_at: float) -> None:
         """Take over files of processes that have ended: one after another, once a request was accepted."""
-        if not (self._takes_over or ends_at < inf) or not self._ledger.delivered:
+        if not (self._takes_over or ends_at < inf) or not self._is_proven:
             return
         if self._look_for_others_at == inf or now >= self._look_for_others_at:
-            self._look_for_others_at = now + LOOK_FOR_OTHERS
             self._spool.look_for_others()
+            # Second: whoever asks meanwhile must see that there may be something.
+            self._look_for_others_at = now + LOOK_FOR_OTHERS
         self._heirs = {n: s for n, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
         while self._spool.has_candidates and self._may_take_more:
             found = self._spool.take_over(self._inherited)
@@ -221,7 +231,7 @@ class Storing:
         if self._ledger.in_memory and self._ledger.pending > self._ledger.spooled:
             at = max(now, self._look_at, self._refused_until)
             at = max(at, now + LOOK_EVERY / 4)
-        if self._takes_over and self._ledger.delivered:
+        if self._takes_over and self._is_proven:
             is_time = self._look_for_others_at == inf or (self._spool.has_candidates and self._may_take_more)
             at = min(at, now if is_time else self._look_for_others_at)
         return at

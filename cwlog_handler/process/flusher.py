@@ -167,6 +167,10 @@ class Flusher:
         """Return the present counts. They may be those of a round half done if it lasts over ``patience`` seconds."""
         return self.rounds.stats(patience)
 
+    def take_over_now(self) -> None:
+        """Deliver what ended processes have left, without a first record of this one: for ``spool send``."""
+        self.rounds.take_over_now()
+
     def retire(self) -> None:
         """Note that the handler is closed: the thread ends once nothing is left. A later record starts it again."""
         self._exit.close()

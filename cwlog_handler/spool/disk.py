@@ -27,7 +27,7 @@ else:
     import posix as system
     from fcntl import LOCK_EX, LOCK_NB, flock
 
-__all__ = ["UNKNOWN_FREE_BYTES", "Disk", "Entry", "NoLocks", "is_without_locks"]
+__all__ = ["UNKNOWN_FREE_BYTES", "Disk", "Entry", "NoLocks", "check_directory", "is_without_locks"]
 
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -73,6 +73,8 @@ _CANNOT_RESERVE: Final = frozenset(
     {errno.EBADF, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 )
 
+_BELOW: Final = "; name a directory in it that does not exist yet: it is made, and belongs to this process's user then"
+
 UNKNOWN_FREE_BYTES: Final = 1 << 62
 """What `Disk.free_bytes` returns if the file system does not say how much is free."""
 
@@ -96,6 +98,22 @@ def is_without_locks(number: int | None) -> bool:
     return number in _WITHOUT_LOCKS
 
 
+def check_directory(path: str) -> None:
+    """Raise OSError unless there is a directory of this user, under a name that is no link.
+
+    :raises FileNotFoundError: there is nothing of this name.
+    :raises NotADirectoryError: the name belongs to something else, be it a link to a directory.
+    :raises PermissionError: it belongs to another user, who could take away or replace all that is in it.
+    """
+    # With a slash at the end, a link would be followed.
+    path = path.rstrip("/") or path
+    found = system.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.ENOTDIR, f"must be a directory, but is {_kind(found)}", path)
+    # A volume's mount point belongs to root as a rule, also where a group may write to it.
+    _check_owner(found, path, _BELOW)
+
+
 class Disk:
     """What can be done to the spool's directory and its files. It holds no state, so any thread may use it.
 
@@ -110,18 +128,13 @@ class Disk:
         :raises NotADirectoryError: the name belongs to something else, be it a link to a directory.
         :raises PermissionError: it belongs to another user, who could take away or replace all that is in it.
         """
-        # With a slash at the end, a link would be followed.
-        path = path.rstrip("/") or path
         try:
-            found = system.lstat(path)
+            check_directory(path)
         except FileNotFoundError:
             # Another process may be faster.
             with suppress(FileExistsError):
-                system.mkdir(path, _DIRECTORY_MODE)
-            found = system.lstat(path)
-        if not stat.S_ISDIR(found.st_mode):
-            raise OSError(errno.ENOTDIR, f"must be a directory, but is {_kind(found)}", path)
-        _check_owner(found, path)
+                system.mkdir(path.rstrip("/") or path, _DIRECTORY_MODE)
+            check_directory(path)
 
     def create(self, path: str) -> int:
         """Make an empty file that only its owner may read and write, and return its descriptor.
@@ -329,13 +342,14 @@ def _check_file(found: Any, path: str) -> None:
         raise OSError(errno.EPERM, f"must have one name, but has {found.st_nlink} (hard links)", path)
 
 
-def _check_owner(found: Any, path: str) -> None:
+def _check_owner(found: Any, path: str, way_out: str = "") -> None:
     if sys.platform == "win32":
         # Owners are not numbers there.
         return
     own = system.geteuid()
     if found.st_uid != own:
-        raise OSError(errno.EPERM, f"belongs to user {found.st_uid}, but this process runs as user {own}", path)
+        cause = f"belongs to user {found.st_uid}, but this process runs as user {own}"
+        raise OSError(errno.EPERM, f"{cause}{way_out}", path)
 
 
 def _kind(found: Any) -> str:

@@ -27,8 +27,8 @@ from .damage import UNKNOWN, Checks
 from .damage import Broken as Broken
 from .damage import Foreign as Foreign
 from .damage import Unreadable as Unreadable
+from .heads import MAX_PAYLOAD_BYTES, head_payload, parsed_head
 from .heads import Head as Head
-from .heads import head_payload, parsed_head
 from .ranges import Range, merged
 from .records import RECORD_COST_BYTES as RECORD_COST_BYTES
 from .records import Record as Record
@@ -47,6 +47,8 @@ _MAGIC: Final = b"\xc7cwl"
 _BEGIN: Final = struct.Struct("<4sBBHIIQQQI")
 _CRC: Final = struct.Struct("<I")
 FRAME_HEAD_BYTES: Final = _BEGIN.size + _CRC.size
+MAX_HEAD_BYTES: Final = FRAME_HEAD_BYTES + MAX_PAYLOAD_BYTES
+"""The HEAD frame is not longer than this."""
 # First and last id.
 _RANGE: Final = struct.Struct("<QQ")
 

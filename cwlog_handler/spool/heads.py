@@ -32,7 +32,7 @@ class Head(NamedTuple):
 _TYPES: Final = [str, str, str, str, int, str, int, int, str]
 _MAX_LEVEL_CLASS: Final = 5
 # Far more than names as long as the service allows.
-_MAX_PAYLOAD_BYTES: Final = 2**16
+MAX_PAYLOAD_BYTES: Final = 2**16
 
 
 def head_payload(head: Head) -> bytes:
@@ -42,7 +42,7 @@ def head_payload(head: Head) -> bytes:
 
 def parsed_head(payload: bytes) -> Head:
     """Return what a payload says. Raises Unreadable if a word is missing or cannot have been meant."""
-    if len(payload) > _MAX_PAYLOAD_BYTES:
+    if len(payload) > MAX_PAYLOAD_BYTES:
         raise Unreadable
     try:
         words = json.loads(payload.decode("utf-8", "surrogatepass"))

@@ -83,6 +83,7 @@ class JournalFile(File):
         self.next_number: Callable[[], int] = self._given.__next__
         """Returns the number of the next record."""
         self._taken = 0
+        self._void_marked = 0
         # The events that are in memory: their numbers there, which rise; their numbers here; whether they are settled
         # or have left memory.
         self._numbers = array("Q")
@@ -211,6 +212,14 @@ class JournalFile(File):
         else:
             for place in places:
                 self._gone[place] = 1
+
+    def settle_void(self) -> None:
+        """Have the next process know which records are void: a caller has written them again, into another file."""
+        if len(self.void) > self._void_marked:
+            new = self.void[self._void_marked :]
+            self._void_marked += len(new)
+            self._done.extend((number, number) for number in new)
+            self._owner.touched(self)
 
     def number_at(self, place: int) -> int:
         """Return the number in memory of the event at a place."""

@@ -513,6 +513,7 @@ class Spool:
         if len(journal.files) > 1:
             journal.retire_forgotten()
         for file in journal.files:
+            file.settle_void()
             if file.is_retired:
                 file.unmap()
             if file.left:
@@ -546,6 +547,8 @@ class Spool:
         self._total_bytes = max(0, self._total_bytes - file.size_bytes)
         try:
             if file.has_broken:
+                # Whoever looks into it later sees what was delivered.
+                file.mark_settled()
                 self._keep_aside(file.path)
             else:
                 self.disk.remove(file.path)
@@ -611,21 +614,25 @@ class Spool:
     def take_over(self, numbers: Numbers) -> Found | None:
         """Take over the next file that a process of the same destination has left; None if there is none."""
         while self._candidates:
-            name = self._candidates.pop()
+            # Taken out only when the file is held or left alone: who asks meanwhile must see that something is left.
+            name = self._candidates[-1]
             try:
                 found = self._try(name, numbers)
             except NoLocks as error:
                 self._tell_no_locks(error)
                 self._candidates.clear()
+                return None
             except FileNotFoundError:
+                self._candidates.pop()
                 continue
             except OSError as error:
                 if isinstance(error, PermissionError):
                     self._not_ours.add(name)
                 self._notices.say("spool_other", f"the spool file {name!r} cannot be taken over: {error.strerror}")
-            else:
-                if found is not None:
-                    return found
+                found = None
+            self._candidates.pop()
+            if found is not None:
+                return found
         return None
 
     def _tell_no_locks(self, error: OSError) -> None:
@@ -650,7 +657,7 @@ class Spool:
     def _read(self, name: str, path: str, fd: int, numbers: Numbers) -> Found | None:
         size = self.disk.size(fd)
         try:
-            head = frames.read_head(self.disk.read(fd, 0, 8192))
+            head = frames.read_head(self.disk.read(fd, 0, frames.MAX_HEAD_BYTES))
             if not self._is_ours(head):
                 self._not_ours.add(name)
                 return None

@@ -39,11 +39,11 @@ FAILURES = [
 
 
 def a_stream(
-    max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, lost=None
+    max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, **more
 ):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
-    shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter, lost=lost)
+    shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter, **more)
     return Stream("s", TokenBucket(rate), shared), ledger
 
 
@@ -764,3 +764,23 @@ def test_fresh_events_are_not_forgotten_when_all_that_was_taken_over_is_too_old(
     assert asked_again == Wait(0.1)
     assert stream.decide(0.1, NOW_MS) == Wait(1.0)
     assert isinstance(stream.decide(1.0, NOW_MS), Send)
+
+
+def test_a_stream_that_always_has_something_waiting_keeps_few_notes_of_when_it_came():
+    """A busy stream may never be empty, and lives as long as its process."""
+    stream, _ = a_stream(has_spool=True)
+    now = 0.0
+    for _ in range(200):
+        now += 1.0
+        stream.add(event("x", NOW_MS + int(now * 1000)), 20, now)
+        stream.add(event("x", NOW_MS + int(now * 1000)), 20, now + 0.5)
+        _, at = next_send(stream, now)
+        settle(stream, Accepted(None), at)
+    assert len(stream._arrivals) <= 4
+    assert stream.waits_since >= now - 1.0 or stream.waits_since == float("inf")
+
+
+def test_without_a_spool_nobody_notes_when_events_came():
+    stream, _ = a_stream()
+    stream.add(event(), 20, 0.0)
+    assert stream.waits_since == float("inf")

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cwlog_handler import CloudWatchLogsHandler, Stats
 from cwlog_handler.prometheus import CloudWatchLogsCollector
-from cwlog_handler.testing import error
+from cwlog_handler.testing import access_denied, error
 
 LABELS = {"log_group": "g", "log_stream": "s", "handler": ""}
 
@@ -45,7 +45,11 @@ def test_counts_are_counters_and_what_waits_is_a_gauge(attach, logger):
     families = scraped(handler)
 
     gauges = {name for name, family in families.items() if family.type == "gauge"}
-    assert gauges == {"cwlog_handler_events_pending", "cwlog_handler_pending_bytes"}
+    assert gauges == {
+        "cwlog_handler_events_pending",
+        "cwlog_handler_events_spooled",
+        "cwlog_handler_pending_bytes",
+    }
     assert {family.type for name, family in families.items() if name not in gauges} == {"counter"}
     assert values(families["cwlog_handler_events_pending"]) == {("g", "s", ""): 1}
     assert values(families["cwlog_handler_pending_bytes"])[("g", "s", "")] > len("this one waits")
@@ -71,8 +75,32 @@ def test_losses_are_told_by_reason_and_stand_at_zero_before_they_happen(attach, 
         "oversize": 0,
         "invalid_time": 0,
         "error": 0,
+        "spool_full": 0,
+        "corrupt": 0,
     }
     assert rejected == {"too_old": 0, "expired": 0, "too_new": 0, "invalid": 1}
+
+
+def test_what_is_on_disk_and_what_was_found_there_is_shown(attach, fake, logger, tmp_path):
+    """The first handler leaves a record on disk, as a process that ends in an outage does; the second delivers it."""
+    fake.fail(access_denied(), times=None)
+    first = attach(spool_dir=tmp_path / "spool", close_timeout=0)
+    logger.error("this one waits")
+    while not first.stats.spooled:
+        first.flush(0.1)
+
+    assert values(scraped(first)["cwlog_handler_events_spooled"]) == {("g", "s", ""): 1}
+    # Its process ends: nobody holds the file any more.
+    logger.removeHandler(first)
+    first._flusher.rounds.release()
+    fake.clear_faults()
+    second = attach(spool_dir=tmp_path / "spool")
+    logger.error("fresh")
+    while second.stats.delivered < 2:
+        second.flush(0.1)
+
+    assert values(scraped(second)["cwlog_handler_events_recovered"]) == {("g", "s", ""): 1}
+    assert values(scraped(second)["cwlog_handler_events_spooled"]) == {("g", "s", ""): 0}
 
 
 def test_every_count_of_the_stats_is_shown(attach):

@@ -183,6 +183,22 @@ def test_a_record_that_meets_a_retired_file_is_written_again_elsewhere(process):
     assert process.left() == ({"own": ["two"]}, [])
 
 
+def test_the_copy_in_a_retired_file_that_stays_is_void(process):
+    process.log("one")
+    (file,) = process.journal.files
+    usual = file.next_number
+
+    def retired_meanwhile():
+        file.is_retired = True
+        return usual()
+
+    file.next_number = retired_meanwhile
+    process.log("two")
+    process.take_in()
+    process.spool.tidy()
+    assert process.left() == ({"own": ["one", "two"]}, [])
+
+
 def test_of_two_files_that_were_begun_at_once_one_remains(process):
     process.log("one")
     begun = process.journal._by_level.pop(INFO)
@@ -325,6 +341,7 @@ def test_with_sync_each_record_reaches_the_disk_itself():
     process = Process(FakeDisk().process("first"), sync=True)
     process.log("one", "two")
     assert process.disk.called["sync"] == 2
+    assert process.left()[0] == {"own": ["one", "two"]}
 
 
 def test_events_of_several_files_are_found_whatever_their_order(process):

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -70,6 +71,10 @@ def make_handlers(fake: FakeCloudWatchLogs) -> list[CloudWatchLogsHandler]:
             flush_on_sigterm=False,
             use_queues=False,
             json_serialize_default=default,
+            spool_dir=Path("spool"),
+            spool_mode="always",
+            max_spool_size=2_000_000,
+            spool_sync=True,
         ),
         CloudWatchLogsHandler("group", level=logging.INFO, send_interval=2, json_serialize_default="pkg.mod:default"),
     ]
@@ -106,6 +111,10 @@ def make_wrong_handlers() -> None:
     CloudWatchLogsHandler("group", flush_on_sigterm="no")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", use_queues="no")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", json_serialize_default=1)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", spool_dir=b"spool")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", spool_mode="sometimes")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", max_spool_size=1.5)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", spool_sync="no")  # type: ignore[arg-type]
 
 
 def use(handler: CloudWatchLogsHandler, record: logging.LogRecord) -> None:
@@ -141,6 +150,8 @@ class Derived(CloudWatchLogsHandler):
 
 def read(stats: Stats) -> None:
     assert_type(stats.emitted, int)
+    assert_type(stats.recovered, int)
+    assert_type(stats.spooled, int)
     assert_type(stats.delivered, int)
     assert_type(stats.rejected, int)
     assert_type(stats.dropped, int)

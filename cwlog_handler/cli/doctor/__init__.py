@@ -50,6 +50,7 @@ def add_to(commands: Any) -> None:
         help="the longest wait for each answer (%(default)g)",
     )
     handler_arguments.add_options(parser)
+    handler_arguments.add_spool_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

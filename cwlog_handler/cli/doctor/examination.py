@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...aws import errors
-from . import delivery, endpoint, surroundings
+from . import delivery, endpoint, spool, surroundings
 from .case import Case
 from .findings import Finding, Mark, failed, impossible
 
@@ -27,6 +27,7 @@ _STEPS: Final = (
     _Step("tags", surroundings.tags),
     _Step("options", surroundings.options),
     _Step("loggers", surroundings.loggers),
+    _Step("spool", spool.spool, ("options",)),
     _Step("region", surroundings.region, ("options",)),
     _Step("credentials", surroundings.credentials, ("options",)),
     _Step("endpoint", endpoint.endpoint, ("region",)),
@@ -45,7 +46,7 @@ def examine(case: Case) -> Iterator[tuple[str, Finding]]:
     # The checks that failed, or were not made because another one failed.
     lacking: set[str] = set()
     for step in _STEPS:
-        if (step.name == "loggers" and case.loggers is None) or (step.name == "tags" and not case.tags):
+        if not _applies(step.name, case):
             continue
         if missing := [need for need in step.needs if need in lacking]:
             finding = impossible(f"not tried: needs {' and '.join(missing)}")
@@ -54,6 +55,18 @@ def examine(case: Case) -> Iterator[tuple[str, Finding]]:
         if finding.mark is Mark.FAILED or finding.blocks:
             lacking.add(step.name)
         yield step.name, finding
+
+
+def _applies(name: str, of: Case) -> bool:
+    match name:
+        case "loggers":
+            return of.loggers is not None
+        case "tags":
+            return bool(of.tags)
+        case "spool":
+            # From what the user has given, because the check of the options may have failed.
+            return of.options.get("spool_dir") is not None
+    return True
 
 
 def _made(step: _Step, case: Case) -> Finding:

@@ -13,7 +13,6 @@ import time
 from functools import partial
 from typing import Any, Final
 
-from ...core.limits import REQUESTS_PER_SECOND
 from ...handler import CloudWatchLogsHandler
 from .. import arguments as handler_arguments
 from .display import displayed, say, size
@@ -29,8 +28,6 @@ _FOR_EVER: Final = 365 * 24 * 3600.0
 # Seconds without a new line after which joined lines are sent. A program writes a traceback without such a pause, and a
 # reader who waits for it on the screen can wait this long.
 _JOIN_PATIENCE: Final = 5.0
-# Seconds without any delivery after which the command gives up: a few minutes of outage or throttling must not end it.
-_PATIENCE: Final = 300.0
 # Explanations of the reasons that can occur for lines of a file.
 _REASONS: Final = {
     "too_old": "more than 14 days ago, or than --log-group-retention-days",
@@ -58,20 +55,7 @@ def add_to(commands: Any) -> None:
         "--timezone", default="UTC", metavar="NAME", help="of times that do not tell theirs: %(default)s, local, a name"
     )
     add("--join-lines", action="store_true", help="make one event of a line and those after it without a timestamp")
-    add(
-        "--give-up-after",
-        type=handler_arguments.seconds,
-        default=_PATIENCE,
-        metavar="SECONDS",
-        help="end when nothing could be delivered for so long (%(default)g)",
-    )
-    add(
-        "--requests-per-second",
-        type=float,
-        default=argparse.SUPPRESS,
-        metavar="NUMBER",
-        help=f"at most, each of up to 1 MiB ({REQUESTS_PER_SECOND})",
-    )
+    handler_arguments.add_pace_options(parser)
     handler_arguments.add_options(parser)
 
 
@@ -101,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             say=say,
         )
         try:
-            with displayed(shipment, _size_of(source)):
+            with displayed(shipment, _size_of(source), say):
                 shipment.ship()
         except KeyboardInterrupt:
             say("interrupted again: no longer waiting")
@@ -111,8 +95,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     options = {"log_stream_name": _LOG_STREAM_NAME, **handler_arguments.options_of(arguments)}
-    if hasattr(arguments, "requests_per_second"):
-        options["requests_per_second"] = arguments.requests_per_second
     # The command does all the waiting, and shows it. So the handler must not wait again when the interpreter ends.
     ours = {"overflow": "block", "block_timeout": _FOR_EVER, "close_timeout": 0, "flush_on_sigterm": False}
     return options | ours

@@ -12,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
-from .shipment import Shipment
+from ...core.ledger import Stats
 
 # In seconds. A bar is drawn often so that it moves. Lines go to a file or a journal, where too many would be a burden.
 _BAR_INTERVAL: Final = 0.25
@@ -23,18 +23,37 @@ _LINE_INTERVAL: Final = 10.0
 _RATE_OVER: Final = 5.0
 
 
+class Shown(Protocol):
+    """What is under way, as far as it is shown. Its attributes are read on a thread."""
+
+    @property
+    def stats(self) -> Stats:
+        """The handler's counts."""
+
+    @property
+    def progress(self) -> int:
+        """How much of the total has been dealt with."""
+
+    @property
+    def told(self) -> str:
+        """What a line begins with, such as how many lines were read."""
+
+
+Say: TypeAlias = Callable[[str], None]
+
+
 @contextmanager
-def displayed(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
-    """Show the progress of a shipment while the block runs. ``total_bytes`` is the size of its input, or None."""
+def displayed(shown: Shown, total: int | None, say: Say) -> Iterator[None]:
+    """Show the progress while the block runs. ``total`` is in the unit of `Shown.progress`; None if it is unknown."""
     draws = sys.stderr.isatty() and _has_rich()
-    with _bar(shipment, total_bytes) if draws else _ticking(_line(shipment), _LINE_INTERVAL):
+    with _bar(shown, total) if draws else _ticking(_line(shown, say), _LINE_INTERVAL):
         yield
 
 
-def say(text: str) -> None:
+def say(text: str, command: str = "send") -> None:
     """Write a line to stderr. If that fails, stderr goes to the null device: delivery must not depend on it."""
     try:
-        print(f"cwlog_handler send: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"cwlog_handler {command}: {text}", file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         # The text stays in stderr's buffer. Without this, flushing it at exit would fail, and change the exit status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
@@ -64,8 +83,8 @@ class _Rate:
         return (count - before) / max(now - then, 1e-3)
 
 
-def _text(shipment: Shipment, rate: _Rate) -> str:
-    stats = shipment.stats
+def _text(shown: Shown, rate: _Rate) -> str:
+    stats = shown.stats
     return (
         f"{stats.delivered:,} delivered ({rate.of(stats.delivered):,.0f}/s), "
         f"{stats.pending:,} waiting ({size(stats.pending_bytes)}), "
@@ -73,11 +92,11 @@ def _text(shipment: Shipment, rate: _Rate) -> str:
     )
 
 
-def _line(shipment: Shipment) -> Callable[[], None]:
+def _line(shown: Shown, say: Say) -> Callable[[], None]:
     rate = _Rate()
 
     def show() -> None:
-        say(f"{shipment.taken:,} lines read, {_text(shipment, rate)}")
+        say(", ".join(filter(None, [shown.told, _text(shown, rate)])))
 
     return show
 
@@ -109,7 +128,7 @@ def _has_rich() -> bool:
 
 
 @contextmanager
-def _bar(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
+def _bar(shown: Shown, total: int | None) -> Iterator[None]:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
@@ -117,12 +136,12 @@ def _bar(shipment: Shipment, total_bytes: int | None) -> Iterator[None]:
 
     rate = _Rate()
     bar = Progress(BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    task = bar.add_task("", total=total_bytes)
+    task = bar.add_task("", total=total)
 
     def show() -> None:
-        bar.update(task, completed=shipment.lines.read_bytes)
+        bar.update(task, completed=shown.progress)
         # The text has its own line: beside the bar, a narrow terminal would have no room for it.
-        live.update(Group(bar, Text(_text(shipment, rate))))
+        live.update(Group(bar, Text(_text(shown, rate))))
 
     # Live redirects stderr, so that the handler's own lines appear above the bar.
     with Live(bar, console=Console(stderr=True), transient=True) as live, _ticking(show, _BAR_INTERVAL):

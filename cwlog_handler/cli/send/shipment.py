@@ -79,6 +79,16 @@ class Shipment:
         return self._created is not None or not self.undated
 
     @property
+    def progress(self) -> int:
+        """How many bytes of the input were read so far."""
+        return self.lines.read_bytes
+
+    @property
+    def told(self) -> str:
+        """How many lines were read so far, in words."""
+        return f"{self.taken:,} lines read"
+
+    @property
     def stats(self) -> Stats:
         """The handler's counts of the events made of the lines so far."""
         return self._handler.stats
