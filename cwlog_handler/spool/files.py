@@ -7,7 +7,7 @@ a file is begun, how much the directory may hold (`spool`), what a stream is. Th
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from ..core.parcels import Ids, Parcel
 from . import frames
 from .disk import Disk
 from .ranges import merged
+from .reading import Reading
 
 # A parcel is read from this many frames at most.
 _MOST_FRAMES: Final = 1000
@@ -28,15 +29,7 @@ class Owner(Protocol):
     disk: Disk
     ledger: Ledger
     file_bytes: int
-
-    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
-        """Return the records of a file's area by their numbers. They are kept until those of another file are read.
-
-        They are read again if the one with this ``number`` is not among them.
-        """
-
-    def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
-        """Return one event for each record; None if that is not what they become."""
+    reading: Reading
 
     def touched(self, file: File) -> None:
         """Note that a file has events that were settled just now."""

@@ -27,7 +27,8 @@ from cwlog_handler.core.retry import NO_DEADLINE
 from cwlog_handler.delivery import buckets
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.spool import frames
-from cwlog_handler.spool.spool import Identity, Settings, Spool
+from cwlog_handler.spool.directory import Identity, Settings
+from cwlog_handler.spool.spool import Spool
 from cwlog_handler.system.stderr import Notices
 
 from ..simulation import VirtualTime, an_endpoint, terms
@@ -171,7 +172,7 @@ class Process:
         )  # fmt: skip
         spool = self.rounds._storing._spool  # type: ignore[union-attr]
         # Otherwise the names would be others in each run.
-        spool._prefix = f"box-{name}-{seed % 2**32:08x}."
+        spool._directory._prefix = f"box-{name}-{seed % 2**32:08x}."
 
     @property
     def is_rung(self) -> bool:

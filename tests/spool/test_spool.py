@@ -11,9 +11,10 @@ from cwlog_handler.core.columns import Events
 from cwlog_handler.core.events import Event
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
+from cwlog_handler.spool import directory as directories
 from cwlog_handler.spool import frames
-from cwlog_handler.spool import spool as spools
-from cwlog_handler.spool.spool import PAUSE, Identity, Settings, Spool, class_of
+from cwlog_handler.spool.directory import PAUSE, Identity, Settings
+from cwlog_handler.spool.spool import Spool, class_of
 from cwlog_handler.system.stderr import Notices
 
 from ..simulation import VirtualTime
@@ -627,7 +628,7 @@ def test_a_child_lets_go_and_removes_nothing(world, host):
 
 
 def test_a_child_writes_nothing_with_what_it_inherited(world, host, monkeypatch):
-    monkeypatch.setattr(spools, "getpid", lambda: os.getpid() + 1)
+    monkeypatch.setattr(directories, "getpid", lambda: os.getpid() + 1)
     assert host.store("a") is None
     assert host.disk.calls == 0
 
