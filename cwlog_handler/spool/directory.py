@@ -74,6 +74,8 @@ class Directory:
         self._prefix: str | None = None
         self._numbers = count(1)
         self._paused_until = float("-inf")
+        # The descriptors of all files that are open: a forked child closes them.
+        self._opened: set[int] = set()
 
     @property
     def identity(self) -> Identity:
@@ -141,6 +143,7 @@ class Directory:
             name = f"{self._own_prefix()}{next(self._numbers):08}{frames.SUFFIX}"
             path = self.path(name)
             fd = self.disk.create(path)
+            self._opened.add(fd)
             try:
                 is_ours = self._lock(fd) and self.disk.is_still(fd, path)
                 if is_ours:
@@ -148,13 +151,32 @@ class Directory:
             except OSError:
                 with suppress(OSError):
                     self.disk.remove(path)
-                self.disk.close(fd)
+                self.close(fd)
                 raise
             if is_ours:
                 return name, path, fd
             # Somebody who looks for what others have left was faster, and removes the file.
-            self.disk.close(fd)
+            self.close(fd)
         raise OSError(EAGAIN, "files of this process are taken away as soon as they are made", self.name)
+
+    def open(self, path: str) -> int:
+        """Open a file that others may have left; see `Disk.open`."""
+        fd = self.disk.open(path)
+        self._opened.add(fd)
+        return fd
+
+    def close(self, fd: int) -> None:
+        """Close a file, whatever the disk says to it. Nothing is done if it is closed already."""
+        # Otherwise the number may belong to a file of the program by now.
+        if fd in self._opened:
+            self._opened.discard(fd)
+            with suppress(OSError):
+                self.disk.close(fd)
+
+    def close_all(self) -> None:
+        """In a forked child: close what another thread of the parent had just opened, too, or its lock would stay."""
+        for fd in list(self._opened):
+            self.close(fd)
 
     def _own_prefix(self) -> str:
         if self._prefix is None:

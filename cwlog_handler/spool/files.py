@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final, Protocol
 
 from ..core.columns import Events
 from ..core.ledger import Ledger
 from ..core.parcels import Ids, Parcel
 from . import frames
+from .directory import Directory
 from .disk import Disk
 from .ranges import merged
 from .reading import Reading
@@ -27,6 +27,7 @@ class Owner(Protocol):
     """The spool, as its files need it."""
 
     disk: Disk
+    directory: Directory
     ledger: Ledger
     file_bytes: int
     reading: Reading
@@ -218,5 +219,4 @@ class File:
     def release(self) -> None:
         """Close the file without a word: in a forked child it belongs to the parent."""
         self.is_gone = True
-        with suppress(OSError):
-            self._owner.disk.close(self.fd)
+        self._owner.directory.close(self.fd)

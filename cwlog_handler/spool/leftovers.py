@@ -103,14 +103,14 @@ class Leftovers:
 
     def _try(self, name: str, numbers: Numbers) -> Found | None:
         path = self._directory.path(name)
-        fd = self._directory.disk.open(path)
+        fd = self._directory.open(path)
         found = None
         try:
             if self._directory.disk.lock(fd) and self._directory.disk.is_still(fd, path):
                 found = self._read(name, path, fd, numbers)
         finally:
             if found is None:
-                self._directory.disk.close(fd)
+                self._directory.close(fd)
         return found
 
     def _read(self, name: str, path: str, fd: int, numbers: Numbers) -> Found | None:

@@ -65,9 +65,9 @@ class Spool:
         self.reading = Reading(settings)
         self.on_lost: Callable[[Parcel], None] = lambda _parcel: None
         """Called with each parcel that was given up because the directory is full."""
-        self._directory = Directory(settings, identity, notices, monotonic, self.disk)
-        self._room = Room(self._directory, self, gives_up_newest=gives_up_newest)
-        self._leftovers = Leftovers(self._directory, self, ledger, self.reading)
+        self.directory = Directory(settings, identity, notices, monotonic, self.disk)
+        self._room = Room(self.directory, self, gives_up_newest=gives_up_newest)
+        self._leftovers = Leftovers(self.directory, self, ledger, self.reading)
         # Files of processes that have ended, and then of this one, oldest first.
         self._files: list[File] = []
         self._current: dict[int, File] = {}
@@ -78,7 +78,7 @@ class Spool:
         # In a process that forks without Python's hooks, a child would write into its parent's memory; and it is the
         # child that sends the parent's records.
         if settings.mode == "always" and not is_forked_from_c:
-            self.journal = Journal(self._begin_journal, class_of, sync=self._directory.sync if settings.sync else None)
+            self.journal = Journal(self._begin_journal, class_of, sync=self.directory.sync if settings.sync else None)
         # Files that callers have begun, and one for which a caller had no room: class and bytes.
         self._begun: list[JournalFile] = []
         self._wanted: tuple[int, int] | None = None
@@ -89,7 +89,7 @@ class Spool:
     @property
     def is_paused(self) -> bool:
         """True while nothing is written, because the disk has refused something."""
-        return self._directory.is_paused
+        return self.directory.is_paused
 
     @property
     def is_empty(self) -> bool:
@@ -118,7 +118,7 @@ class Spool:
         return parcel
 
     def _file_for(self, level_class: int, size: int) -> File | None:
-        if not (self._directory.is_usable and self._room.make(size, level_class)):
+        if not (self.directory.is_usable and self._room.make(size, level_class)):
             return None
         file = self._current.get(level_class)
         if file is not None and (file.is_full or file.is_gone or file.size_bytes + size > self.file_bytes):
@@ -128,13 +128,13 @@ class Spool:
 
     def _begin(self, level_class: int) -> File | None:
         try:
-            name, path, fd = self._directory.create()
+            name, path, fd = self.directory.create()
         except OSError as error:
             self.failed(error)
             return None
         file = File(self, name, path, fd, level_class)
         self._files.append(file)
-        if file.append(self._directory.head(level_class, 0)) is None:
+        if file.append(self.directory.head(level_class, 0)) is None:
             self._remove(file)
             return None
         self._current[level_class] = file
@@ -149,25 +149,25 @@ class Spool:
             return None
         area_bytes = max(min(area_bytes, self.file_bytes, MOST_AREA_BYTES), least_bytes)
         try:
-            head = self._directory.head(level_class, area_bytes)
+            head = self.directory.head(level_class, area_bytes)
             size = len(head) + area_bytes
             if not self._room.fits_now(size):
                 # The driver gives something up.
                 self._wanted = level_class, size
                 return None
-            name, path, fd = self._directory.create()
+            name, path, fd = self.directory.create()
             try:
                 area = self._reserve(fd, size)
                 if area is not None:
                     area.write(head)
                 else:
-                    head = self._directory.head(level_class, 0)
+                    head = self.directory.head(level_class, 0)
                     if self.disk.write(fd, head) < len(head):
                         raise OSError(ENOSPC, "the disk is full")
                     size = len(head)
             except BaseException:
                 self.disk.remove(path)
-                self.disk.close(fd)
+                self.directory.close(fd)
                 raise
         except OSError as error:
             self.failed(error)
@@ -252,7 +252,7 @@ class Spool:
 
     def failed(self, error: OSError) -> None:
         """See `files.Owner.failed`."""
-        self._directory.failed(error)
+        self.directory.failed(error)
 
     def touched(self, file: File) -> None:
         """See `files.Owner.touched`."""
@@ -276,7 +276,7 @@ class Spool:
         unsynced, self._unsynced = self._unsynced, {}
         for file in unsynced:
             if not file.is_gone:
-                self._directory.sync(file.fd)
+                self.directory.sync(file.fd)
 
     def _tidy_journal(self, journal: Journal) -> None:
         if self._dropped:
@@ -320,10 +320,10 @@ class Spool:
             if file.has_broken:
                 # Whoever looks into it later sees what was delivered.
                 file.mark_settled()
-                self._directory.keep_aside(file.path)
+                self.directory.keep_aside(file.path)
             else:
                 self.disk.remove(file.path)
-            self._directory.sync_names()
+            self.directory.sync_names()
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -346,7 +346,7 @@ class Spool:
 
     @property
     def _left_files(self) -> list[File]:
-        return [file for file in self._files if not self._directory.is_own(file.name)]
+        return [file for file in self._files if not self.directory.is_own(file.name)]
 
     @property
     def count_left_files(self) -> int:
@@ -377,5 +377,6 @@ class Spool:
         for begun in self._begun:
             begun.release()
         self._files, self._current, self._touched, self._unsynced, self._begun = [], {}, {}, {}, []
+        self.directory.close_all()
         if self.journal is not None:
             self.journal.start_over()

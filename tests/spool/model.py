@@ -172,7 +172,7 @@ class Process:
         )  # fmt: skip
         spool = self.rounds._storing._spool  # type: ignore[union-attr]
         # Otherwise the names would be others in each run.
-        spool._directory._prefix = f"box-{name}-{seed % 2**32:08x}."
+        spool.directory._prefix = f"box-{name}-{seed % 2**32:08x}."
 
     @property
     def is_rung(self) -> bool:

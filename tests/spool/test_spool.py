@@ -627,6 +627,24 @@ def test_a_child_lets_go_and_removes_nothing(world, host):
     assert world.disk.contents() == before
 
 
+def test_a_child_closes_what_a_thread_of_its_parent_had_just_opened(world, host):
+    """S43: that thread does not exist in the child. Its lock would stay as long as the child lives."""
+    other = world.host()
+    other.store("a")
+    world.kill(other)
+    host.spool.look_for_others()
+    read = host.disk.read
+
+    def fork(*arguments):
+        host.disk.read = read
+        host.spool.release()
+        raise OSError(errno.EIO, "what follows happens in the parent")
+
+    host.disk.read = fork
+    host.spool.take_over(host.numbers)
+    assert not host.disk.open_files()
+
+
 def test_a_child_writes_nothing_with_what_it_inherited(world, host, monkeypatch):
     monkeypatch.setattr(directories, "getpid", lambda: os.getpid() + 1)
     assert host.store("a") is None
