@@ -59,6 +59,7 @@ class Service:
         self.stored: dict[str, list[tuple[int, str]]] = {}
         self.copies: Counter[str] = Counter()
         self.rejected: set[str] = set()
+        self.refused_stream: str | None = None
 
     def connect(self, patience: float | None = None) -> outcomes.Connection:
         # Each process has tokens of its own: those of a killed one would never come back.
@@ -72,6 +73,8 @@ class Service:
 
     def answer(self, stream_name: str, batch: Any, mode: str) -> outcomes.Outcome:
         events = list(batch)
+        if stream_name == self.refused_stream:
+            return outcomes.Refused("AccessDeniedException", "allow it")
         if mode == "503":
             return outcomes.Unavailable("503", ambiguous=False)
         if mode == "throttled":

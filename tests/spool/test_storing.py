@@ -128,6 +128,22 @@ def test_a_fresh_record_is_not_late_beside_a_large_backlog(make):
     assert world.processes[0].rounds.stats().pending > 100
 
 
+def test_a_stream_that_is_refused_for_ever_keeps_nothing_from_the_others(make):
+    world, _process = make()
+    world.do_service("503")
+    emit(world, stream="b", count=5)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+    world.service.refused_stream = "a"
+    world.do_start(2)
+    emit(world, stream="a")
+    world.do_pass(5.0)
+    emit(world, stream="c")
+    world.do_pass(5.0)
+    assert len(world.service.stored["b"]) == 5
+
+
 def test_a_batch_of_which_the_copy_was_given_up_is_delivered_from_memory(make):
     """S25: it was never lost, so it is neither counted as lost nor read from a file that is gone."""
     world, process = make(max_spool=300_000, max_bytes=10**7, batch_bytes=50_000)
