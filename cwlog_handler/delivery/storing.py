@@ -223,8 +223,8 @@ class Storing:
         files = self._spool.count_left_files
         waiting = sum(p.left for s in self._heirs.values() if s.left is not None for p in s.left.parcels)
         # One stream that is refused for ever must not keep what was left for others.
-        busy = [stream for stream in self._streams.values() if not stream.is_idle]
-        is_failing = bool(busy) and all(stream.is_failing for stream in busy)
+        heirs = self._heirs.values()
+        is_failing = bool(heirs) and all(stream.is_failing for stream in heirs)
         return not self._is_tight and files < MOST_LEFT_FILES and waiting < NEXT_FILE_BELOW and not is_failing
 
     def next_at(self, now: float) -> float:
