@@ -13,7 +13,7 @@ from typing import Final
 from ..core.columns import Events
 from ..core.conversion import Converted, Records
 from ..core.ledger import Ledger
-from ..core.parcels import FIRST_RECOVERED, Numbers, Parcel
+from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.terms import Terms
 from ..spool.journal import Journal, Taken
@@ -59,7 +59,7 @@ class Storing:
         self._ends_at = inf
         self._before_the_end = 0.0
         self._takes_over = takes_over
-        self._read_back = Numbers(1)
+        self._read_back = Numbers(1, FIRST_NUMBER)
         self._inherited = Numbers(FIRST_RECOVERED)
         self._look_at = -inf
         self._refused_until = -inf
