@@ -165,7 +165,8 @@ def spool(
     if directory is None:
         return None
     # Imported only here: most programs have no spool.
-    from .spool.spool import Identity, Settings, Spool
+    from .spool.directory import Identity, Settings
+    from .spool.spool import Spool
 
     settings = Settings(directory, spool_mode, max_spool_size, is_synced, terms.max_event_bytes, terms.oversize)
 

@@ -143,10 +143,10 @@ class Ledger:
         self.spooled += count
         self._unloaded += count
 
-    def recover_in_vain(self, count: int) -> None:
-        """Count events that another process has left and that cannot be read."""
+    def recover_in_vain(self, count: int, reason: DropReason) -> None:
+        """Count events that another process has left and that cannot be sent."""
         self.recovered += count
-        self.dropped["corrupt"] += count
+        self.dropped[reason] += count
 
     def store(self, count: int) -> None:
         """Count pending events that are now on disk, too. Negative: they are not on disk any more."""

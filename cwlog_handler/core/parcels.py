@@ -15,8 +15,10 @@ from .batches import Batch, Rules, cut_on_span
 from .columns import Events, fitting
 from .ledger import Ledger
 
-FIRST_NUMBER: Final = 2**40
-"""Where there is a disk, events that arrive are numbered from here on. Events that are read back get lower numbers."""
+FIRST_NUMBER: Final = 2**29
+"""Where there is a disk, events that arrive are numbered from here on. Events that are read back get lower numbers.
+
+Up to 2 ** 30 Python's integers are small, and everything that is done with the numbers is faster."""
 FIRST_RECOVERED: Final = 2**62
 """Events that another process has left are numbered from here on: they come behind all others."""
 PARCEL_COST_BYTES: Final = 400
@@ -155,15 +157,21 @@ def _ids_at(ids: Ids, places: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 class Numbers:
-    """Numbers for events that are read back: each is given once."""
+    """Numbers for events that are read back, from ``first`` up to, but without, ``end``.
 
-    __slots__ = ("_next",)
+    After the last number it begins again: by then the events with the first ones have long been sent.
+    """
 
-    def __init__(self, first: int) -> None:
-        self._next = first
+    __slots__ = ("_end", "_first", "_next")
+
+    def __init__(self, first: int, end: int = 2**63) -> None:
+        self._first = self._next = first
+        self._end = end
 
     def take(self, count: int) -> int:
-        """Return the first of ``count`` new numbers."""
+        """Return the first of ``count`` numbers in a row."""
+        if self._next + count > self._end:
+            self._next = self._first
         first = self._next
         self._next += count
         return first

@@ -319,7 +319,7 @@ class Stream:
     def miss(self, count: int, first_ms: int, last_ms: int) -> None:
         """Count events as lost that another process has left and that cannot be read."""
         if count:
-            self._shared.ledger.recover_in_vain(count)
+            self._shared.ledger.recover_in_vain(count, "corrupt")
             self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
 
     @property

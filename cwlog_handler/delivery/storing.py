@@ -13,7 +13,7 @@ from typing import Final
 from ..core.columns import Events
 from ..core.conversion import Converted, Records
 from ..core.ledger import Ledger
-from ..core.parcels import FIRST_RECOVERED, Numbers, Parcel
+from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.terms import Terms
 from ..spool.journal import Journal, Taken
@@ -59,7 +59,7 @@ class Storing:
         self._ends_at = inf
         self._before_the_end = 0.0
         self._takes_over = takes_over
-        self._read_back = Numbers(1)
+        self._read_back = Numbers(1, FIRST_NUMBER)
         self._inherited = Numbers(FIRST_RECOVERED)
         self._look_at = -inf
         self._refused_until = -inf
@@ -222,7 +222,9 @@ class Storing:
     def _may_take_more(self) -> bool:
         files = self._spool.count_left_files
         waiting = sum(p.left for s in self._heirs.values() if s.left is not None for p in s.left.parcels)
-        is_failing = any(stream.is_failing for stream in self._streams.values())
+        # One stream that is refused for ever must not keep what was left for others.
+        heirs = self._heirs.values()
+        is_failing = bool(heirs) and all(stream.is_failing for stream in heirs)
         return not self._is_tight and files < MOST_LEFT_FILES and waiting < NEXT_FILE_BELOW and not is_failing
 
     def next_at(self, now: float) -> float:

@@ -7,16 +7,17 @@ a file is begun, how much the directory may hold (`spool`), what a stream is. Th
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ..core.columns import Events
 from ..core.ledger import Ledger
 from ..core.parcels import Ids, Parcel
 from . import frames
+from .directory import Directory
 from .disk import Disk
 from .ranges import merged
+from .reading import Reading
 
 # A parcel is read from this many frames at most.
 _MOST_FRAMES: Final = 1000
@@ -26,17 +27,10 @@ class Owner(Protocol):
     """The spool, as its files need it."""
 
     disk: Disk
+    directory: Directory
     ledger: Ledger
     file_bytes: int
-
-    def records_of(self, file: File, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
-        """Return the records of a file's area by their numbers. They are kept until those of another file are read.
-
-        They are read again if the one with this ``number`` is not among them.
-        """
-
-    def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
-        """Return one event for each record; None if that is not what they become."""
+    reading: Reading
 
     def touched(self, file: File) -> None:
         """Note that a file has events that were settled just now."""
@@ -163,8 +157,9 @@ class File:
         frame, added = self.parcels.get(parcel), self.parcels.get(following)
         if isinstance(frame, frames.Block) and frame.count == parcel.count:
             frame = array("Q", [frame.offset])
-        is_whole = isinstance(added, frames.Block) and added.count == following.count
-        if not isinstance(frame, array) or not is_whole or len(frame) >= _MOST_FRAMES:
+        if not isinstance(frame, array) or not isinstance(added, frames.Block):
+            return False
+        if added.count != following.count or len(frame) >= _MOST_FRAMES:
             return False
         # What else is known of these frames is in their heads.
         frame.append(added.offset)
@@ -224,5 +219,4 @@ class File:
     def release(self) -> None:
         """Close the file without a word: in a forked child it belongs to the parent."""
         self.is_gone = True
-        with suppress(OSError):
-            self._owner.disk.close(self.fd)
+        self._owner.directory.close(self.fd)

@@ -18,6 +18,7 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
+from errno import ENOSPC
 from itertools import count
 from mmap import mmap
 from typing import Final, NamedTuple
@@ -25,10 +26,10 @@ from zlib import crc32
 
 from ..core.columns import END, Events
 from ..core.events import timestamp_ms
-from ..core.parcels import Ids, Parcel
+from ..core.parcels import Parcel
 from . import frames
 from .files import File, Owner
-from .ranges import merged
+from .ranges import in_order, merged
 from .records import BEGIN, CRC, MAGIC, record
 
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
@@ -94,7 +95,7 @@ class JournalFile(File):
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
         """Write a record. Any thread may call this.
 
-        Raises ValueError if there is no room, OSError if the disk refuses.
+        Raises ValueError if there is no room, or the disk refuses.
         """
         if self._area is not None:
             self.write(record(number, created, name, text))
@@ -108,10 +109,16 @@ class JournalFile(File):
         data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
         if self.size_bytes + len(data) > self._owner.file_bytes:
             raise ValueError("no room")
-        written = self._owner.disk.write(self.fd, data)
+        try:
+            written = self._owner.disk.write(self.fd, data)
+            if written < len(data):
+                raise OSError(ENOSPC, "the disk is full")
+        except OSError as error:
+            self._owner.failed(error)
+            # Whatever followed a torn frame would make it seem damaged.
+            self._marks_fail = True
+            raise ValueError("no room") from error
         self.size_bytes += written
-        if written < len(data):
-            raise OSError(28, "the disk is full")
 
     # -- the driver --------------------------------------------------------------------------------------------------
 
@@ -178,7 +185,7 @@ class JournalFile(File):
         self.left -= len(places)
         self._owner.ledger.store(-len(places))
         if ids:
-            self._done.extend(ranges_of(ids))
+            self._done.extend(in_order(ids))
         self._owner.touched(self)
 
     def ids_at(self, places: Sequence[int]) -> array[int]:
@@ -239,7 +246,7 @@ class JournalFile(File):
             self,
             stream_name,
             self.level_class,
-            tuple(ranges_of(self.ids_at(places))),
+            tuple(in_order(self.ids_at(places))),
             size_bytes=events.size_bytes,
             span_ms=(min(events.timestamps), max(events.timestamps)),
             span=(events.numbers[0], events.numbers[-1]),
@@ -263,7 +270,7 @@ class JournalFile(File):
             return self._load_frames(parcel, first_number)
         try:
             # Callers may have written more since the area was read.
-            records = self._owner.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
+            records = self._owner.reading.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
         except OSError as error:
             self._owner.failed(error)
             return None
@@ -272,7 +279,7 @@ class JournalFile(File):
         except KeyError:
             self.has_broken = True
             return None
-        return self._owner.events_of(found, first_number)
+        return self._owner.reading.events_of(found, first_number)
 
     def unmap(self) -> None:
         """Give the shared memory back, once callers are to write into another file.
@@ -307,23 +314,6 @@ class JournalFile(File):
         self.unmap()
 
 
-def ranges_of(ids: array[int]) -> Ids:
-    """Return ids, which mostly rise by one, as ranges in the same order. There must be one at least."""
-    first, last = ids[0], ids[-1]
-    if last - first + 1 == len(ids) and ids.tobytes() == array(ids.typecode, range(first, last + 1)).tobytes():
-        return ((first, last),)
-    ranges: list[tuple[int, int]] = []
-    start = end = first
-    for number in ids[1:]:
-        if number == end + 1:
-            end = number
-        else:
-            ranges.append((start, end))
-            start = end = number
-    ranges.append((start, end))
-    return tuple(ranges)
-
-
 class Taken(NamedTuple):
     """Where the records of one lot are: the file of each, or None, and its number there."""
 
@@ -339,7 +329,7 @@ class Journal:
         begin: Callable[[int, int, int], JournalFile | None],
         class_of: Callable[[float | None], int],
         *,
-        sync: Callable[[JournalFile], None] | None,
+        sync: Callable[[int], None] | None,
     ) -> None:
         self._hand_over: HandOver = _nobody
         self._begin = begin
@@ -395,7 +385,7 @@ class Journal:
                 file.void.append(number)
                 continue
             if self._sync is not None:
-                self._sync(file)
+                self._sync(file.fd)
             self._hand_over(created, text, stream_name, level, is_surplus, file, number)
             return
         self._hand_over(created, text, stream_name, level, is_surplus)
@@ -467,7 +457,7 @@ class Journal:
     def sent(self, numbers: array[int]) -> None:
         """Write that a request with these events is about to be made."""
         for file, places in self._find(numbers):
-            file.mark_sent(merged(ranges_of(file.ids_at(places))))
+            file.mark_sent(merged(in_order(file.ids_at(places))))
 
     def _find(self, numbers: array[int]) -> list[tuple[JournalFile, Sequence[int]]]:
         # The usual case: what a request holds lies in one file or two, one event after another.

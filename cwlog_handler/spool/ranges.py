@@ -3,6 +3,9 @@
 Owns: arithmetic with ranges. Must not know: what the ids stand for.
 """
 
+from __future__ import annotations
+
+from array import array
 from collections.abc import Iterable
 
 Range = tuple[int, int]
@@ -31,3 +34,20 @@ def minus(first: int, last: int, ranges: Iterable[Range]) -> list[Range]:
     if first <= last:
         result.append((first, last))
     return result
+
+
+def in_order(ids: array[int]) -> tuple[Range, ...]:
+    """Return ids, which mostly rise by one, as ranges in the same order. There must be one at least."""
+    first, last = ids[0], ids[-1]
+    if last - first + 1 == len(ids) and ids.tobytes() == array(ids.typecode, range(first, last + 1)).tobytes():
+        return ((first, last),)
+    ranges: list[tuple[int, int]] = []
+    start = end = first
+    for number in ids[1:]:
+        if number == end + 1:
+            end = number
+        else:
+            ranges.append((start, end))
+            start = end = number
+    ranges.append((start, end))
+    return tuple(ranges)

@@ -163,7 +163,8 @@ def test_every_goal_has_the_cases_and_peers_that_it_needs(sizes):
     for group in groups_of(sizes):
         peers = {case.name: case.peers for case in group.cases}
         for wanted in group.goals:
-            assert all(OURS in peers[name] for name in wanted.cases())
+            assert wanted.of in peers[wanted.case]
+            assert not wanted.against_case or OURS in peers[wanted.against_case]
             assert not wanted.against or wanted.against in peers[wanted.against_case or wanted.case]
 
 

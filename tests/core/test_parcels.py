@@ -277,3 +277,8 @@ def test_only_a_batch_with_all_of_one_parcel_has_a_sole_parcel():
     batch, _ = desk.shelf.take()
     assert batch.stored == (part,)
     assert sole_parcel(batch) is None
+
+
+def test_numbers_begin_again_where_those_of_arriving_events_begin():
+    numbers = Numbers(1, 10)
+    assert [numbers.take(4), numbers.take(5), numbers.take(1), numbers.take(3)] == [1, 5, 1, 2]

@@ -38,9 +38,7 @@ FAILURES = [
 ]
 
 
-def a_stream(
-    max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, **more
-):
+def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, **more):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
     shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter, **more)

@@ -23,11 +23,12 @@ from typing import Any
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.ledger import Ledger
-from cwlog_handler.core.retry import NO_DEADLINE, Deadline
+from cwlog_handler.core.retry import NO_DEADLINE
 from cwlog_handler.delivery import buckets
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.spool import frames
-from cwlog_handler.spool.spool import Identity, Settings, Spool
+from cwlog_handler.spool.directory import Identity, Settings
+from cwlog_handler.spool.spool import Spool
 from cwlog_handler.system.stderr import Notices
 
 from ..simulation import VirtualTime, an_endpoint, terms
@@ -58,6 +59,7 @@ class Service:
         self.stored: dict[str, list[tuple[int, str]]] = {}
         self.copies: Counter[str] = Counter()
         self.rejected: set[str] = set()
+        self.refused_stream: str | None = None
 
     def connect(self, patience: float | None = None) -> outcomes.Connection:
         # Each process has tokens of its own: those of a killed one would never come back.
@@ -71,6 +73,8 @@ class Service:
 
     def answer(self, stream_name: str, batch: Any, mode: str) -> outcomes.Outcome:
         events = list(batch)
+        if stream_name == self.refused_stream:
+            return outcomes.Refused("AccessDeniedException", "allow it")
         if mode == "503":
             return outcomes.Unavailable("503", ambiguous=False)
         if mode == "throttled":
@@ -157,7 +161,8 @@ class Process:
             world.service,
             self.notices,
             terms(
-                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"], batch_bytes=options["batch_bytes"],
+                max_bytes=options["max_bytes"], max_count=options["max_count"], overflow=options["overflow"],
+                batch_bytes=options["batch_bytes"],
                 batch_events=options["batch_events"], requests_per_second=options["rate"],
             ),
             wake=lambda: None,
@@ -170,7 +175,7 @@ class Process:
         )  # fmt: skip
         spool = self.rounds._storing._spool  # type: ignore[union-attr]
         # Otherwise the names would be others in each run.
-        spool._prefix = f"box-{name}-{seed % 2**32:08x}."
+        spool.directory._prefix = f"box-{name}-{seed % 2**32:08x}."
 
     @property
     def is_rung(self) -> bool:
@@ -414,6 +419,10 @@ class World:
         self.trouble_until = inf
         self.disk_refused = True
 
+    def do_reserve_nothing(self) -> None:
+        """Have a file system that cannot reserve space, or cannot map a file."""
+        self.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+
     def do_short_write(self, after: int) -> None:
         self.disk.short_write(after)
         self.trouble_until = inf
@@ -528,6 +537,7 @@ METHODS = {
     "make_directory": [errno.EROFS, errno.EACCES],
     "remove": [errno.EIO, errno.EROFS],
     "cut": [errno.EIO],
+    "reserve": [errno.ENOSPC, errno.ENOTSUP],
     "list": [errno.EIO],
     "open": [errno.EMFILE, errno.EIO],
     "lock": [errno.ENOLCK, errno.EIO],
@@ -540,12 +550,15 @@ METHODS = {
 MODES = ["ok", "ok", "503", "lost answer", "no answer", "throttled", "refused", "hangs"]
 
 
-def program(seed: int) -> list[Action]:
+def program(seed: int) -> list[Action]:  # noqa: C901
     """The actions of a seed."""
     chance = random.Random(seed)
     has_faults = chance.random() < 0.4
     has_bad = chance.random() < 0.3
     actions: list[Action] = [("start", chance.randrange(2**32))]
+    if chance.random() < 0.15:
+        # A file system that cannot reserve, or map.
+        actions.insert(0, ("reserve_nothing",))
     for _ in range(chance.randrange(5, 60)):
         kind = chance.random()
         if kind < 0.35:

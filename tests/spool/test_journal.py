@@ -9,8 +9,9 @@ from cwlog_handler.core.conversion import Records, convert
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
 from cwlog_handler.spool import frames
+from cwlog_handler.spool.directory import Identity, Settings
 from cwlog_handler.spool.journal import FIRST_AREA_BYTES, Taken
-from cwlog_handler.spool.spool import Identity, Settings, Spool
+from cwlog_handler.spool.spool import Spool
 from cwlog_handler.system.stderr import Notices
 
 from ..simulation import VirtualTime

@@ -89,7 +89,7 @@ def test_severe_events_do_not_wait_behind_lesser_ones_that_find_no_room(make):
 
 def test_fresh_records_go_out_although_all_that_was_taken_over_is_too_old(make):
     """S34: what is too old is dropped, and the stream goes on."""
-    world, process = make(batch_events=5)
+    world, _process = make(batch_events=5)
     world.do_service("503")
     emit(world, count=10)
     world.do_pass(4.0)
@@ -111,7 +111,7 @@ def test_fresh_records_go_out_although_all_that_was_taken_over_is_too_old(make):
 
 def test_a_fresh_record_is_not_late_beside_a_large_backlog(make):
     """S33."""
-    world, process = make(batch_events=10)
+    world, _process = make(batch_events=10)
     world.do_service("503")
     emit(world, count=2000)
     world.do_pass(4.0)
@@ -126,6 +126,22 @@ def test_a_fresh_record_is_not_late_beside_a_large_backlog(make):
         world.do_pass(1.3)
         assert world.service.copies[fresh] == 1
     assert world.processes[0].rounds.stats().pending > 100
+
+
+def test_a_stream_that_is_refused_for_ever_keeps_nothing_from_the_others(make):
+    world, _process = make()
+    world.do_service("503")
+    emit(world, stream="b", count=5)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+    world.service.refused_stream = "a"
+    world.do_start(2)
+    emit(world, stream="a")
+    world.do_pass(5.0)
+    emit(world, stream="c")
+    world.do_pass(5.0)
+    assert len(world.service.stored["b"]) == 5
 
 
 def test_a_batch_of_which_the_copy_was_given_up_is_delivered_from_memory(make):

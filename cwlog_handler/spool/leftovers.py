@@ -1,0 +1,234 @@
+"""What other processes have left in the directory: which files are tried, and what is found in them.
+
+Owns: the candidates, whose file may be taken over, how its content becomes parcels. Must not know: where the events are
+sent, when a file is taken over (`delivery.storing`). The caller holds the lock of `rounds`.
+
+A file's own words decide nothing: its head is compared with this process's own destination, and a stream's name must be
+one that the service takes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ..core.events import legal_text
+from ..core.ledger import Ledger
+from ..core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
+from ..core.parcels import Numbers, Parcel
+from . import frames
+from .directory import Directory
+from .disk import NoLocks
+from .files import File, Owner
+from .ranges import in_order, merged, minus
+from .reading import Reading
+
+# The stream of events whose file names none that the service would take.
+UNKNOWN_STREAM: Final = "unknown"
+
+
+class Found(NamedTuple):
+    """What was taken over with one file."""
+
+    file: File
+    parcels: list[Parcel]
+    broken: list[frames.Broken]
+    stream: str
+    """The stream that is told of what is broken."""
+
+
+class Leftovers:
+    """The files of processes that have ended. Not thread-safe; any thread may ask `has_candidates`."""
+
+    def __init__(self, directory: Directory, owner: Owner, ledger: Ledger, reading: Reading) -> None:
+        self._directory = directory
+        self._owner = owner
+        self._ledger = ledger
+        self._reading = reading
+        # The next one is last.
+        self._candidates: list[str] = []
+        self._not_ours: set[str] = set()
+
+    @property
+    def has_candidates(self) -> bool:
+        """True if there are files that `take_over` has not tried yet."""
+        return bool(self._candidates)
+
+    def look(self, held: Iterable[str]) -> None:
+        """Look which files others may have left; ``held`` are the names of those that this process has."""
+        try:
+            entries = self._directory.entries()
+        except OSError:
+            return
+        # Files of its own are among them if they could not be removed.
+        not_candidates = {*held, *self._not_ours}
+        names = [entry.name for entry in entries if entry.name.endswith(frames.SUFFIX)]
+        self._candidates = self._by_age([name for name in names if name not in not_candidates])[::-1]
+
+    def _by_age(self, names: list[str]) -> list[str]:
+        """Return the names with the process first that wrote to its files first; those of one process in order."""
+        # Only a hint, which file is tried first: a clock that was wrong does no harm.
+        ages = {name: self._directory.disk.modified_at(self._directory.path(name)) for name in names}
+        first: dict[str, float] = {}
+        for name in names:
+            owner = _owner(name)
+            first[owner] = min(ages[name], first.get(owner, ages[name]))
+        return sorted(names, key=lambda name: (first[_owner(name)], name))
+
+    def take_over(self, numbers: Numbers) -> Found | None:
+        """Take over the next file that a process of the same destination has left; None if there is none."""
+        while self._candidates:
+            # Taken out only when the file is held or left alone: who asks meanwhile must see that something is left.
+            name = self._candidates[-1]
+            try:
+                found = self._try(name, numbers)
+            except NoLocks as error:
+                self._directory.say_no_locks(error)
+                self._candidates.clear()
+                return None
+            except FileNotFoundError:
+                self._candidates.pop()
+                continue
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    self._not_ours.add(name)
+                self._directory.say("spool_other", f"the spool file {name!r} cannot be taken over: {error.strerror}")
+                found = None
+            self._candidates.pop()
+            if found is not None:
+                return found
+        return None
+
+    def _try(self, name: str, numbers: Numbers) -> Found | None:
+        path = self._directory.path(name)
+        fd = self._directory.open(path)
+        found = None
+        try:
+            if self._directory.disk.lock(fd) and self._directory.disk.is_still(fd, path):
+                found = self._read(name, path, fd, numbers)
+        finally:
+            if found is None:
+                self._directory.close(fd)
+        return found
+
+    def _read(self, name: str, path: str, fd: int, numbers: Numbers) -> Found | None:
+        size = self._directory.disk.size(fd)
+        try:
+            head = frames.read_head(self._directory.disk.read(fd, 0, frames.MAX_HEAD_BYTES))
+            if not self._directory.identity.owns(head):
+                self._not_ours.add(name)
+                return None
+            contents = frames.read(self._directory.disk.read(fd, 0, size))
+        except frames.Foreign as foreign:
+            self._not_ours.add(name)
+            self._directory.say(
+                "spool_version", f"the spool file {name!r} is of a later version ({foreign.version}): it is left alone"
+            )
+            return None
+        except frames.Unreadable:
+            data = self._directory.disk.read(fd, 0, size)
+            if frames.is_torn_head(data):
+                # Its process was killed before it had written anything.
+                self._directory.disk.remove(path)
+            else:
+                self._directory.keep_aside(path)
+            return None
+        if contents.end < size:
+            # Marks behind a torn frame would make it seem damaged.
+            self._directory.disk.cut(fd, contents.end)
+        file = File(self._owner, name, path, fd, head.level_class, contents.end)
+        file.is_full = True
+        file.has_broken = bool(contents.broken)
+        own_stream = _legal(head.stream, UNKNOWN_STREAM)
+        parcels = self._parcels(file, contents, numbers, own_stream)
+        parcels += self._parcels_of_records(file, contents, numbers, own_stream)
+        file.left = sum(parcel.count for parcel in parcels)
+        self._ledger.recover(file.left)
+        return Found(file, parcels, contents.broken, own_stream)
+
+    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str) -> list[Parcel]:
+        parcels = []
+        for block in contents.blocks:
+            last = block.first_id + block.count - 1
+            left = minus(block.first_id, last, contents.settled)
+            sure = [part for first, last in left for part in minus(first, last, contents.sent)]
+            doubtful = [part for first, last in left for part in minus(first, last, sure)]
+            for ids, doubts in ((doubtful, 1), (sure, 0)):
+                if ids:
+                    count = sum(last - first + 1 for first, last in ids)
+                    first_number = numbers.take(count)
+                    parcel = Parcel(
+                        file,
+                        _legal(block.stream, own_stream),
+                        file.level_class,
+                        tuple(merged(ids)),
+                        size_bytes=block.size_bytes * count // block.count,
+                        span_ms=(block.first_ms, block.last_ms),
+                        span=(first_number, first_number + count - 1),
+                        doubts=doubts,
+                    )
+                    file.parcels[parcel] = block
+                    parcels.append(parcel)
+        return parcels
+
+    def _parcels_of_records(
+        self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str
+    ) -> list[Parcel]:
+        """Return the parcels of what callers have written one by one.
+
+        Their events stay in memory until they are sent: such a file is not large.
+        """
+        groups: dict[tuple[str, int], list[frames.Record]] = {}
+        settled, sent = _members(contents.settled), _members(contents.sent)
+        for record in contents.records:
+            if not settled(record.id):
+                stream_name = _legal(record.stream or own_stream, own_stream)
+                groups.setdefault((stream_name, int(sent(record.id))), []).append(record)
+        parcels = []
+        for (stream_name, doubts), records in groups.items():
+            first_number = numbers.take(len(records))
+            events, ranges = self._reading.converted(records, first_number)
+            ids = [record.id for record in records]
+            if ranges is not None:
+                refused = sum(not some for some in ranges)
+                self._ledger.recover_in_vain(refused, "empty")
+                ids = [number for number, some in zip(ids, ranges, strict=True) for _ in some]
+            if events is None or not len(events):
+                continue
+            parcel = Parcel(
+                file,
+                stream_name,
+                file.level_class,
+                tuple((number, number) for number in ids) if ranges is not None else in_order(array("Q", ids)),
+                size_bytes=events.size_bytes,
+                span_ms=(min(events.timestamps), max(events.timestamps)),
+                span=(first_number, first_number + len(events) - 1),
+                doubts=doubts,
+            )
+            file.parcels[parcel] = None
+            file.kept[parcel] = events
+            parcels.append(parcel)
+        return parcels
+
+
+def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
+    """Return whether a number is in one of these ranges, which rise."""
+    starts = [first for first, _ in ranges]
+
+    def is_member(number: int) -> bool:
+        place = bisect_right(starts, number) - 1
+        return place >= 0 and number <= ranges[place][1]
+
+    return is_member
+
+
+def _owner(name: str) -> str:
+    return name.removesuffix(frames.SUFFIX).rpartition(".")[0]
+
+
+def _legal(stream_name: str, otherwise: str) -> str:
+    """Return the name of a stream if the service takes it: a file may say anything."""
+    is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
+    return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise
