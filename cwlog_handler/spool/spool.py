@@ -310,6 +310,8 @@ class Spool:
         file.left = 0
         for parcel in file.parcels:
             parcel.abandon()
+        # It may be one that a caller has begun in vain a moment ago, because another caller was faster.
+        self.adopt_begun()
         self._files.remove(file)
         if self.journal is not None and isinstance(file, JournalFile):
             self.journal.files.remove(file)

@@ -210,6 +210,23 @@ def test_of_two_files_that_were_begun_at_once_one_remains(process):
     assert process.left() == ({"own": ["two"]}, [])
 
 
+def test_of_two_files_begun_at_once_the_other_goes_before_anything_was_taken_in(process):
+    """A caller is interrupted while it makes its file; the driver tidies before it has looked at new files."""
+    reserve = process.disk.reserve
+
+    def reserve_interrupted(fd, size_bytes):
+        process.disk.reserve = reserve
+        process.log("first")
+        return reserve(fd, size_bytes)
+
+    process.disk.reserve = reserve_interrupted
+    process.log("second")
+    assert len(process.disk.contents()) == 2
+    process.spool.tidy()
+    assert len(process.disk.contents()) == 1
+    assert process.left() == ({"own": ["first", "second"]}, [])
+
+
 def test_a_full_file_is_followed_by_a_larger_one(process):
     text = "x" * 1000
     process.log(*[text] * 300)
