@@ -16,7 +16,7 @@ from ..core.ledger import Ledger
 from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.terms import Terms
-from ..spool.journal import Journal, Taken
+from ..spool.journal import Run, Taken
 from ..spool.spool import Spool
 
 # An event that has waited so many seconds longer than the send interval goes to disk. A request that has been under way
@@ -131,7 +131,7 @@ class Storing:
         """
         if refused == inf:
             return inf
-        spool, ledger = self._spool, self._ledger
+        spool = self._spool
         for batch, is_sent in stream.unstored:
             events = spool.missing(batch)
             if events is None:
@@ -144,30 +144,37 @@ class Storing:
         stream.set_aside(self._read_back)
         while (taken := stream.take_to_store(CHUNK_BYTES, refused)) is not None:
             level, events = taken
-            if spool.journal is not None:
-                rest = self._shelve(stream, spool.journal, events)
-                if rest is None:
-                    continue
-                events = rest
-            parcel = spool.store(stream.name, level, events, is_closed=level is None)
-            if parcel is None:
-                stream.put_back(level, events)
-                if level is None or spool.is_paused:
-                    return inf
-                # For what is more severe there may be room: that of the less severe on disk.
-                refused = level
+            left = self._put_on_disk(stream, level, events)
+            if left is None:
                 continue
-            ledger.unload(len(events), events.size_bytes)
-            stream.put_on_shelf(parcel, self._read_back)
+            stream.put_back(level, left)
+            if level is None or spool.is_paused:
+                return inf
+            # For what is more severe there may be room: that of the less severe on disk.
+            refused = level
         return refused
 
-    def _shelve(self, stream: Stream, journal: Journal, events: Events) -> Events | None:
-        """Free the memory of events that their callers have written; return the others, None if there are none."""
-        parcels, rest = journal.shelve(stream.name, events)
-        for parcel in parcels:
-            self._ledger.unload(parcel.count, parcel.size_bytes)
+    def _put_on_disk(self, stream: Stream, level: float | None, events: Events) -> Events | None:
+        """Free the memory of events, in order; return those for which there is no room, None if there are none.
+
+        Those that their callers have written are on disk already.
+        """
+        spool = self._spool
+        runs = [Run(None, 0, len(events), ())] if spool.journal is None else spool.journal.runs(events)
+        for file, start, end, places in runs:
+            part = events if end - start == len(events) else events.part(start, end)
+            if file is not None:
+                parcel: Parcel | None = file.shelve(stream.name, places, part)
+            else:
+                parcel = spool.store(stream.name, level, part, is_closed=level is None)
+                if spool.journal is not None and parcel is not None:
+                    # The parts of a record are in its caller's file, too.
+                    spool.journal.settle(part.numbers)
+            if parcel is None:
+                return events.part(start, len(events)) if start else events
+            self._ledger.unload(len(part), part.size_bytes)
             stream.put_on_shelf(parcel, self._read_back)
-        return rest
+        return None
 
     def _lost(self, parcel: Parcel) -> None:
         stream = self._streams.get(parcel.stream_name)

@@ -19,8 +19,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from errno import ENOSPC
-from itertools import count
+from itertools import count, groupby
 from mmap import mmap
+from operator import itemgetter
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -107,7 +108,8 @@ class JournalFile(File):
         timestamp = timestamp_ms(created)
         stream_name = name.decode("utf-8", "surrogatepass")
         data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
-        if self.size_bytes + len(data) > self._owner.file_bytes:
+        # A record that is larger than a file may be has one of its own.
+        if self.size_bytes > self._first_mark and self.size_bytes + len(data) > self._owner.file_bytes:
             raise ValueError("no room")
         try:
             written = self._owner.disk.write(self.fd, data)
@@ -235,6 +237,11 @@ class JournalFile(File):
         """How many bytes of marks stand behind the record area."""
         return self.size_bytes - self._first_mark
 
+    @property
+    def has_pieces(self) -> bool:
+        """True if an event in memory is a part of a record."""
+        return bool(self._pieces)
+
     def is_piece(self, place: int) -> bool:
         """True if the record at this place was split."""
         return self._ids[place] in self._pieces
@@ -268,14 +275,14 @@ class JournalFile(File):
             return None
         if self._area is None:
             return self._load_frames(parcel, first_number)
+        wanted = [number for first, last in parcel.ids for number in range(first, last + 1)]
         try:
-            # Callers may have written more since the area was read.
-            records = self._owner.reading.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
+            records = self._owner.reading.records_of(self, self._area_bytes, wanted)
         except OSError as error:
             self._owner.failed(error)
             return None
         try:
-            found = [records[number] for first, last in parcel.ids for number in range(first, last + 1)]
+            found = [records[number] for number in wanted]
         except KeyError:
             self.has_broken = True
             return None
@@ -312,6 +319,15 @@ class JournalFile(File):
         super().release()
         self.is_retired = True
         self.unmap()
+
+
+class Run(NamedTuple):
+    """Events in memory that lie in one file, or in none: from ``start`` up to, but without, ``end`` of those asked for."""
+
+    file: JournalFile | None
+    start: int
+    end: int
+    places: Sequence[int]
 
 
 class Taken(NamedTuple):
@@ -473,20 +489,26 @@ class Journal:
         found = [(file, file.find(wanted, lowest, highest)) for file in self.files]
         return [(file, places) for file, places in found if len(places)]
 
-    def shelve(self, stream_name: str, events: Events) -> tuple[list[Parcel], Events | None]:
-        """Return the parcels of events that leave memory, and those of the events that are in no file as they are."""
-        parcels: list[Parcel] = []
-        left = dict.fromkeys(range(len(events)))
+    def runs(self, events: Events) -> list[Run]:
+        """Return where events in memory lie, in their order: cut wherever the next one lies in another file, or in none.
+
+        A record that became several events counts as in no file: only all of it could leave memory.
+        """
+        where: list[tuple[JournalFile | None, int]] = [(None, 0)] * len(events)
         at = {number: place for place, number in enumerate(events.numbers)}
         for file, places in self._find(events.numbers):
-            whole = [place for place in places if not file.is_piece(place)]
-            if not whole:
-                continue
-            here = [at[file.number_at(place)] for place in whole]
-            parcels.append(file.shelve(stream_name, whole, events.picked([here])[0]))
-            for place in here:
-                del left[place]
-        return parcels, events.picked([list(left)])[0] if left else None
+            if len(places) == len(events) and not file.has_pieces:
+                return [Run(file, 0, len(events), places)]
+            for place in places:
+                if not file.is_piece(place):
+                    where[at[file.number_at(place)]] = file, place
+        runs = []
+        start = 0
+        for file, group in groupby(where, key=itemgetter(0)):
+            places = [place for _, place in group]
+            runs.append(Run(file, start, start + len(places), places))
+            start += len(places)
+        return runs
 
     def missing(self, events: Events) -> Events | None:
         """Return those of these events in memory that are in no file; None if there are none."""

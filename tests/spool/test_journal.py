@@ -27,7 +27,7 @@ class Process:
     """A process whose callers write each record."""
 
     def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False):
-        clock = VirtualTime()
+        self.clock = clock = VirtualTime()
         self.disk, self.ledger = disk, Ledger()
         settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, "split")
         self.max_event_bytes = max_event_bytes
@@ -293,8 +293,8 @@ def test_all_events_of_a_record_settled_settle_it():
 def test_events_that_leave_memory_are_read_back_as_they_were(process):
     process.log("one", "two", "three", stream="s")
     (events,) = process.take_in().values()
-    ((parcel,), rest) = process.journal.shelve("s", events)
-    assert rest is None
+    (run,) = process.journal.runs(events)
+    parcel = run.file.shelve("s", run.places, events)
     back = parcel.place.load(parcel, 100)
     assert list(back.numbers) == [100, 101, 102]
     assert (back.timestamps, back.texts) == (events.timestamps, events.texts)
@@ -311,9 +311,8 @@ def test_events_in_no_file_do_not_leave_memory_that_way(process):
     process.disk.heal()
     events = process.take_in()
     (first, second) = events.values()
-    assert process.journal.shelve("s", first)[1] is None
-    parcels, rest = process.journal.shelve("s", second)
-    assert (parcels, list(rest.numbers)) == ([], [2])
+    assert [run.file is None for run in process.journal.runs(first)] == [False]
+    assert [run.file is None for run in process.journal.runs(second)] == [True]
 
 
 def test_without_room_a_record_is_handed_over_and_the_driver_makes_room():
@@ -325,7 +324,9 @@ def test_without_room_a_record_is_handed_over_and_the_driver_makes_room():
     lost = []
     process.spool.on_lost = lost.append
     (events,) = process.take_in().values()
-    process.journal.shelve("s", events)
+    for file, start, end, places in process.journal.runs(events):
+        if file is not None:
+            file.shelve("s", places, events.part(start, end))
     process.spool.make_room_for_callers()
     assert lost
     process.log("later")
@@ -344,7 +345,8 @@ def test_events_written_as_frames_are_read_back_too(process):
     process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
     process.log("one", "two", stream="s")
     (events,) = process.take_in().values()
-    ((parcel,), _) = process.journal.shelve("s", events)
+    (run,) = process.journal.runs(events)
+    parcel = run.file.shelve("s", run.places, events)
     assert [event.message for event in parcel.place.load(parcel, 1)] == ["one", "two"]
 
 
@@ -402,3 +404,24 @@ def test_a_child_holds_nothing_of_its_parent(process):
     process.spool.release()
     assert not process.disk.open_files()
     assert not process.journal.files
+
+
+def test_events_keep_their_order_where_they_lie_in_several_files(process):
+    """Of one millisecond, only the order in which they are read back tells which was first."""
+    process.log("a")
+    process.disk.fail("create", errno.EACCES, times=1)
+    process.journal._by_level[INFO].is_retired = True
+    process.log("b")
+    process.clock.now += 60.0
+    process.log("c", "d")
+    (events,) = process.take_in().values()
+    runs = process.journal.runs(events)
+    assert [(run.file is None, run.start, run.end) for run in runs] == [(False, 0, 1), (True, 1, 2), (False, 2, 4)]
+
+
+def test_a_record_of_several_events_leaves_memory_as_a_whole_or_not_at_all():
+    process = Process(FakeDisk().process("first"), max_event_bytes=26 + 4)
+    process.log("one", "abcdefgh", "two")
+    (events,) = process.take_in().values()
+    runs = process.journal.runs(events)
+    assert [(run.file is None, run.start, run.end) for run in runs] == [(False, 0, 1), (True, 1, 3), (False, 3, 4)]
