@@ -256,7 +256,7 @@ class JournalFile(File):
             tuple(in_order(self.ids_at(places))),
             size_bytes=events.size_bytes,
             span_ms=(min(events.timestamps), max(events.timestamps)),
-            span=(events.numbers[0], events.numbers[-1]),
+            span=(min(events.numbers), max(events.numbers)),
         )
         self.parcels[parcel] = None
         return parcel
@@ -322,7 +322,7 @@ class JournalFile(File):
 
 
 class Run(NamedTuple):
-    """Events in memory that lie in one file, or in none: from ``start`` up to, but without, ``end`` of those asked for."""
+    """Events in memory that lie in one file, or in none: of those asked for, from ``start`` up to, without, ``end``."""
 
     file: JournalFile | None
     start: int
@@ -490,7 +490,7 @@ class Journal:
         return [(file, places) for file, places in found if len(places)]
 
     def runs(self, events: Events) -> list[Run]:
-        """Return where events in memory lie, in their order: cut wherever the next one lies in another file, or in none.
+        """Return where events in memory lie, in their order: cut where the next one lies in another file, or in none.
 
         A record that became several events counts as in no file: only all of it could leave memory.
         """

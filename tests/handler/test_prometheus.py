@@ -1,6 +1,8 @@
 """What Prometheus reads: through the library's own registry, exposition and parser."""
 
 import logging
+import time
+from math import inf
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -92,6 +94,10 @@ def test_what_is_on_disk_and_what_was_found_there_is_shown(attach, fake, logger,
     assert values(scraped(first)["cwlog_handler_events_spooled"]) == {("g", "s", ""): 1}
     # Its process ends: nobody holds the file any more.
     logger.removeHandler(first)
+    first._flusher.finish(-inf)
+    first._flusher.end_thread()
+    while first._flusher.driver.has_thread:
+        time.sleep(0.001)
     first._flusher.rounds.release()
     fake.clear_faults()
     second = attach(spool_dir=tmp_path / "spool")
