@@ -71,6 +71,8 @@ class Directory:
         self._find_identity = identity
         self._identity: Identity | None = None
         self._pid = getpid()
+        # Made here, and not with the first file: several callers may begin their first files at the same time.
+        self._random = urandom(4).hex()
         self._prefix: str | None = None
         self._numbers = count(1)
         self._paused_until = float("-inf")
@@ -181,7 +183,7 @@ class Directory:
     def _own_prefix(self) -> str:
         if self._prefix is None:
             machine = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in self.identity.machine)
-            self._prefix = f"{machine[:60]}-{self._pid}-{urandom(4).hex()}."
+            self._prefix = f"{machine[:60]}-{self._pid}-{self._random}."
         return self._prefix
 
     def _lock(self, fd: int) -> bool:

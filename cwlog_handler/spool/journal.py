@@ -107,7 +107,8 @@ class JournalFile(File):
         timestamp = timestamp_ms(created)
         stream_name = name.decode("utf-8", "surrogatepass")
         data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
-        if self.size_bytes + len(data) > self._owner.file_bytes:
+        # A record that is larger than a file may be has one of its own.
+        if self.size_bytes > self._first_mark and self.size_bytes + len(data) > self._owner.file_bytes:
             raise ValueError("no room")
         try:
             written = self._owner.disk.write(self.fd, data)
@@ -268,14 +269,14 @@ class JournalFile(File):
             return None
         if self._area is None:
             return self._load_frames(parcel, first_number)
+        wanted = [number for first, last in parcel.ids for number in range(first, last + 1)]
         try:
-            # Callers may have written more since the area was read.
-            records = self._owner.reading.records_of(self, self._area_bytes, max(last for _, last in parcel.ids))
+            records = self._owner.reading.records_of(self, self._area_bytes, wanted)
         except OSError as error:
             self._owner.failed(error)
             return None
         try:
-            found = [records[number] for first, last in parcel.ids for number in range(first, last + 1)]
+            found = [records[number] for number in wanted]
         except KeyError:
             self.has_broken = True
             return None

@@ -21,12 +21,14 @@ class Reading:
         self._settings = settings
         self._kept: tuple[object, Mapping[int, frames.Record]] | None = None
 
-    def records_of(self, file: object, area: Callable[[], bytes], number: int) -> Mapping[int, frames.Record]:
+    def records_of(
+        self, file: object, area: Callable[[], bytes], wanted: Sequence[int]
+    ) -> Mapping[int, frames.Record]:
         """Return the records of a file's area by their numbers. They are kept until those of another file are read.
 
-        They are read again if the one with this ``number`` is not among them.
+        They are read again if one of those ``wanted`` is not among them: callers may have written it since.
         """
-        if self._kept is None or self._kept[0] is not file or number not in self._kept[1]:
+        if self._kept is None or self._kept[0] is not file or not self._kept[1].keys() >= set(wanted):
             # First of all, so that there are never two in memory.
             self._kept = None
             self._kept = file, {record.id: record for record in frames.read_area(area())}

@@ -112,6 +112,9 @@ class Spool:
         if parcel is not None:
             self._room.written(size)
             self._unsynced[file] = None
+            if self.journal is not None:
+                # The events of a split record are in a journal file, too. From now on only this copy counts.
+                self.journal.settle(events.numbers)
         elif not file.left:
             # Nothing is in it, and nothing will be.
             self.touched(file)
