@@ -132,7 +132,9 @@ class Batch:
         return self._part(0, place), event, self._part(place + 1, len(self))
 
     def fits_with(self, other: "Batch", rules: Rules) -> bool:
-        """True if one request may hold both batches."""
+        """True if one request may hold both batches, and both are on disk, too, or neither is."""
+        if self.is_stored != other.is_stored:
+            return False
         span_ms = max(self.last_ms, other.last_ms) - min(self.first_ms, other.first_ms)
         size_bytes, count = self.size_bytes + other.size_bytes, len(self) + len(other)
         return size_bytes <= rules.max_bytes and count <= rules.max_events and span_ms <= MAX_BATCH_SPAN_MS

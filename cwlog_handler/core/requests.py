@@ -9,7 +9,7 @@ in.
 from __future__ import annotations
 
 from bisect import insort_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from operator import attrgetter
 
@@ -89,6 +89,10 @@ class UnderWay:
         self._lost = [lost for lost in self._lost if lost is not send]
         return len(self._lost) < before
 
+    def is_presumed_lost(self, batch: Batch) -> bool:
+        """True if a request with this very batch was presumed lost, and has not ended."""
+        return any(send.batch is batch for send in self._lost)
+
     def find(self, batch: Batch) -> Send | None:
         """Return the awaited request with this very batch, or None."""
         return next((send for send in self.sent if send.batch is batch), None)
@@ -132,11 +136,14 @@ class Resends:
         """Take out what is sent next. Something must wait."""
         return self._waiting.pop(0) if self._inquiry is None else self._inquiry.pick(self._waiting)
 
-    def take_whole(self) -> list[Send]:
-        """Take out the batches that are on disk as they are, last one first; none during an inquiry."""
+    def take_whole(self, is_awaited: Callable[[Batch], bool]) -> list[Send]:
+        """Take out the batches that are on disk as they are, last one first; none during an inquiry.
+
+        A batch stays of which an answer may still come (``is_awaited``): that answer settles it.
+        """
         if self._inquiry is not None:
             return []
-        whole = [send for send in self._waiting if sole_parcel(send.batch) is not None]
+        whole = [s for s in self._waiting if sole_parcel(s.batch) is not None and not is_awaited(s.batch)]
         self._waiting = [send for send in self._waiting if send not in whole]
         return whole[::-1]
 

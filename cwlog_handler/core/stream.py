@@ -343,7 +343,7 @@ class Stream:
 
     def set_aside(self, numbers: Numbers) -> None:
         """Free the memory of batches that wait to be sent again and are on disk, too; they are read when it is time."""
-        for send in self._answers.resends.take_whole():
+        for send in self._answers.resends.take_whole(self.under_way.is_presumed_lost):
             parcel = sole_parcel(send.batch)
             assert parcel is not None
             self._shared.ledger.unload(len(send.batch), send.batch.size_bytes)

@@ -102,6 +102,7 @@ class Rounds:
             )
         self.ends_at = inf
         """The instant at which the process must have ended; ``inf``: it does not end yet. Any thread may set it."""
+        self._leaves_others = False
         self._intake = Intake(self.inbox, dispatch, self._ledger, notices, terms, self._own_stream_name, self._storing)
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self._hand_over: Callable[..., None] = self.inbox.put
@@ -225,7 +226,11 @@ class Rounds:
     @property
     def has_left(self) -> bool:
         """True while events of processes that have ended can be delivered, or looked for."""
-        return self._storing is not None and self._storing.has_left
+        return self._storing is not None and not self._leaves_others and self._storing.has_left
+
+    def leave_others(self) -> None:
+        """Have nobody wait any more for the delivery of what ended processes have left. Any thread may call this."""
+        self._leaves_others = True
 
     def take_over_now(self) -> None:
         """Have what ended processes have left delivered now, without a record of this process. Any thread may call."""
@@ -246,8 +251,10 @@ class Rounds:
         with self._books_for_caller(0.0 if is_own_thread() else patience) as is_taken:
             if is_taken:
                 now = self._clock.monotonic()
-                while self._intake.take_in(SLICE, now, now):
-                    pass
+                # Not until the inbox is empty: other threads may go on logging, faster than their records are taken in.
+                todo = len(self.inbox)
+                while todo > 0 and (taken := self._intake.take_in(min(todo, SLICE), now, now)):
+                    todo -= taken
                 self._storing.store_all()
                 self._storing.tidy()
 

@@ -209,6 +209,8 @@ class Flusher:
                 now = self._clock.monotonic()
                 self._exit.cut_short(now)
                 deadline = min(deadline, now)
+            # Otherwise the thread would not end before the deadline, and `leave_to_callers` waits for that.
+            self.rounds.leave_others()
             self.driver.leave_to_callers(deadline)
 
     def _deliver_for_others(self, deadline: float) -> None:

@@ -282,3 +282,15 @@ def test_only_a_batch_with_all_of_one_parcel_has_a_sole_parcel():
 def test_numbers_begin_again_where_those_of_arriving_events_begin():
     numbers = Numbers(1, 10)
     assert [numbers.take(4), numbers.take(5), numbers.take(1), numbers.take(3)] == [1, 5, 1, 2]
+
+
+def test_a_batch_on_disk_is_not_joined_with_one_that_is_not(desk):
+    """What is not on disk would then be taken for stored, and never be written."""
+    on_disk, in_memory = (Batch(Events.of([Event(NOW_MS, b"x", number)])) for number in (1, 2))
+    rules = Rules(1_048_576, 10_000)
+    assert on_disk.fits_with(in_memory, rules)
+    on_disk.stored = (desk.parcel("x", numbers=on_disk.columns.numbers),)
+    assert not on_disk.fits_with(in_memory, rules)
+    assert not in_memory.fits_with(on_disk, rules)
+    in_memory.stored = (desk.parcel("x", numbers=in_memory.columns.numbers),)
+    assert on_disk.fits_with(in_memory, rules)

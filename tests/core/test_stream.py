@@ -782,3 +782,25 @@ def test_without_a_spool_nobody_notes_when_events_came():
     stream, _ = a_stream()
     stream.add(event(), 20, 0.0)
     assert stream.waits_since == float("inf")
+
+
+def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
+    """The late answer would find nothing to settle, and the batch would be delivered twice."""
+
+    class Place:
+        def settle(self, parcel, ids, count):
+            ledger.store(-count)
+
+    stream, ledger = a_stream(has_spool=True)
+    stream.add(event(), 20, 0.0)
+    send, at = next_send(stream, 0.0)
+    batch = send.batch
+    batch.stored = (
+        Parcel(Place(), "s", 2, ((0, 0),), size_bytes=27, span_ms=(NOW_MS, NOW_MS), numbers=batch.columns.numbers),
+    )
+    ledger.store(1)
+    stream.presume_lost(at + 3.0)
+    stream.set_aside(Numbers(1))
+    stream.settle(send, Accepted(None), at + 4.0)
+    assert (ledger.delivered, ledger.possibly_duplicated, ledger.pending) == (1, 0, 0)
+    assert stream.is_idle

@@ -8,6 +8,7 @@ import pytest
 from cwlog_handler.core.conversion import Records, convert
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
+from cwlog_handler.spool import directory as directories
 from cwlog_handler.spool import frames
 from cwlog_handler.spool.directory import Identity, Settings
 from cwlog_handler.spool.journal import FIRST_AREA_BYTES, Taken
@@ -425,3 +426,63 @@ def test_a_record_of_several_events_leaves_memory_as_a_whole_or_not_at_all():
     (events,) = process.take_in().values()
     runs = process.journal.runs(events)
     assert [(run.file is None, run.start, run.end) for run in runs] == [(False, 0, 1), (True, 1, 3), (False, 3, 4)]
+
+
+def test_a_record_larger_than_a_file_of_frames_has_one_of_its_own():
+    """It must not begin one file after another, in each of which it finds no room either."""
+    process = Process(FakeDisk().process("first"), max_bytes=MIB)
+    process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    text = "x" * (100 * 1024)
+    process.log("before", text, "after")
+    assert len(process.disk.contents()) <= 3
+    assert process.left()[0] == {"own": ["before", text, "after"]}
+
+
+def test_a_record_written_while_its_file_was_read_is_not_taken_for_a_damaged_one(process):
+    """A caller may be interrupted between taking a number and writing. Others have written with higher numbers then."""
+    process.log("one")
+    (file,) = process.journal.files
+    late = file.next_number()
+    process.log("three")
+    (events,) = process.take_in().values()
+    first = events.take_first(1)
+    (run,) = process.journal.runs(first)
+    parcel = run.file.shelve("own", run.places, first)
+    # Reads the area, in which "three" is already.
+    assert len(parcel.place.load(parcel, 1)) == 1
+    file.enter(late, CREATED, b"", b"two")
+    process._hand_over(CREATED, "two", None, INFO, False, file, late)
+    (more,) = process.take_in().values()
+    events.extend(more)
+    (run,) = process.journal.runs(events)
+    parcel = run.file.shelve("own", run.places, events)
+    assert [event.message for event in parcel.place.load(parcel, 1)] == ["three", "two"]
+
+
+def test_two_callers_that_log_first_at_the_same_time_give_their_files_one_name(process, monkeypatch):
+    """Otherwise one of the files would pass for what another process has left."""
+    calls = []
+
+    def interrupted(count):
+        calls.append(count)
+        number = len(calls)
+        if number == 1:
+            process.log("of another thread", level=ERROR)
+        return bytes([number] * count)
+
+    monkeypatch.setattr(directories, "urandom", interrupted)
+    process.log("one")
+    process.take_in()
+    assert process.spool.count_left_files == 0
+
+
+def test_a_split_record_that_was_stored_elsewhere_is_settled_here():
+    """Its events leave memory by a file of their own."""
+    process = Process(FakeDisk().process("first"), max_event_bytes=26 + 4)
+    process.log("abcdefgh")
+    (events,) = process.take_in().values()
+    assert process.spool.store("own", INFO, events) is not None
+    process.journal.settle(events.numbers)
+    assert process.ledger.spooled == 2
+    process.spool.tidy()
+    assert "".join(process.left()[0]["own"]) == "abcdefgh"

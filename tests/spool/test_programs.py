@@ -521,3 +521,20 @@ def test_modes_of_what_is_made(fake, start, spool):
     program.wait_for("stored")
     assert spool.stat().st_mode & 0o777 == 0o700
     assert [path.stat().st_mode & 0o777 for path in spool.iterdir()] == [0o600]
+
+
+def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, start, spool):
+    """It stops after two seconds in vain, and after Ctrl-C at once, however long ``close_timeout`` is."""
+    leave(start, fake, 5, stream="left", spool_dir=str(spool))
+    fake.fail(faults.server_error(), stream="left")
+    for interrupts in (False, True):
+        program = start("log.info('fresh')\nprint('ends', flush=True)", stream="heir", close_timeout=60)
+        program.wait_for("ends")
+        ends_at = time.monotonic()
+        if interrupts:
+            assert fake.wait_for(lambda: len(fake.messages("g", "heir")) == 2)
+            time.sleep(0.5)
+            program.signal(signal.SIGINT)
+        program.wait()
+        assert time.monotonic() - ends_at < 15
+    assert files(spool)
