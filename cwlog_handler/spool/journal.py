@@ -35,6 +35,8 @@ from .records import BEGIN, CRC, MAGIC, record
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
 GROWTH: Final = 4
+# What callers write is read one file at a time: see `leftovers`.
+MOST_AREA_BYTES: Final = 4 * 1024 * 1024
 
 HandOver = Callable[..., None]
 """`delivery.inbox.Inbox.put`: takes a record over, its file and its number there."""
@@ -133,33 +135,31 @@ class JournalFile(File):
     def took_in(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
         """Note that records were taken in, one event each: the events' numbers, which rise, and the records'."""
         self._taken += len(ids)
-        if self.is_gone:
-            # It was given up meanwhile: these are in memory only.
-            return
-        self._numbers.extend(numbers)
-        self._ids.extend(ids)
-        self._gone.extend(bytes(len(ids)))
-        self._hold(len(ids))
+        self._hold(numbers, ids)
 
     def took_in_pieces(self, numbers: range, number: int) -> None:
         """Note that a record was taken in that became several events, or none."""
         self._taken += 1
-        if self.is_gone:
-            return
-        if not numbers:
+        if not numbers and not self.is_gone:
             self._done.append((number, number))
             self._owner.touched(self)
             return
-        self._numbers.extend(numbers)
-        self._ids.extend([number] * len(numbers))
-        self._gone.extend(bytes(len(numbers)))
         if len(numbers) > 1:
             self._pieces[number] = len(numbers)
-        self._hold(len(numbers))
+        self._hold(numbers, [number] * len(numbers))
 
-    def _hold(self, more: int) -> None:
-        self.left += more
-        self._owner.ledger.store(more)
+    def _hold(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
+        if self.is_gone:
+            # It was given up meanwhile: these are in memory only.
+            return
+        more_numbers, more_ids = array("Q", numbers), array(self._ids.typecode, ids)
+        more_gone = bytes(len(ids))
+        # No call is made between these, or columns could be left with different lengths: see ARCHITECTURE, Ctrl-C, 1.
+        self._numbers += more_numbers
+        self._ids += more_ids
+        self._gone += more_gone
+        self.left += len(ids)
+        self._owner.ledger.store(len(ids))
 
     def find_run(self, numbers: array[int]) -> range:
         """Return the places of the first of these events, if they lie here one after another and are all in memory."""
@@ -399,7 +399,7 @@ class Journal:
         self._by_level.pop(level, None)
         area = self._areas.get(level_class, FIRST_AREA_BYTES)
         if before is not None and before.was_full:
-            area *= GROWTH
+            area = min(area * GROWTH, MOST_AREA_BYTES)
         file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
         if file is None:
             return None
@@ -410,7 +410,7 @@ class Journal:
             self._areas[level_class] = area
             current = file
         self._by_level[level] = current
-        # Last: a file that is not known to the driver would never be removed.
+        # Last: the driver retires each file in this list into which nobody writes.
         self.files.append(file)
         return current
 
