@@ -91,8 +91,6 @@ class JournalFile(File):
         self._numbers = array("Q")
         self._ids = array("L" if array("L").itemsize == 4 else "I")
         self._gone = bytearray()
-        # How many events of a record that was split are in memory.
-        self._pieces: dict[int, int] = {}
 
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
         """Write a record. Any thread may call this.
@@ -145,7 +143,7 @@ class JournalFile(File):
             self._owner.touched(self)
             return
         if len(numbers) > 1:
-            self._pieces[number] = len(numbers)
+            self.pieces[number] = len(numbers)
         self._hold(numbers, [number] * len(numbers))
 
     def _hold(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
@@ -180,13 +178,10 @@ class JournalFile(File):
     def forget(self, places: Sequence[int]) -> None:
         """Note that events need no delivery any more."""
         self._leave_memory(places)
-        ids = self.ids_at(places)
-        if self._pieces:
-            ids = self._whole(ids)
+        ids = in_order(self.ids_at(places))
         self.left -= len(places)
         self._owner.ledger.store(-len(places))
-        if ids:
-            self._done.extend(in_order(ids))
+        self._done.extend(self.whole(ids) if self.pieces else ids)
         self._owner.touched(self)
 
     def ids_at(self, places: Sequence[int]) -> array[int]:
@@ -194,18 +189,6 @@ class JournalFile(File):
         if isinstance(places, range):
             return self._ids[places.start : places.stop]
         return array(self._ids.typecode, [self._ids[place] for place in places])
-
-    def _whole(self, ids: array[int]) -> array[int]:
-        """Return the records of which no piece is in memory any more."""
-        whole = array(ids.typecode)
-        for number in ids:
-            left = self._pieces.get(number, 1) - 1
-            if left:
-                self._pieces[number] = left
-            else:
-                self._pieces.pop(number, None)
-                whole.append(number)
-        return whole
 
     def _leave_memory(self, places: Sequence[int]) -> None:
         if isinstance(places, range):
@@ -238,7 +221,7 @@ class JournalFile(File):
 
     def is_piece(self, place: int) -> bool:
         """True if the record at this place was split."""
-        return self._ids[place] in self._pieces
+        return self._ids[place] in self.pieces
 
     def shelve(self, stream_name: str, places: Sequence[int], events: Events) -> Parcel:
         """Return the parcel of events that leave memory. ``events`` are those at these places, and no pieces."""

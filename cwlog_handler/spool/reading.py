@@ -21,9 +21,7 @@ class Reading:
         self._settings = settings
         self._kept: tuple[object, Mapping[int, frames.Record]] | None = None
 
-    def records_of(
-        self, file: object, area: Callable[[], bytes], wanted: Sequence[int]
-    ) -> Mapping[int, frames.Record]:
+    def records_of(self, file: object, area: Callable[[], bytes], wanted: Sequence[int]) -> Mapping[int, frames.Record]:
         """Return the records of a file's area by their numbers. They are kept until those of another file are read.
 
         They are read again if one of those ``wanted`` is not among them: callers may have written it since.

@@ -307,6 +307,9 @@ class Spool:
 
     def _remove(self, file: File) -> None:
         """Remove a file, or keep it aside if a part of it is broken."""
+        if isinstance(file, JournalFile):
+            # First of all: a record that a caller writes from now on goes to another file.
+            file.is_retired = True
         self.ledger.store(-file.left)
         file.left = 0
         for parcel in file.parcels:
