@@ -76,11 +76,11 @@ class Storing:
             self._ends_at = ends_at
             # A short end may be enough for the service, if that is well.
             self._before_the_end = max(0.0, min(BEFORE_THE_END, (ends_at - now) / 2))
-        everything = self._is_tight or now >= ends_at - self._before_the_end
+        everything = self.is_tight or now >= ends_at - self._before_the_end
         self._spool.make_room_for_callers()
         if now < (self._refused_until if everything else self._look_at) or not self._ledger.in_memory:
             return
-        if not self._is_tight and self._ledger.pending <= self._ledger.spooled:
+        if not self.is_tight and self._ledger.pending <= self._ledger.spooled:
             return
         self._look_at = now + LOOK_EVERY
         refused = -inf
@@ -105,7 +105,7 @@ class Storing:
 
     def relieve(self, now: float) -> None:
         """Store everything if memory is half full. Called after each lot of events has been taken in."""
-        if self._is_tight:
+        if self.is_tight:
             self.look(now, inf)
 
     def store_all(self) -> None:
@@ -115,7 +115,8 @@ class Storing:
             refused = self._store(stream, refused)
 
     @property
-    def _is_tight(self) -> bool:
+    def is_tight(self) -> bool:
+        """True if memory is half full: then everything is stored. Any thread may ask: it is an estimate."""
         return self._ledger.pending_bytes > self._tight_bytes or self._ledger.in_memory > self._tight_count
 
     def _is_in_trouble(self, stream: Stream, now: float) -> bool:
@@ -232,7 +233,7 @@ class Storing:
         # One stream that is refused for ever must not keep what was left for others.
         heirs = self._heirs.values()
         is_failing = bool(heirs) and all(stream.is_failing for stream in heirs)
-        return not self._is_tight and files < MOST_LEFT_FILES and waiting < NEXT_FILE_BELOW and not is_failing
+        return not self.is_tight and files < MOST_LEFT_FILES and waiting < NEXT_FILE_BELOW and not is_failing
 
     def next_at(self, now: float) -> float:
         """Return the instant of the next look; ``inf`` if only a record or an answer makes one necessary."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from errno import ENOSPC
+from itertools import chain
 from typing import Final, Protocol
 
 from ..core.columns import Events
@@ -61,6 +63,8 @@ class File:
         """True if it was removed: what is settled from now on need not be noted."""
         self.has_broken = False
         """True if a part of it could not be read: it is kept aside instead of being removed."""
+        self.pieces: dict[int, int] = {}
+        """How many events are left of each record that was split. Its id is settled with the last of them."""
         self._owner = owner
         self._done: list[tuple[int, int]] = []
         self._marks_fail = False
@@ -79,7 +83,7 @@ class File:
             if written == len(data):
                 self.size_bytes += written
                 return offset
-            self._owner.failed(OSError(28, "the disk is full"))
+            self._owner.failed(OSError(ENOSPC, "the disk is full"))
         except OSError as error:
             self._owner.failed(error)
         self.is_full = True
@@ -191,8 +195,20 @@ class File:
         if not parcel.left:
             self.parcels.pop(parcel, None)
             self.kept.pop(parcel, None)
-        self._done.extend(ids)
+        self._done.extend(self.whole(ids) if self.pieces else ids)
         self._owner.touched(self)
+
+    def whole(self, ids: Ids) -> list[tuple[int, int]]:
+        """Return those ids of which no event is left now: an id is there once for each event that was settled."""
+        whole = []
+        for number in chain.from_iterable(range(first, last + 1) for first, last in ids):
+            left = self.pieces.get(number, 1) - 1
+            if left:
+                self.pieces[number] = left
+            else:
+                self.pieces.pop(number, None)
+                whole.append((number, number))
+        return whole
 
     @property
     def may_go(self) -> bool:

@@ -36,6 +36,8 @@ from .records import BEGIN, CRC, MAGIC, record
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
 GROWTH: Final = 4
+# What callers write is read one file at a time: see `leftovers`.
+MOST_AREA_BYTES: Final = 4 * 1024 * 1024
 
 HandOver = Callable[..., None]
 """`delivery.inbox.Inbox.put`: takes a record over, its file and its number there."""
@@ -90,8 +92,6 @@ class JournalFile(File):
         self._numbers = array("Q")
         self._ids = array("L" if array("L").itemsize == 4 else "I")
         self._gone = bytearray()
-        # How many events of a record that was split are in memory.
-        self._pieces: dict[int, int] = {}
 
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
         """Write a record. Any thread may call this.
@@ -134,33 +134,31 @@ class JournalFile(File):
     def took_in(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
         """Note that records were taken in, one event each: the events' numbers, which rise, and the records'."""
         self._taken += len(ids)
-        if self.is_gone:
-            # It was given up meanwhile: these are in memory only.
-            return
-        self._numbers.extend(numbers)
-        self._ids.extend(ids)
-        self._gone.extend(bytes(len(ids)))
-        self._hold(len(ids))
+        self._hold(numbers, ids)
 
     def took_in_pieces(self, numbers: range, number: int) -> None:
         """Note that a record was taken in that became several events, or none."""
         self._taken += 1
-        if self.is_gone:
-            return
-        if not numbers:
+        if not numbers and not self.is_gone:
             self._done.append((number, number))
             self._owner.touched(self)
             return
-        self._numbers.extend(numbers)
-        self._ids.extend([number] * len(numbers))
-        self._gone.extend(bytes(len(numbers)))
         if len(numbers) > 1:
-            self._pieces[number] = len(numbers)
-        self._hold(len(numbers))
+            self.pieces[number] = len(numbers)
+        self._hold(numbers, [number] * len(numbers))
 
-    def _hold(self, more: int) -> None:
-        self.left += more
-        self._owner.ledger.store(more)
+    def _hold(self, numbers: Iterable[int], ids: Sequence[int]) -> None:
+        if self.is_gone:
+            # It was given up meanwhile: these are in memory only.
+            return
+        more_numbers, more_ids = array("Q", numbers), array(self._ids.typecode, ids)
+        more_gone = bytes(len(ids))
+        # No call is made between these, or columns could be left with different lengths: see ARCHITECTURE, Ctrl-C, 1.
+        self._numbers += more_numbers
+        self._ids += more_ids
+        self._gone += more_gone
+        self.left += len(ids)
+        self._owner.ledger.store(len(ids))
 
     def find_run(self, numbers: array[int]) -> range:
         """Return the places of the first of these events, if they lie here one after another and are all in memory."""
@@ -181,13 +179,10 @@ class JournalFile(File):
     def forget(self, places: Sequence[int]) -> None:
         """Note that events need no delivery any more."""
         self._leave_memory(places)
-        ids = self.ids_at(places)
-        if self._pieces:
-            ids = self._whole(ids)
+        ids = in_order(self.ids_at(places))
         self.left -= len(places)
         self._owner.ledger.store(-len(places))
-        if ids:
-            self._done.extend(in_order(ids))
+        self._done.extend(self.whole(ids) if self.pieces else ids)
         self._owner.touched(self)
 
     def ids_at(self, places: Sequence[int]) -> array[int]:
@@ -195,18 +190,6 @@ class JournalFile(File):
         if isinstance(places, range):
             return self._ids[places.start : places.stop]
         return array(self._ids.typecode, [self._ids[place] for place in places])
-
-    def _whole(self, ids: array[int]) -> array[int]:
-        """Return the records of which no piece is in memory any more."""
-        whole = array(ids.typecode)
-        for number in ids:
-            left = self._pieces.get(number, 1) - 1
-            if left:
-                self._pieces[number] = left
-            else:
-                self._pieces.pop(number, None)
-                whole.append(number)
-        return whole
 
     def _leave_memory(self, places: Sequence[int]) -> None:
         if isinstance(places, range):
@@ -244,7 +227,7 @@ class JournalFile(File):
 
     def is_piece(self, place: int) -> bool:
         """True if the record at this place was split."""
-        return self._ids[place] in self._pieces
+        return self._ids[place] in self.pieces
 
     def shelve(self, stream_name: str, places: Sequence[int], events: Events) -> Parcel:
         """Return the parcel of events that leave memory. ``events`` are those at these places, and no pieces."""
@@ -414,7 +397,7 @@ class Journal:
         self._by_level.pop(level, None)
         area = self._areas.get(level_class, FIRST_AREA_BYTES)
         if before is not None and before.was_full:
-            area *= GROWTH
+            area = min(area * GROWTH, MOST_AREA_BYTES)
         file = self._begin(level_class, area, size + frames.RECORD_COST_BYTES)
         if file is None:
             return None
@@ -425,7 +408,7 @@ class Journal:
             self._areas[level_class] = area
             current = file
         self._by_level[level] = current
-        # Last: a file that is not known to the driver would never be removed.
+        # Last: the driver retires each file in this list into which nobody writes.
         self.files.append(file)
         return current
 

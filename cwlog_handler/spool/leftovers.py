@@ -194,6 +194,9 @@ class Leftovers:
             if ranges is not None:
                 refused = sum(not some for some in ranges)
                 self._ledger.recover_in_vain(refused, "empty")
+                file.pieces.update(
+                    (number, len(some)) for number, some in zip(ids, ranges, strict=True) if len(some) > 1
+                )
                 ids = [number for number, some in zip(ids, ranges, strict=True) for _ in some]
             if events is None or not len(events):
                 continue

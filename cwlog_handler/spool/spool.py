@@ -22,7 +22,7 @@ from . import frames
 from .directory import Directory, Identity, Settings
 from .disk import Disk
 from .files import File
-from .journal import Journal, JournalFile
+from .journal import MOST_AREA_BYTES, Journal, JournalFile
 from .leftovers import Found, Leftovers
 from .reading import Reading
 from .room import Room
@@ -30,8 +30,6 @@ from .room import Room
 # The directory is seldom more than this many files for each process, however large it may become.
 FILES: Final = 64
 LEAST_FILE_BYTES: Final = 64 * 1024
-# What callers write is read one file at a time: see `leftovers`.
-MOST_AREA_BYTES: Final = 4 * 1024 * 1024
 # A file for callers in which nothing is left is given up when so many bytes of marks stand in it.
 MOST_MARKS_BYTES: Final = 64 * 1024
 HIGHEST_CLASS: Final = 5
@@ -309,6 +307,9 @@ class Spool:
 
     def _remove(self, file: File) -> None:
         """Remove a file, or keep it aside if a part of it is broken."""
+        if isinstance(file, JournalFile):
+            # First of all: a record that a caller writes from now on goes to another file.
+            file.is_retired = True
         self.ledger.store(-file.left)
         file.left = 0
         for parcel in file.parcels:

@@ -133,8 +133,9 @@ def own_thread() -> Iterator[None]:
     if ident in _idents:
         yield
         return
-    _idents.add(ident)
     try:
+        # Inside: Ctrl-C right behind it must not leave the ident there.
+        _idents.add(ident)
         yield
     finally:
         _idents.discard(ident)

@@ -486,3 +486,18 @@ def test_a_split_record_that_was_stored_elsewhere_is_settled_here():
     assert process.ledger.spooled == 2
     process.spool.tidy()
     assert "".join(process.left()[0]["own"]) == "abcdefgh"
+
+
+def test_a_split_record_that_was_taken_over_is_settled_with_the_last_of_its_events():
+    """Killed in between, the next process still finds the rest of it."""
+    process = Process(FakeDisk().process("first"))
+    process.log("abcdefgh")
+    process.disk.kill("first")
+    heir = Process(process.disk.process("heir"), max_event_bytes=26 + 4)
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    (parcel,) = found.parcels
+    parcel.numbers = parcel.place.load(parcel, 1).numbers
+    parcel.settle([1])
+    heir.spool.tidy()
+    assert "".join(heir.left("next")[0]["own"]) == "abcdefgh"
