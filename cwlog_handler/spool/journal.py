@@ -223,7 +223,7 @@ class JournalFile(File):
     @property
     def has_pieces(self) -> bool:
         """True if an event in memory is a part of a record."""
-        return bool(self._pieces)
+        return bool(self.pieces)
 
     def is_piece(self, place: int) -> bool:
         """True if the record at this place was split."""

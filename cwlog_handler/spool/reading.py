@@ -35,7 +35,7 @@ class Reading:
     def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
         """Return one event for each record; None if that is not what they become."""
         found, numbers = self.converted(records, first_number)
-        return found if numbers is None else None
+        return found if numbers is None or all(len(some) == 1 for some in numbers) else None
 
     def converted(
         self, records: Sequence[frames.Record], first_number: int

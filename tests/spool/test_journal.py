@@ -501,3 +501,13 @@ def test_a_split_record_that_was_taken_over_is_settled_with_the_last_of_its_even
     parcel.settle([1])
     heir.spool.tidy()
     assert "".join(heir.left("next")[0]["own"]) == "abcdefgh"
+
+
+@pytest.mark.parametrize("text", ["\ud800 alone", "usual"])
+def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text):
+    process.log("before", text)
+    (events,) = process.take_in().values()
+    (run,) = process.journal.runs(events)
+    parcel = run.file.shelve("own", run.places, events)
+    back = [event.message for event in parcel.place.load(parcel, 1)]
+    assert back == ["before", text.replace("\ud800", "\ufffd")]
