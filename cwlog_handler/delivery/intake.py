@@ -64,11 +64,10 @@ class Intake:
         """True if there is room for a record of ``size`` bytes of text. Any thread may ask: it is an estimate."""
         return self._shedding.has_room(self._inbox.size_bytes + size + RECORD_COST_BYTES, len(self._inbox) + 1)
 
-    def take_in(self, most: int, arrived: float, now: float, *, may_store: bool = True) -> int:
+    def take_in(self, most: int, arrived: float, now: float) -> int:
         """Take in the first records of the inbox, at most ``most``; return how many were taken in.
 
         ``arrived`` is the earliest instant at which they can have arrived: their send interval counts from there.
-        ``may_store``: events may be written to disk to make room.
         """
         dropped = 0
         if self._records is None:
@@ -76,7 +75,7 @@ class Intake:
         while self._converted:
             entered = self._ledger.emitted
             try:
-                dropped += self._enter(*self._converted[0], arrived, now, may_store)
+                dropped += self._enter(*self._converted[0], arrived, now)
             finally:
                 # If Ctrl-C came before these events were in the ledger, they stay here. None is entered twice.
                 if self._ledger.emitted != entered:
@@ -127,12 +126,12 @@ class Intake:
         if converted.error:
             self._ledger.fail(converted.error)
 
-    def _enter(self, kind: Kind, events: Events, arrived: float, now: float, may_store: bool) -> int:
+    def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> int:
         """Add events to their stream; return how many events, of any stream, were dropped to make room."""
         stream = self._dispatch.stream(kind.stream_name or self._own_stream_name)
         self._shedding.arrives(kind.level)
         stream.add(events, kind.level, arrived)
-        if self._storing is not None and may_store:
+        if self._storing is not None:
             self._storing.relieve(now)
         dropped = 0
         if kind.is_surplus or not self._drops_surplus_only:

@@ -140,14 +140,11 @@ class Rounds:
         return self.inbox.wait_for_room(lambda: self._intake.has_room(size), self._bounds.block_timeout)
 
     def _help(self) -> None:
-        if self._storing is not None and self._storing.is_tight and self._intake.has_room(0):
-            # The driver is about to make room by writing events to disk. A caller must not wait for the disk.
-            return
         # Do not wait for the lock: a round is under way, or another caller helps, or a signal handler has interrupted a
         # frame of this very thread that helps.
         with self._books_for_caller(0.0) as is_taken:
             if is_taken:
-                self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic(), may_store=False)
+                self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
         if is_taken:
             # The streams have new dates now. The flusher may be about to sleep for long and would find the inbox empty.
             self.inbox.ring_bell()

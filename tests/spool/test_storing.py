@@ -69,16 +69,6 @@ def test_memory_that_is_half_full_goes_to_disk(make, bound):
     assert stats.spooled > 1500
 
 
-def test_a_caller_that_helps_does_not_write_to_disk(make):
-    """The disk may be slow, and the caller of `logger.info` holds the lock of the rounds while it helps."""
-    world, process = make(max_bytes=200_000)
-    world.do_service("hangs")
-    emit(world, count=700, length=100)
-    assert len(process.rounds.inbox) < 700
-    emit(world, count=2000, length=100)
-    assert process.disk.called["write"] == 0
-
-
 def test_severe_events_do_not_wait_behind_lesser_ones_that_find_no_room(make):
     """The directory is full of what is more severe than what waits first, but not than what waits behind it."""
     world, process = make(max_spool=1_000_000, max_bytes=10**7)
