@@ -7,6 +7,7 @@ event. Must not know: threads, who drives, requests. The caller holds the lock o
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -116,7 +117,7 @@ class Intake:
         # One statement, which makes no call between its assignments: see ARCHITECTURE, Ctrl-C, 1.
         self._records, self._converted, self.last_number = (
             records,
-            deque(converted.events.items()),
+            deque(_in_order(converted.events) if self._storing is not None else converted.events.items()),
             converted.last_number,
         )
         if self._storing is not None:
@@ -140,3 +141,19 @@ class Intake:
             stream.hasten(now)
         self._dispatch.plan(stream, now)
         return dropped
+
+
+def _in_order(events: Mapping[Kind, Events]) -> Iterable[tuple[Kind, Events]]:
+    """Put the events of one stream and level together, whether their callers have waited for room or not.
+
+    Each lot may go to disk as soon as it is entered. What is entered later would be read back later.
+    """
+    lots: dict[tuple[str | None, int], tuple[Kind, Events]] = {}
+    for kind, some in events.items():
+        before = lots.get(kind[:2])
+        if before is None:
+            lots[kind[:2]] = kind, some
+        else:
+            is_surplus = kind.is_surplus or before[0].is_surplus
+            lots[kind[:2]] = kind._replace(is_surplus=is_surplus), Events.joined([before[1], some])
+    return lots.values()

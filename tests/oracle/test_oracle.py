@@ -12,15 +12,12 @@ from functools import cache
 import pytest
 
 from . import check, diary
-from .plan import Plan
 
 # The first has neither spool nor kills. In 420090 the handler is the root's, where AWS's own records pass by.
 # The programs of the last two have a spool and are killed, and there is no service for most of the time.
 ALWAYS, OUTAGE = 53, 38
 SEEDS = [43, 4, 420090, ALWAYS, OUTAGE]
-# In mode "always" two records of one millisecond are now and then read in the wrong order, and nobody knows why yet:
-# the long run shows it. Until then the program of any seed has another mode.
-ANY = next(seed for seed in iter(lambda: random.randrange(10**6), None) if Plan(seed, 2.0).mode != "always")
+ANY = random.randrange(10**6)
 
 
 @cache

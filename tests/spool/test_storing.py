@@ -241,3 +241,21 @@ def test_what_was_taken_over_waits_on_disk_again_when_the_service_fails_again(ma
     assert stats.dropped == 0
     assert stats.delivered == 6
     assert set(world.service.copies.values()) == {1}
+
+
+@pytest.mark.parametrize("mode", ["outage", "always"])
+def test_records_keep_their_order_although_one_of_their_callers_waited_for_room(make, mode):
+    """All of one millisecond: only the order in which they are sent tells readers which was first."""
+    world, process = make(mode=mode, overflow="block", max_bytes=4096)
+    world.do_service("503")
+    created = world.time.time_of_day()
+    texts = [f"{number} {'x' * 300}" for number in range(20)]
+    for number, text in enumerate(texts):
+        world.numbers += 1
+        process.rounds.inbox.put(created, text, "s", INFO, number % 5 == 3)
+    world.do_pass(3.0)
+    world.do_service("ok")
+    world.do_pass(60.0)
+    stored = [text for _, text in world.service.stored["s"] if "lost" not in text]
+    assert stored == [text for text in texts if text in stored]
+    assert len(stored) > 10
