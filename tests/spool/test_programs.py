@@ -519,6 +519,8 @@ def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, sta
 
 def test_the_end_waits_for_a_slow_answer_about_what_others_left(fake, start, spool):
     """The service accepts it: that is not to be taken for a refusal."""
+    # So that the stream is there.
+    start("log.info('first')", stream="left").wait()
     leave(start, fake, 5, stream="left", spool_dir=str(spool))
     fake.fail(faults.slow(3), stream="left")
     start("log.info('fresh')", stream="heir", close_timeout=60).wait()
