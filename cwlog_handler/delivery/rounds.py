@@ -219,9 +219,9 @@ class Rounds:
         return self.inbox.is_empty and self._ledger.pending == self._storing.left
 
     @property
-    def delivered(self) -> int:
-        """How many events the service has accepted."""
-        return self._ledger.delivered
+    def progress(self) -> int:
+        """A number that rises when the service accepts events, and when events of an ended process are taken over."""
+        return self._ledger.delivered + self._ledger.recovered
 
     @property
     def has_left(self) -> bool:

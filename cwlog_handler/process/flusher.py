@@ -25,8 +25,9 @@ from .exit import LAST_MOMENT, Exit
 
 # Seconds after which the exit looks again whether what others have left is delivered.
 OTHERS_POLL: Final = 0.02
-# If none of it is accepted for so many seconds, the exit waits no longer.
-OTHERS_PATIENCE: Final = 2.0
+# If for so many seconds no event of it is accepted and no further file is taken over, the exit waits no longer. A large
+# request may take some seconds on a slow line.
+OTHERS_PATIENCE: Final = 5.0
 
 
 class Client(Protocol):
@@ -215,11 +216,11 @@ class Flusher:
 
     def _deliver_for_others(self, deadline: float) -> None:
         """Go on delivering what processes that have ended left on disk, as long as there is time and it works."""
-        delivered, since = -1, 0.0
+        progress, since = -1, 0.0
         while self.rounds.has_left:
             now = self._clock.monotonic()
-            if self.rounds.delivered > delivered:
-                delivered, since = self.rounds.delivered, now
+            if self.rounds.progress > progress:
+                progress, since = self.rounds.progress, now
             if now >= deadline or now >= since + OTHERS_PATIENCE:
                 return
             if not self.driver.has_thread:

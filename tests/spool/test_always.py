@@ -46,7 +46,7 @@ def test_no_record_whose_call_returned_is_missing_after_a_kill(tmp_path, seed):
     """The last request may have been stored before the kill: its events come twice."""
     for kill in kills(2, seed, str(tmp_path / "spool")):
         assert kill.returned > 100
-        assert kill.missing == 0
+        assert kill.missing == 0, kill
         assert kill.doubled <= MOST_DOUBLED
         assert not kill.left
 

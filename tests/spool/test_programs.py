@@ -524,7 +524,7 @@ def test_modes_of_what_is_made(fake, start, spool):
 
 
 def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, start, spool):
-    """It stops after two seconds in vain, and after Ctrl-C at once, however long ``close_timeout`` is."""
+    """It stops after five seconds in vain, and after Ctrl-C at once, however long ``close_timeout`` is."""
     leave(start, fake, 5, stream="left", spool_dir=str(spool))
     fake.fail(faults.server_error(), stream="left")
     for interrupts in (False, True):
@@ -538,3 +538,13 @@ def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, sta
         program.wait()
         assert time.monotonic() - ends_at < 15
     assert files(spool)
+
+
+def test_the_end_waits_for_a_slow_answer_about_what_others_left(fake, start, spool):
+    """The service accepts it: that is not to be taken for a refusal."""
+    # So that the stream is there.
+    start("log.info('first')", stream="left").wait()
+    leave(start, fake, 5, stream="left", spool_dir=str(spool))
+    fake.fail(faults.slow(3), stream="left")
+    start("log.info('fresh')", stream="heir", close_timeout=60).wait()
+    assert files(spool) == []
