@@ -5,7 +5,7 @@ retries.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -110,6 +110,11 @@ class Batch:
     def is_stored(self) -> bool:
         """True if an event of it is on disk, too."""
         return any(parcel.left for parcel in self.stored)
+
+    def copied(self, parcel: "Parcel", numbers: Sequence[int]) -> None:
+        """Note that its events with these numbers were copied to disk, and stay in memory."""
+        parcel.is_of(numbers)
+        self.stored = (parcel,)
 
     def settle(self) -> None:
         """Note on disk, where its events lie there, too, that they need no delivery any more."""

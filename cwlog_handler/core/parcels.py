@@ -90,6 +90,14 @@ class Parcel:
         self.doubts = doubts
         """How many earlier requests with these events the service may have stored."""
 
+    def is_of(self, numbers: Sequence[int]) -> None:
+        """Note the numbers that the events have in memory from now on; none: they are on disk only."""
+        self.numbers = numbers
+
+    def set_aside(self, doubts: int) -> None:
+        """Note that its events are a batch that must be sent again as it is; ``doubts``: see the attribute."""
+        self.is_closed, self.doubts = True, doubts
+
     def settle(self, numbers: Sequence[int] | None = None) -> None:
         """Note that the events with these numbers, or all that are left, need no delivery any more.
 
@@ -230,7 +238,7 @@ class Shelf:
     def put_back(self, parcel: Parcel) -> None:
         """Add a parcel in front: its events were in memory, and are to be sent next."""
         self._ledger.charge(PARCEL_COST_BYTES)
-        parcel.numbers = ()
+        parcel.is_of(())
         self._parcels.appendleft(parcel)
 
     def remove(self, parcel: Parcel) -> int:
@@ -296,7 +304,7 @@ class Shelf:
             # Takes it out.
             self._unreadable(parcel)
             return None
-        parcel.numbers = range(base, base + parcel.count)
+        parcel.is_of(range(base, base + parcel.count))
         self._ledger.load(len(events), events.size_bytes)
         self._opened[parcel] = events
         return events

@@ -347,7 +347,7 @@ class Stream:
             parcel = sole_parcel(send.batch)
             assert parcel is not None
             self._shared.ledger.unload(len(send.batch), send.batch.size_bytes)
-            parcel.is_closed, parcel.doubts = True, send.doubts
+            parcel.set_aside(send.doubts)
             self.put_on_shelf(parcel, numbers) if self.shelf is None else self.shelf.put_back(parcel)
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:

@@ -100,15 +100,15 @@ class Rounds:
             self._storing = Storing(
                 spool, self._ledger, dispatch.streams, dispatch.stream, dispatch.plan, terms, takes_over=not inline
             )
-        self.ends_at = inf
-        """The instant at which the process must have ended; ``inf``: it does not end yet. Any thread may set it."""
+        # The instant at which the process must have ended; ``inf``: it does not end yet.
+        self._ends_at = inf
         self._leaves_others = False
         self._intake = Intake(self.inbox, dispatch, self._ledger, notices, terms, self._own_stream_name, self._storing)
-        # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self._hand_over: Callable[..., None] = self.inbox.put
         if spool is not None and spool.journal is not None:
             spool.journal.hand_over_to(self.inbox.put)
             self._hand_over = spool.journal.put
+        # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self._hand_over
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""
         self._jobs: deque[Job] = deque()
@@ -116,7 +116,7 @@ class Rounds:
         # The inbox was last looked at, or found empty, at this instant. What no look has found arrived later.
         self._looked_at = clock.monotonic()
         # This lock is held while streams or ledger are changed, so that `stats` is consistent. It is never held while
-        # waiting or making a request.
+        # waiting or making a request. With a spool it is held while files are read and written.
         self._books = allocate_lock()
         # The callers that hold the lock or are about to take it, as `frame_owner` numbers them.
         self._at_the_books: set[int] = set()
@@ -218,6 +218,10 @@ class Rounds:
             return self.inbox.is_empty and self._ledger.pending == 0
         return self.inbox.is_empty and self._ledger.pending == self._storing.left
 
+    def process_ends_at(self, deadline: float) -> None:
+        """Note that the process ends, and by when; ``inf``: it lives on. Any thread may call this."""
+        self._ends_at = deadline
+
     @property
     def progress(self) -> int:
         """A number that rises when the service accepts events, and when events of an ended process are taken over."""
@@ -303,8 +307,8 @@ class Rounds:
                 self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
             self._finish_tickets(now)
             if self._storing is not None:
-                self._storing.look(now, self.ends_at)
-                self._storing.take_over(now, self.ends_at)
+                self._storing.look(now, self._ends_at)
+                self._storing.take_over(now, self._ends_at)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
             jobs, next_at = self._dispatch.decide(now, *self._clock.times_of_day_ms(), deadline=deadline)
             # `decide` has dropped events that are too old, and so settled them.

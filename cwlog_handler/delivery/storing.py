@@ -140,8 +140,7 @@ class Storing:
             parcel = spool.store(stream.name, None, events, is_closed=True, is_sent=is_sent)
             if parcel is None:
                 return inf
-            parcel.numbers = events.numbers
-            batch.stored = (parcel,)
+            batch.copied(parcel, events.numbers)
         stream.set_aside(self._read_back)
         while (taken := stream.take_to_store(CHUNK_BYTES, refused)) is not None:
             level, events = taken

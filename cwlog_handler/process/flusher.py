@@ -186,7 +186,7 @@ class Flusher:
     def begin_to_deliver(self, deadline: float) -> None:
         """Have the thread deliver, until the deadline, the records that wait. Return at once."""
         self.notice_fork()
-        self.rounds.ends_at = deadline
+        self.rounds.process_ends_at(deadline)
         if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline)
 
@@ -194,7 +194,7 @@ class Flusher:
         """At the interpreter's end: deliver until the deadline, and say what is left. Callers drive from then on."""
         self.notice_fork()
         self._exit.begin(deadline)
-        self.rounds.ends_at = deadline
+        self.rounds.process_ends_at(deadline)
         delivered = False
         try:
             delivered = self.deliver_until(deadline)
@@ -241,7 +241,7 @@ class Flusher:
         finally:
             if not self._exit.has_begun:
                 # The process lives on. In a container SIGTERM does not end it.
-                self.rounds.ends_at = inf
+                self.rounds.process_ends_at(inf)
 
     def _say_what_is_left(self) -> None:
         self.rounds.store_all()

@@ -22,7 +22,8 @@ from . import frames
 from .directory import Directory, Identity, Settings
 from .disk import Disk
 from .files import File
-from .journal import MOST_AREA_BYTES, Journal, JournalFile
+from .journal import MOST_AREA_BYTES, Journal
+from .journal_file import AreaFile, FramesFile, JournalFile
 from .leftovers import Found, Leftovers
 from .reading import Reading
 from .room import Room
@@ -173,7 +174,11 @@ class Spool:
         except OSError as error:
             self.failed(error)
             return None
-        file = JournalFile(self, name, path, fd, level_class, size, area, len(head))
+        file: JournalFile
+        if area is not None:
+            file = AreaFile(self, name, path, fd, level_class, size, area, len(head))
+        else:
+            file = FramesFile(self, name, path, fd, level_class, size)
         self._begun.append(file)
         return file
 

@@ -444,7 +444,7 @@ class World:
             return
         deadline = self.time.now + timeout
         with process.may_die():
-            process.rounds.ends_at = deadline
+            process.rounds.process_ends_at(deadline)
             process.rounds.ask_for_word(deadline)
             while process.is_alive and not process.rounds.is_settled and self.time.now < deadline:
                 self.run_until(min(self.time.now + 0.1, deadline))

@@ -511,3 +511,14 @@ def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text
     parcel = run.file.shelve("own", run.places, events)
     back = [event.message for event in parcel.place.load(parcel, 1)]
     assert back == ["before", text.replace("\ud800", "\ufffd")]
+
+
+@pytest.mark.parametrize("created", [float("nan"), float("inf"), float("-inf"), -1.0, None])
+def test_where_no_memory_can_be_shared_an_odd_time_does_not_hold_its_caller(process, created):
+    """No file has room for it, however many are begun."""
+    process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    process.log("before")
+    process.log("odd", created=created)
+    process.log("after")
+    assert [record[1] for record in process.handed_over] == ["before", "odd", "after"]
+    assert len(process.disk.contents()) == 1
