@@ -7,9 +7,9 @@ A caller copies its record into shared memory that is a part of a file. That is 
 no signal handler interrupts it, and no kill takes it back. No lock is needed. The blocks of the file belong to it
 before it is mapped. So a full disk is noticed when a file is begun, and never while a record is written (SIGBUS).
 
-@@
-write into a file that was retired meanwhile: then it writes its record again, into the next file, and the number of the
-first copy is void.
+Two races between callers are left, and harmless. Two may begin a file at the same time: then there are two. A caller
+may write into a file that was retired meanwhile: then it writes its record again, into the next file, and the number of
+the first copy is void.
 
 Ctrl-C between the write and the hand-over leaves a record on disk that was never handed over: the next process delivers
 it.
