@@ -1,7 +1,7 @@
 """The ``logging.Handler`` for Amazon CloudWatch Logs that never blocks and never loses a record silently.
 
-Everything a program needs is `CloudWatchLogsHandler`; `Stats` is what its ``stats`` returns. `cwlog_handler.testing`
-has a strict stand-in for the service.
+Everything a program needs is `CloudWatchLogsHandler`; `Stats` is what its ``stats`` returns, and `LostEvent` what a
+function given as ``on_lost`` gets. `cwlog_handler.testing` has a strict stand-in for the service.
 
     import logging
     from cwlog_handler import CloudWatchLogsHandler
@@ -44,12 +44,13 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.ledger import Stats
+    from .core.lost import LostEvent
     from .handler import CloudWatchLogsHandler
 
-__all__ = ["CloudWatchLogsHandler", "Stats"]
+__all__ = ["CloudWatchLogsHandler", "LostEvent", "Stats"]
 __version__ = "0.1.0"
 
-_HOMES = {"CloudWatchLogsHandler": ".handler", "Stats": ".core.ledger"}
+_HOMES = {"CloudWatchLogsHandler": ".handler", "LostEvent": ".core.lost", "Stats": ".core.ledger"}
 
 
 def __getattr__(name: str) -> object:

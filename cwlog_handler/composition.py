@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache, partial
-from os import PathLike
+from os import PathLike, path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from . import options
@@ -22,9 +22,11 @@ from .core.batches import Rules
 from .core.events import MIN_TEXT_BYTES, OVERSIZE, Oversize
 from .core.ledger import Ledger
 from .core.shedding import OVERFLOW, Bounds, Overflow
+from .core.targets import Target
 from .core.terms import Terms
 from .delivery.rounds import Rounds
 from .process import forks, runtimes
+from .process.carriers import carrier_of
 from .process.flusher import Flusher
 from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import call_once
@@ -32,10 +34,13 @@ from .system.stderr import Notices
 from .system.stdlib import random
 
 if TYPE_CHECKING:
+    from .aws.additions import Additions
     from .aws.client import Client
     from .aws.creation import Group
     from .aws.making import Access
+    from .delivery.reporting import OnLost, Reporter
     from .record.documents import Documents
+    from .record.naming import Naming
     from .spool.spool import Spool
 
 # The least that the options for the size of a batch and of an event may say: one event with one code point.
@@ -45,10 +50,16 @@ _MIN_BUFFER_BYTES: Final = 4096
 # A file for each class of levels, and room for some more.
 _MIN_SPOOL_BYTES: Final = 1024 * 1024
 
+# What is kept for ``on_lost`` has room for any batch. And of ``close_timeout`` at most so many seconds are kept for it.
+_MIN_REPORT_BYTES: Final = 2 * 1024 * 1024
+_MOST_KEPT: Final = 1.0
+
 SpoolMode = Literal["outage", "always"]
 SPOOL_MODES: Final[tuple[SpoolMode, ...]] = get_args(SpoolMode)
 MakeSpool: TypeAlias = "Callable[[Ledger], Spool]"
 """Makes the spool of a process."""
+MakeReporter: TypeAlias = "Callable[[], Reporter]"
+"""Makes what tells the program of lost events, in a process."""
 
 
 def terms(
@@ -100,18 +111,53 @@ def documents(log_format: str | None, terms: Terms, notices: Notices) -> Documen
 
 
 def access(
-    region_name: str | None, endpoint_url: str | None, boto3_profile_name: str | None, boto3_client: Any
+    region_name: str | None = None,
+    endpoint_url: str | None = None,
+    boto3_profile_name: str | None = None,
+    boto3_client: Any = None,
+    *,
+    role_arn: str | None = None,
+    external_id: str | None = None,
+    role_session_name: str | None = None,
+    boto3_config: Mapping[str, Any] | None = None,
 ) -> Access:
     """Check the options that say how to reach the service."""
     from .aws import destination
     from .aws.making import Access
 
+    own = {
+        "boto3_profile_name": boto3_profile_name,
+        "role_arn": role_arn,
+        "external_id": external_id,
+        "role_session_name": role_session_name,
+        "boto3_config": boto3_config,
+    }
+    options.own_client(boto3_client, own)
+    role = config = None
+    # Imported only if they are used: few programs need them.
+    if options.role(own):
+        from .aws import roles
+
+        role = roles.role(role_arn, external_id, role_session_name)
+    if boto3_config is not None:
+        from .aws import settings
+
+        config = settings.config(boto3_config, endpoint_url)
     return Access(
         destination.region_name(region_name, endpoint_url, boto3_profile_name),
         destination.endpoint_url(endpoint_url),
         options.text("boto3_profile_name", boto3_profile_name),
         destination.client(boto3_client),
+        _with_our_name(config or {}),
+        role,
     )
+
+
+def _with_our_name(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keywords with a user agent that names this package and its version, and then what it has said."""
+    # Not imported: this module must not depend on the one that shows everything to users.
+    agents = [f"cwlog-handler/{sys.modules[__package__].__version__}", config.get("user_agent_extra")]
+    return {**config, "user_agent_extra": " ".join(filter(None, agents))}
 
 
 def group(
@@ -123,6 +169,7 @@ def group(
     log_group_tags: Mapping[str, str] | None,
     log_group_kms_key_id: str | None,
     log_group_class: str | None,
+    log_group_deletion_protection: bool | None,
 ) -> Group:
     """Check the options about creating the log group and streams. ``log_group_name`` has been checked."""
     from .aws.creation import Group
@@ -135,20 +182,58 @@ def group(
         tags=options.tags(log_group_tags),
         kms_key_id=options.kms_key_id(log_group_kms_key_id),
         group_class=options.log_group_class(log_group_class),
+        is_protected=log_group_deletion_protection is not None
+        and options.yes_or_no("log_group_deletion_protection", log_group_deletion_protection),
     )
 
 
-def client(access: Access, group: Group, log_format: str | None, notices: Notices) -> Client:
-    """Return the object that makes the requests. Before the first record it makes no boto3 client and no request."""
+def additions(
+    log_group_name: str,
+    entity: Mapping[str, Mapping[str, str]] | None,
+    compression: str | None,
+    say: Callable[[str, str], None],
+) -> Additions | None:
+    """Check what each put is to carry beside its events; return None if that is nothing."""
+    options.compression(compression)
+    if entity is None and compression is None:
+        return None
+    # Imported only here: most programs have none of these. The driver could not import it while the interpreter ends.
+    from .aws.additions import Additions
+    from .aws.entity import checked
+
+    return Additions(log_group_name, say, None if entity is None else checked(entity), compression)
+
+
+def client(
+    access: Access,
+    group: Group,
+    log_format: str | None,
+    additions: Additions | None,
+    notices: Notices,
+    *,
+    use_thread: bool = True,
+) -> Client:
+    """Return the object that makes the requests. Before the first record it makes no boto3 client and no request.
+
+    Handlers with equal settings share a boto3 client. Where callers make the requests (not ``use_thread``) they do not:
+    botocore would let one wait while another one's credentials are renewed.
+    """
     from .aws.client import Client
 
-    return Client(access, group, log_format=log_format, say=notices.say, making=forks.no_fork.held)
+    return Client(
+        access,
+        group,
+        log_format=log_format,
+        additions=additions,
+        say=notices.say,
+        making=forks.no_fork.held,
+        shares=use_thread,
+    )
 
 
 def spool(
     access: Access,
-    log_group_name: str,
-    own_stream_name: Callable[[], str],
+    naming: Naming,
     notices: Notices,
     *,
     spool_dir: str | PathLike[str] | None,
@@ -177,7 +262,11 @@ def spool(
         # botocore logs while it reads its configuration.
         return call_once(
             lambda: destination.region_and_endpoint(
-                access.region_name, access.endpoint_url, access.profile_name, access.boto3_client
+                access.region_name,
+                access.endpoint_url,
+                access.profile_name,
+                access.boto3_client,
+                bool(access.config.get("ignore_configured_endpoint_urls")),
             )
         )
 
@@ -185,7 +274,12 @@ def spool(
         region, endpoint = region_and_endpoint()
         # Not imported: this module must not depend on the one that shows everything to users.
         version = sys.modules[__package__].__version__
-        return Identity(log_group_name, region, endpoint, own_stream_name(), platform.node(), version)
+        account = access.role.account if access.role else ""
+        groups = naming.groups
+        may_have_made = groups.may_have_made if groups.fields else None
+        identity = Identity(groups.text, region, endpoint, "", platform.node(), version, account, may_have_made)
+        own = naming.of_process()
+        return identity if own is None else identity._replace(stream=identity.name_of(own))
 
     if settings.mode == "always":
         # It takes some 20 ms to read the configuration files of boto3: too long for the first record's caller.
@@ -206,17 +300,43 @@ def spool(
     return make
 
 
+def reporter(
+    on_lost: OnLost | str | None, notices: Notices, terms: Terms, close_timeout: float
+) -> tuple[MakeReporter | None, float]:
+    """Check the option ``on_lost``; return what makes its reporter in each process, or None if it is not given.
+
+    Return also how many seconds of ``close_timeout``, which has been checked, are kept for it.
+    """
+    function = options.on_lost(on_lost)
+    if function is None:
+        return None, 0.0
+    # Imported only here: most programs do without.
+    from .delivery.reporting import Reporter
+
+    make = partial(
+        Reporter,
+        function,
+        notices,
+        SYSTEM_CLOCK,
+        log_group_name=terms.log_group_name,
+        most_bytes=max(_MIN_REPORT_BYTES, terms.bounds.max_bytes // 16),
+    )
+    return make, min(_MOST_KEPT, close_timeout / 4)
+
+
 def flusher(
     client: Client,
     notices: Notices,
     terms: Terms,
     *,
-    own_stream_name: Callable[[], str],
+    own_target: Callable[[], Target | None],
     close_timeout: float,
     flush_on_sigterm: bool,
     use_thread: bool,
     make_spool: MakeSpool | None = None,
-    kept_in: str = "",
+    make_reporter: MakeReporter | None = None,
+    kept_for_reports: float = 0.0,
+    spool_dir: str | PathLike[str] | None = None,
 ) -> Flusher:
     """Return the flusher, with all objects behind it. It starts no thread before the first record."""
     make_rounds = partial(
@@ -226,8 +346,9 @@ def flusher(
         terms,
         clock=SYSTEM_CLOCK,
         jitter=random,
-        own_stream_name=own_stream_name,
+        own_target=own_target,
         make_spool=make_spool,
+        make_reporter=make_reporter,
     )
     return Flusher(
         client,
@@ -236,8 +357,10 @@ def flusher(
         log_group_name=terms.log_group_name,
         send_interval=terms.send_interval,
         close_timeout=close_timeout,
+        kept_for_reports=kept_for_reports,
         flush_on_sigterm=flush_on_sigterm,
         use_thread=use_thread,
         clock=SYSTEM_CLOCK,
-        kept_in=kept_in,
+        kept_in=f"spool_dir {str(spool_dir)!r}",
+        carrier=partial(carrier_of, "" if make_spool is None else path.realpath(str(spool_dir))),
     )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from . import composition, keywords, options
 from .core import limits
@@ -26,6 +26,9 @@ from .system import nesting
 from .system.clock import SYSTEM_CLOCK
 from .system.own_calls import EVERY_THREAD, is_our_own, suspects, was_taken
 from .system.stderr import Notices
+
+if TYPE_CHECKING:
+    from .core.lost import LostEvent
 
 # 64 MiB hold about 200,000 short records: those of an outage of one minute at 3,000 records a second. It is small
 # compared with the memory of a usual worker process.
@@ -49,10 +52,15 @@ class CloudWatchLogsHandler(logging.Handler):
     Options that watchtower has too have the same meaning here. Sizes are in bytes, times are in seconds.
 
     Args:
-        log_group_name: The log group: 1 to 512 of ``a-z A-Z 0-9 _ - / . #``.
+        log_group_name: The log group: 1 to 512 of ``a-z A-Z 0-9 _ - / . #``. Or a template of it, with the fields of
+            ``log_stream_name``: then one handler serves many groups. What a group's name may not have becomes ``_`` in
+            values, and so does ``/``, except in variables of the environment.
         log_stream_name: Template of the stream's name, with the fields ``{machine_name} {program_name} {process_id}
-            {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time). ``:`` and ``*`` in
-            values become ``_``. The default is one stream for each process.
+            {thread_name} {logger_name} {level_name} {strftime:%Y-%m-%d}`` (UTC, the record's time), ``{record:NAME}``
+            (an attribute of the record), ``{env:NAME}`` (an environment variable, as it is now), ``{ecs_cluster}
+            {ecs_task_id} {ecs_task_family} {ecs_container_name} {ec2_instance_id} {kubernetes_namespace}`` (from files
+            and variables). What is not there is "unknown", or a default: ``{env:STAGE|dev}``. ``:`` and ``*`` in values
+            become ``_``. The default is one stream for each process.
         level: As for every handler.
         region_name: AWS region. None: the region that boto3 finds (environment, configuration). A name that no AWS
             region can have is refused, unless another endpoint is given or configured.
@@ -61,16 +69,35 @@ class CloudWatchLogsHandler(logging.Handler):
         boto3_profile_name: Profile of the AWS configuration files.
         boto3_client: A ``boto3.client("logs")`` of your own, instead of a profile; in tests a Mock or another
             stand-in. Asynchronous clients and those for other services are refused.
+        boto3_config: Keywords of botocore's ``Config`` for the handler's own client: ``proxies``, ``client_cert``,
+            ``use_fips_endpoint``, ``use_dualstack_endpoint``, ``tcp_keepalive``, ``user_agent_extra`` and so on.
+            Time-outs in it are upper limits of the handler's own. ``retries`` is refused, because the handler itself
+            decides when a request is made again.
+        role_arn: ARN of a role that the credentials found by boto3 assume, for example one of another account. It is
+            assumed before the first request, not on the caller's thread, and renewed in time. Not together with a
+            profile or a client.
+        external_id: The external id that the role's trust policy asks for.
+        role_session_name: The session's name in CloudTrail. None: ``cwlog-handler-`` and the machine's name.
         create_log_group: Create the group when a request says that it is missing.
         create_log_stream: Create the stream when a request says that it is missing.
         log_group_retention_days: Retention in days of a group that the handler creates. The retention of an existing
-            group is not changed. The service decides what that group keeps; events up to 14 days old are sent to it.
+            group is not changed. The service decides what that group keeps; events up to 14 days old are sent to it. A
+            retention policy of the account overrides that of every group.
         log_group_tags: Tags of a group that the handler creates.
         log_group_kms_key_id: ARN of the KMS key of a group that the handler creates.
-        log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, for a group that the handler creates.
+        log_group_class: STANDARD, INFREQUENT_ACCESS, DELIVERY or ESSENTIALS, for a group that the handler creates. The
+            service never changes the class of a group.
+        log_group_deletion_protection: True: a group that the handler creates cannot be deleted until somebody takes the
+            protection away. With a boto3 that does not know it the group is created without it, and stderr says so.
         log_format: "json/emf" tells the service that the messages are documents in the embedded metric format (header
             ``x-amzn-logs-format``). Most regions detect this by themselves. A document too long for one event yields no
             metrics, whatever ``oversize`` does with it: stderr says so.
+        entity: The service or resource that the events are about, in the form of boto3: a mapping with
+            ``keyAttributes`` (2 to 4 of Type, ResourceType, Identifier, Name, Environment) and ``attributes`` (up to
+            10). CloudWatch shows related metrics and traces with it. It is sent with each request. If the service does
+            not take it, the events are delivered without it; stderr says so and `stats` counts it.
+        compression: "gzip" compresses the requests; text becomes a third of its size or less. It takes about 1 µs of
+            CPU for an event. All sizes are counted before it. An endpoint that refuses it gets plain requests.
         send_interval: How many seconds a record waits, at most, for others to be sent with it. The handler lengthens it
             while the service throttles.
         max_batch_size: The most bytes in one request, as the service counts: UTF-8 plus 26 for each event.
@@ -97,12 +124,15 @@ class CloudWatchLogsHandler(logging.Handler):
         json_serialize_default: ``default`` for the JSON of dict and list messages, a callable or its dotted path.
             None: dates as ISO 8601, the rest by ``repr``.
         spool_dir: A directory of the program's own, in which waiting records survive the process. The next process that
-            logs to the same group, region and endpoint delivers them. None: nothing is ever written to disk.
+            logs to the same group (or template), region and endpoint delivers them. None: nothing is written to disk.
         spool_mode: "outage" writes what waits in trouble, and nothing while the service is well. "always" writes each
             record before its logging call returns.
         max_spool_size: The most bytes of all files in ``spool_dir`` together. If it is full, the least severe records
             go first.
         spool_sync: Have what is written reach the disk itself, so that it survives a power cut too. Slow.
+        on_lost: A function, or its dotted path, that gets each event which was dropped or rejected, and at the end of
+            the process what could be neither delivered nor kept on disk: a sequence of `LostEvent`. It is called on a
+            thread of its own. What it raises is reported on stderr and harms nothing.
     """
 
     # True if a subclass, or an assignment to this object, has replaced `emit`, `format` or `filter`: see `handle`.
@@ -113,7 +143,7 @@ class CloudWatchLogsHandler(logging.Handler):
     _free_formatter: logging.Formatter | None = None
 
     log_group_name: Final[str]
-    """The log group, as given."""
+    """The log group, or its template, as given."""
     flush_level: Final[int]
     """A record at or above this level is sent at once. A number."""
     close_timeout: Final[float]
@@ -135,13 +165,20 @@ class CloudWatchLogsHandler(logging.Handler):
         endpoint_url: str | None = None,
         boto3_profile_name: str | None = None,
         boto3_client: Any = None,
+        boto3_config: Mapping[str, Any] | None = None,
+        role_arn: str | None = None,
+        external_id: str | None = None,
+        role_session_name: str | None = None,
         create_log_group: bool = True,
         create_log_stream: bool = True,
         log_group_retention_days: int | None = None,
         log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
         log_group_class: limits.LogGroupClass | None = None,
+        log_group_deletion_protection: bool | None = None,
         log_format: limits.LogFormat | None = None,
+        entity: Mapping[str, Mapping[str, str]] | None = None,
+        compression: limits.Compression | None = None,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = limits.MAX_BATCH_BYTES,
         max_batch_count: int = limits.MAX_BATCH_EVENTS,
@@ -161,18 +198,18 @@ class CloudWatchLogsHandler(logging.Handler):
         spool_mode: composition.SpoolMode = "outage",
         max_spool_size: int = DEFAULT_SPOOL_BYTES,
         spool_sync: bool = False,
+        on_lost: Callable[[Sequence[LostEvent]], object] | str | None = None,
     ) -> None:
         """Check the options, which the class describes. No client, no thread and no request is made here.
 
         Raises ValueError or TypeError for a wrong option. The message shows the value and says what to write instead.
         """
-        options.client_or_profile(boto3_client, boto3_profile_name)
         self.log_group_name = options.log_group_name(log_group_name)
         self.flush_level = options.level(flush_level, "flush_level")
         self.close_timeout = options.seconds("close_timeout", close_timeout)
         self.use_queues = options.yes_or_no("use_queues", use_queues)
         self._suspects = suspects if self.use_queues else EVERY_THREAD
-        self._naming = Naming(log_stream_name)
+        self._naming = Naming(self.log_group_name, log_stream_name)
         self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
         notices = Notices(SYSTEM_CLOCK.monotonic)
@@ -191,7 +228,16 @@ class CloudWatchLogsHandler(logging.Handler):
             flush_level=self.flush_level,
         )
         self._documents = composition.documents(log_format, terms, notices)
-        access = composition.access(region_name, endpoint_url, boto3_profile_name, boto3_client)
+        access = composition.access(
+            region_name,
+            endpoint_url,
+            boto3_profile_name,
+            boto3_client,
+            role_arn=role_arn,
+            external_id=external_id,
+            role_session_name=role_session_name,
+            boto3_config=boto3_config,
+        )
         group = composition.group(
             self.log_group_name,
             create_log_group=create_log_group,
@@ -200,11 +246,12 @@ class CloudWatchLogsHandler(logging.Handler):
             log_group_tags=log_group_tags,
             log_group_kms_key_id=log_group_kms_key_id,
             log_group_class=log_group_class,
+            log_group_deletion_protection=log_group_deletion_protection,
         )
+        additions = composition.additions(self.log_group_name, entity, compression, notices.say)
         make_spool = composition.spool(
             access,
-            self.log_group_name,
-            self._naming.of_process,
+            self._naming,
             notices,
             spool_dir=spool_dir,
             spool_mode=spool_mode,
@@ -212,16 +259,19 @@ class CloudWatchLogsHandler(logging.Handler):
             spool_sync=spool_sync,
             terms=terms,
         )
+        make_reporter, kept_for_reports = composition.reporter(on_lost, notices, terms, self.close_timeout)
         self._flusher = composition.flusher(
-            composition.client(access, group, log_format, notices),
+            composition.client(access, group, log_format, additions, notices, use_thread=self.use_queues),
             notices,
             terms,
-            own_stream_name=self._naming.of_process,
+            own_target=self._naming.of_process,
             close_timeout=self.close_timeout,
             flush_on_sigterm=options.yes_or_no("flush_on_sigterm", flush_on_sigterm),
             use_thread=self.use_queues,
             make_spool=make_spool,
-            kept_in=f"spool_dir {str(spool_dir)!r}",
+            make_reporter=make_reporter,
+            kept_for_reports=kept_for_reports,
+            spool_dir=spool_dir,
         )
         # `handle` and `format` need it, so it exists before anybody can use this handler.
         self._turn = Turn()
@@ -305,8 +355,8 @@ class CloudWatchLogsHandler(logging.Handler):
             if type(level) is not int:
                 # The level of a record made by hand may be anything.
                 level = logging.NOTSET
-            name = None if self._has_own_stream else self._naming.of(record)
-            flusher.put(record.created, text, name, level)
+            target = None if self._has_own_stream else self._naming.of(record)
+            flusher.put(record.created, text, target, level)
             if failure is not None:
                 # Only after the record was queued: the program's own `handleError` may raise.
                 raise failure
@@ -365,7 +415,7 @@ class CloudWatchLogsHandler(logging.Handler):
     @log_stream_name.setter
     def log_stream_name(self, template: str) -> None:
         # In this order: a record that is logged between these two lines still gets the old name.
-        self._naming = Naming(template)
+        self._naming = self._naming.with_stream(template)
         self._has_own_stream = False
 
     # `logging.Handler.flush` returns None. The callers in `logging` ignore the result, so returning a bool is safe.

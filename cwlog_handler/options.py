@@ -18,6 +18,7 @@ from os import PathLike
 from typing import Any, Final, TypeVar
 
 from .core.limits import (
+    COMPRESSIONS,
     LOG_FORMATS,
     LOG_GROUP_CLASSES,
     LOG_GROUP_NAME,
@@ -30,6 +31,7 @@ from .core.limits import (
     RETENTION_DAYS,
 )
 from .record.formatting import json_serialize_default
+from .record.names import GroupName
 
 T = TypeVar("T")
 
@@ -41,8 +43,11 @@ _UNQUOTED: Final = r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?|true|false|yes|no|on|off"
 
 
 def log_group_name(value: str) -> str:
-    """Accept a name that CreateLogGroup takes."""
+    """Accept a name that CreateLogGroup takes, or a template of one."""
     _text("log_group_name", value)
+    if "{" in value or "}" in value:
+        GroupName(value)
+        return value
     if not 1 <= len(value) <= MAX_NAME_LENGTH:
         raise _wrong("log_group_name", value, f"{len(value)} characters; give 1 to {MAX_NAME_LENGTH}")
     if not LOG_GROUP_NAME.fullmatch(value):
@@ -183,6 +188,15 @@ def log_format(value: str | None) -> str | None:
     return one_of("log_format", value, LOG_FORMATS)
 
 
+def compression(value: str | None) -> str | None:
+    """Accept a coding for the bodies of requests; None means that they are sent as they are."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _wrong_type("compression", value, f"give one of {', '.join(map(repr, COMPRESSIONS))}")
+    return one_of("compression", value, COMPRESSIONS)
+
+
 def level(value: int | str, name: str = "level") -> int:
     """Accept a level as `logging` does, a number or a registered name, and return the number."""
     number = logging.getLevelName(value) if isinstance(value, str) else value
@@ -198,8 +212,40 @@ def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], An
 
     An import path is ``"pkg.mod:func"`` or ``"pkg.mod.func"``: a JSON or YAML file cannot contain a function.
     """
+    return json_serialize_default if value is None else _function("json_serialize_default", value)
+
+
+def on_lost(value: Callable[[Any], object] | str | None) -> Callable[[Any], object] | None:
+    """Accept a function that takes lost events, or its import path as for `json_default`; None means none.
+
+    A function that would do nothing when it is called is refused: a coroutine function or a generator function.
+    """
     if value is None:
-        return json_serialize_default
+        return None
+    # Imported here because few programs ask for lost events.
+    import inspect
+
+    found = _function("on_lost", value)
+    # Of an object that is called like a function, the method says what the call does.
+    for function in (found, type(found).__call__):
+        if inspect.iscoroutinefunction(function):
+            raise _wrong_type("on_lost", value, "a coroutine function, which nobody would await; give a plain function")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise _wrong_type("on_lost", value, "a generator function, which would not run; give one without yield")
+    try:
+        signature = inspect.signature(found)
+    except (TypeError, ValueError):
+        # Written in C: there is nothing to be read.
+        return found
+    try:
+        signature.bind(())
+    except TypeError as error:
+        way_out = f"it is called with one argument, the lost events ({error}); give a function that takes it"
+        raise _wrong_type("on_lost", value, way_out) from error
+    return found
+
+
+def _function(name: str, value: Callable[..., Any] | str) -> Callable[..., Any]:
     found: object = value
     if isinstance(value, str):
         # Imported here because few programs give an import path; the others save the time.
@@ -209,17 +255,38 @@ def json_default(value: Callable[[Any], Any] | str | None) -> Callable[[Any], An
             found = pkgutil.resolve_name(value)
         except (ValueError, ImportError, AttributeError) as error:
             way_out = f"cannot be imported ({error}); write it as 'package.module:function'"
-            raise _wrong("json_serialize_default", value, way_out) from error
+            raise _wrong(name, value, way_out) from error
     if not callable(found):
-        raise _wrong_type("json_serialize_default", value, "not callable; give a function or 'package.module:function'")
+        raise _wrong_type(name, value, "not callable; give a function or 'package.module:function'")
     return found
 
 
-def client_or_profile(client: object, profile: str | None) -> None:
-    """Raise ValueError if both a client and a profile are given: the client already has its credentials."""
-    if client is not None and profile is not None:
-        way_out = "boto3_client was given too, which has credentials of its own; give one or the other"
-        raise ValueError(f"boto3_profile_name={profile!r}: {way_out}")
+def own_client(client: object, others: Mapping[str, Any]) -> None:
+    """Raise ValueError if a client is given together with an option that is about a client of the handler's own.
+
+    ``others`` are these options and their values; a value may be a secret, unless it is text.
+    """
+    given = [name for name, value in others.items() if value is not None]
+    if client is not None and given:
+        shown = f"{given[0]}={others[given[0]]!r}" if isinstance(others[given[0]], str) else given[0]
+        way_out = "boto3_client was given too, which has credentials and settings of its own; give one or the other"
+        raise ValueError(f"{shown}: {way_out}")
+
+
+def role(given: Mapping[str, Any]) -> bool:
+    """Return whether there is a role to assume. Raises ValueError for options that need one, or exclude one."""
+    if given["role_arn"] is None:
+        for name in ("external_id", "role_session_name"):
+            if given[name] is not None:
+                raise ValueError(f"{name}={given[name]!r}: it belongs to a role; give role_arn too, or leave it out")
+        return False
+    if given["boto3_profile_name"] is not None:
+        way_out = (
+            "boto3_profile_name was given too; give one or the other: a profile can have role_arn and source_profile "
+            "of its own, and AWS_PROFILE may name the one whose credentials assume the role"
+        )
+        raise ValueError(f"role_arn={given['role_arn']!r}: {way_out}")
+    return True
 
 
 def _text(name: str, value: object) -> None:

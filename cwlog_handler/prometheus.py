@@ -76,13 +76,14 @@ _METRICS: Final = (
     _Metric("requests", "requests", "PutLogEvents requests that ended, retries included."),
     _Metric("retries", "retries", "PutLogEvents requests that carried a batch again."),
     _Metric("throttled", "throttled", "PutLogEvents requests that CloudWatch Logs throttled."),
+    _Metric("entity_rejected", "entity_rejected", "PutLogEvents requests delivered without their entity."),
 )
 
 
 class CloudWatchLogsCollector(Collector):
     """Shows the `stats` of one or several handlers to Prometheus. Register it with a ``CollectorRegistry``.
 
-    The labels are ``log_group``, ``log_stream`` (the template as the user wrote it) and ``handler`` (its name in
+    The labels are ``log_group`` and ``log_stream`` (the templates as the user wrote them) and ``handler`` (its name in
     ``dictConfig``, or empty). Handlers with the same three labels are added up and shown as one. `collect` takes a
     snapshot of each handler; it makes no request, and any thread may call it. Without a handler, or with anything else
     than handlers, the constructor raises TypeError.

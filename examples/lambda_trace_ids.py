@@ -1,7 +1,8 @@
 """Each record of an AWS Lambda function has the X-Ray trace id of the invocation that logged it.
 
 Lambda sets the environment variable ``_X_AMZN_TRACE_ID=Root=1-…;Parent=…;Sampled=1`` for each invocation. A filter on
-the handler reads it for each record, and the JSON formatter writes it as a field.
+the handler reads it for each record, and the JSON formatter writes it as fields. ``xray_trace_id`` is the id as X-Ray
+writes it. ``traceId`` is the same as OpenTelemetry writes it: CloudWatch Logs indexes the field of this name by itself.
 """
 
 import logging
@@ -11,12 +12,14 @@ from typing import Any
 
 
 class XRayTraceId(logging.Filter):
-    """Add ``xray_trace_id`` to each record."""
+    """Add ``traceId`` and ``xray_trace_id`` to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         header = os.environ.get("_X_AMZN_TRACE_ID", "")
         fields = dict(part.split("=", 1) for part in header.split(";") if "=" in part)
-        record.xray_trace_id = fields.get("Root")
+        if root := fields.get("Root"):
+            record.xray_trace_id = root
+            record.traceId = root.removeprefix("1-").replace("-", "")
         return True
 
 

@@ -1,7 +1,8 @@
 """Each record has the ids of the OpenTelemetry span in which it was logged, so that trace and log can be connected.
 
 A filter on the handler adds the ids of the current span to the record, and the JSON formatter writes them as fields.
-``trace_id`` is in OpenTelemetry's form. ``xray_trace_id`` is the same id in X-Ray's form: ``1-``, the time, the rest.
+The name ``traceId`` matters, capital I included: CloudWatch Logs indexes the field of this name by itself. It is in
+OpenTelemetry's form. ``xray_trace_id`` is the same id in X-Ray's form: ``1-``, the time, the rest.
 """
 
 import logging
@@ -12,14 +13,14 @@ from opentelemetry.sdk.trace import TracerProvider
 
 
 class SpanIds(logging.Filter):
-    """Add ``trace_id``, ``span_id`` and ``xray_trace_id`` to each record that is logged within a span."""
+    """Add ``traceId``, ``spanId`` and ``xray_trace_id`` to each record that is logged within a span."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
-            record.trace_id = trace.format_trace_id(span.trace_id)
-            record.span_id = trace.format_span_id(span.span_id)
-            record.xray_trace_id = f"1-{record.trace_id[:8]}-{record.trace_id[8:]}"
+            record.traceId = trace.format_trace_id(span.trace_id)
+            record.spanId = trace.format_span_id(span.span_id)
+            record.xray_trace_id = f"1-{record.traceId[:8]}-{record.traceId[8:]}"
         return True
 
 

@@ -1,4 +1,4 @@
-"""Gives an RQ worker of rq_shop.py four jobs, through a stand-in for Redis on 127.0.0.1, and waits until it ends."""
+"""Gives an RQ worker of rq_shop.py its jobs, through a stand-in for Redis on 127.0.0.1, and waits until it ends."""
 
 import subprocess
 import sys
@@ -27,8 +27,11 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"redis://127.0.0.1:{server.server_address[1]}"
     orders = rq.Queue(connection=redis.Redis.from_url(url))
-    for number in range(4):
-        orders.enqueue("rq_shop.pack", number)
+    orders.enqueue("rq_shop.pack", 17)
+    orders.enqueue("rq_shop.lose", 18)
+    # RQ stops it after a second.
+    orders.enqueue("rq_shop.wait", 30, job_timeout=1)
+    orders.enqueue("rq_shop.pack", 19)
     return subprocess.run([*WORKER, "--url", url], check=False).returncode
 
 

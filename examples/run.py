@@ -31,6 +31,7 @@ from cwlog_handler.testing import FakeCloudWatchLogs
 
 HERE = Path(__file__).resolve().parent
 LOG_GROUP = "my-app"
+ROLE = "arn:aws:iam::222222222222:role/my-app-logs"
 # In seconds: longer than any recipe takes, even on a busy machine.
 HANG_LIMIT = 60.0
 # In seconds. In the real service, an event can be read only some seconds after it was acknowledged.
@@ -44,13 +45,14 @@ class Recipe:
     ``python`` has the interpreter's arguments, with ``{port}`` for a free port. ``gets`` are the pages that are
     requested when the program listens. ``until`` is for a program that does not end by itself: a number and a text. The
     program is stopped when that many events with this text have arrived. ``first`` is another program, which runs
-    before.
+    before. ``limit`` is how many seconds it may take.
     """
 
     python: str
     gets: tuple[str, ...] = ()
     until: tuple[int, str] | None = None
     first: str | None = None
+    limit: float = HANG_LIMIT
 
 
 RECIPES = {
@@ -59,6 +61,7 @@ RECIPES = {
     "dictconfig-yaml": Recipe("dictconfig_yaml.py"),
     "fileconfig": Recipe("fileconfig.py"),
     "existing-loggers": Recipe("existing_loggers.py"),
+    "cross-account": Recipe("cross_account.py"),
     "django": Recipe("django_manage.py runserver --noreload {port}", gets=("order/17", "missing")),
     "flask": Recipe("-m flask --app flask_shop run --port {port}", gets=("order/12", "order/13")),
     "fastapi": Recipe(
@@ -70,12 +73,19 @@ RECIPES = {
         until=(4, "is packed"),
     ),
     "rq": Recipe("rq_orders.py"),
+    # It starts four processes that import all of Airflow.
+    "airflow": Recipe("airflow_platform.py", limit=300.0),
     "gunicorn": Recipe(
         "-m gunicorn -c gunicorn_settings.py --no-control-socket -b 127.0.0.1:{port} gunicorn_shop:application",
         gets=("order/17", "order/18", "order/19", "order/20"),
         # Stopped before both workers are ready, gunicorn would wait for its graceful_timeout: 30 seconds.
         until=(2, "is ready"),
     ),
+    "ecs": Recipe("container_platform.py ecs"),
+    "batch": Recipe("container_platform.py batch"),
+    "eks-pod-identity": Recipe("container_platform.py eks-pod-identity"),
+    "eks-irsa": Recipe("container_platform.py eks-irsa"),
+    "on-premises": Recipe("on_premises_platform.py"),
     "lambda": Recipe("lambda_platform.py lambda_function"),
     "lambda-trace-ids": Recipe("lambda_platform.py lambda_trace_ids"),
     "structlog": Recipe("structlog_events.py"),
@@ -84,11 +94,17 @@ RECIPES = {
     "queue-handler": Recipe("queue_handler.py"),
     "multiprocessing": Recipe("multiprocessing_pool.py"),
     "asyncio": Recipe("asyncio_tasks.py"),
+    "sampling": Recipe("sampling.py"),
+    "repeated": Recipe("repeated.py"),
+    "debug-on-error": Recipe("debug_on_error.py"),
+    "redaction": Recipe("redaction.py"),
     "embedded-metrics": Recipe("embedded_metrics.py"),
     "opentelemetry-traces": Recipe("opentelemetry_traces.py"),
     "opentelemetry-metrics": Recipe("opentelemetry_metrics.py"),
     "prometheus-metrics": Recipe("prometheus_metrics.py"),
     "stats": Recipe("stats_line.py"),
+    "stats-emf": Recipe("stats_emf.py"),
+    "lost-events": Recipe("lost_events.py"),
 }
 
 
@@ -122,6 +138,7 @@ def endpoint(aws: bool) -> Iterator[FakeCloudWatchLogs | None]:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
     fake = FakeCloudWatchLogs()
+    fake.create_role(ROLE, external_id="4711")
     with fake.serve() as url:
         os.environ.update(
             AWS_ENDPOINT_URL=url,
@@ -154,7 +171,7 @@ def run(recipe: Recipe, started: int) -> int:
             wait_until(lambda: sum(text in event["message"] for event in read_once(started)) >= count, program)
         if recipe.gets or recipe.until is not None:
             program.send_signal(signal.SIGTERM)
-        status = program.wait(HANG_LIMIT)
+        status = program.wait(recipe.limit)
         return 0 if status == -signal.SIGTERM else status
     finally:
         if program.poll() is None:
@@ -191,13 +208,15 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def get(url: str) -> int:
-    """Request a page and return the HTTP status of the answer."""
+def get(url: str) -> str:
+    """Request a page and return the HTTP status of the answer, and the request's id if the answer has it."""
     try:
-        with urllib.request.urlopen(url, timeout=HANG_LIMIT) as answer:
-            return int(answer.status)
+        answer = urllib.request.urlopen(url, timeout=HANG_LIMIT)
     except urllib.error.HTTPError as error:
-        return error.code
+        answer = error
+    with answer:
+        identifier = answer.headers["X-Request-ID"]
+        return f"{answer.status}, X-Request-ID {identifier}" if identifier else str(answer.status)
 
 
 def read_back(started: int, patient: bool) -> list[dict[str, Any]]:
@@ -239,6 +258,8 @@ def show(events: list[dict[str, Any]], fake: FakeCloudWatchLogs | None) -> None:
         for event in streams[stream]:
             at = datetime.fromtimestamp(event["timestamp"] / 1000, timezone.utc).isoformat(timespec="milliseconds")
             print(f"    {at[11:23]}  " + event["message"].replace("\n", "\n                  "))
+    for session in sorted({request.assumed_role for request in fake.requests if request.assumed_role} if fake else ()):
+        print(f"  PutLogEvents was signed by {session}")
     for log_format in sorted({request.log_format for request in fake.requests if request.log_format} if fake else ()):
         print(f"  PutLogEvents had the header x-amzn-logs-format: {log_format}")
 

@@ -119,7 +119,7 @@ def attach(fake, logger):
     def attach(**options):
         options.setdefault("log_stream_name", "s")
         options.setdefault("boto3_client", fake.client())
-        handler = CloudWatchLogsHandler("g", **options)
+        handler = CloudWatchLogsHandler(**{"log_group_name": "g", **options})
         logger.addHandler(handler)
         return handler
 

@@ -6,17 +6,26 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.core.shedding import Bounds
+from cwlog_handler.core.targets import Target
 from cwlog_handler.core.terms import Terms
+from cwlog_handler.delivery.pool import Pool
+from cwlog_handler.delivery.reporting import Reporter
 from cwlog_handler.delivery.rounds import Rounds
-from cwlog_handler.delivery.senders import Senders
+from cwlog_handler.delivery.senders import Job, Senders
 from cwlog_handler.system.clock import Clock
 from cwlog_handler.system.stderr import Notices
 
 _numbers = itertools.count()
+
+
+def to(stream: str, group: str = "g") -> Target:
+    """The target of a record, in the group to which all log unless a test says otherwise."""
+    return Target(group, stream)
 
 
 class VirtualTime:
@@ -72,22 +81,58 @@ def simulated(
     *,
     wake=lambda: None,
     jitter=lambda: 1.0,
-    own_stream_name=lambda: "s",
+    own_target=lambda: to("s"),
     senders: Senders | None = None,
+    on_lost=None,
+    report_bytes=10**9,
+    notices: Notices | None = None,
     **options,
 ) -> Rounds:
-    """Rounds that nobody drives but the test, by calling `step`. What else is given goes to `terms`."""
+    """Rounds that nobody drives but the test, by calling `step`. What else is given goes to `terms`.
+
+    ``on_lost`` is told of lost events; so many bytes may wait for it.
+    """
+    notices = notices or Notices(clock.monotonic)
+    make_reporter = partial(Reporter, on_lost, notices, clock, log_group_name="g", most_bytes=report_bytes)
     return Rounds(
         client,
-        Notices(clock.monotonic),
+        notices,
         terms(**options),
         wake=wake,
         inline=senders is None,
         clock=clock,
         jitter=jitter,
-        own_stream_name=own_stream_name,
+        own_target=own_target,
         senders=senders,
+        make_reporter=make_reporter if on_lost is not None else None,
     )
+
+
+class Held(Senders):
+    """Senders whose jobs wait until the test ends them. Several may share a pool, as the handlers of a process do."""
+
+    def __init__(self, pool: Pool | None = None) -> None:
+        # A pool without threads: only its arithmetic is used.
+        self.pool = pool or Pool(lambda run: None)
+        super().__init__(pool=self.pool)
+        self.jobs: list[Job] = []
+
+    def run(self, job: Job) -> None:
+        self._busy += 1
+        has_place = self._reserved > 0
+        self._reserved -= has_place
+        self.pool.shares.add(self._share, 0 if has_place else 1)
+        self.jobs.append(job)
+
+    def end(self, place: int = 0) -> None:
+        """Do a job; the next round collects its result."""
+        self.jobs.pop(place)()
+        self.pool.give_back(self._share, 1)
+
+    def end_all(self) -> None:
+        """Do all jobs."""
+        while self.jobs:
+            self.end()
 
 
 def an_endpoint():
@@ -101,26 +146,26 @@ class Service:
     def __init__(self):
         self.fault: outcomes.Outcome | None = None
         self.faults: dict[str, outcomes.Outcome] = {}
-        self._stored: dict[str, list[tuple[int, str]]] = {}
+        self._stored: dict[Target, list[tuple[int, str]]] = {}
         self._endpoint = an_endpoint()
 
     def connect(self, patience=None):
         return outcomes.Connected(self._endpoint)
 
-    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
+    def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
         on_progress()
-        fault = self.faults.get(stream_name, self.fault)
+        fault = self.faults.get(target.stream, self.fault)
         if fault is not None:
             return fault
-        self._stored.setdefault(stream_name, []).extend((event.timestamp, event.message) for event in events)
+        self._stored.setdefault(target, []).extend((event.timestamp, event.message) for event in events)
         return outcomes.Accepted(None)
 
-    def events(self, stream="s"):
+    def events(self, stream="s", group="g"):
         """What a stream holds, (timestamp, message), as the service shows it: by timestamp, then by arrival."""
-        return sorted(self._stored.get(stream, ()), key=lambda event: event[0])
+        return sorted(self._stored.get(to(stream, group), ()), key=lambda event: event[0])
 
-    def messages(self, stream="s"):
-        return [message for _, message in self.events(stream)]
+    def messages(self, stream="s", group="g"):
+        return [message for _, message in self.events(stream, group)]
 
     def forget(self):
         """Hold nothing any more."""

@@ -3,106 +3,169 @@
 Owns: the calls CreateLogStream, CreateLogGroup and PutRetentionPolicy. Must not know: events, when it is tried again.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..core import advice
 from ..core.advice import Call
 from ..core.outcomes import Created, Outcome, Unavailable
+from ..core.targets import Target
+from ..system.stderr import Say
 from . import errors, hooks
 
 
 class Group(NamedTuple):
-    """A log group, what may be created in it, and what the group gets if it is created here."""
+    """What may be created of a log group, and what the group gets if it is created here."""
 
     name: str
+    """As the user gave it: perhaps a template, so that this stands for many groups."""
     creates_group: bool = True
     creates_stream: bool = True
     retention_days: int | None = None
     tags: Mapping[str, str] | None = None
     kms_key_id: str | None = None
     group_class: str | None = None
+    is_protected: bool = False
+    """Whether it gets the service's protection against deletion."""
+
+
+class _Wish(NamedTuple):
+    """Something that a group can do without."""
+
+    field: str
+    parameter: str
+    """Its name in CreateLogGroup."""
+    key: str
+    """The name of the warning about it."""
+    advice: advice.Advice
+    is_refused: Callable[[Exception], bool]
+    """Whether an error may be about it."""
+
+
+_WISHES: Final = (
+    _Wish("tags", "tags", "tags", advice.TAGS_LEFT_OUT, errors.refuses_tags),
+    _Wish(
+        "is_protected",
+        "deletionProtectionEnabled",
+        "deletion protection",
+        advice.PROTECTION_LEFT_OUT,
+        errors.refuses_protection,
+    ),
+)
+
+
+_LeftOut: TypeAlias = "tuple[_Wish, str]"
+"""What a group has to do without, and why."""
 
 
 class Creator:
-    """Creates the streams of one log group, and the group.
+    """Creates streams and their log groups, all with the same options.
 
-    ``say(key, text)`` is called with a warning for the operator when the group lacks something that it was to have.
+    ``say`` is called with a warning for the operator when the group lacks something that it was to have.
     """
 
-    def __init__(self, group: Group, say: Callable[[str, str], None]) -> None:
+    def __init__(self, group: Group, say: Say) -> None:
         self._group = group
         self._say = say
 
-    def create(self, client: Any, stream: str) -> Outcome:
+    def create(self, client: Any, target: Target) -> Outcome:
         """Create the stream, and its group if that is missing too. Any thread may call this."""
         group = self._group
         if not group.creates_stream:
-            return Call(advice.PUT, group.name, stream).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_STREAM)
-        outcome = self._create_stream(client, stream)
+            return Call(advice.PUT, *target).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_STREAM)
+        outcome = self._create_stream(client, target)
         if outcome is not None:
             return outcome
         if not group.creates_group:
-            return Call(advice.PUT, group.name, stream).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_GROUP)
-        created = self._create_group(client, stream)
+            return Call(advice.PUT, *target).refuse(errors.RESOURCE_NOT_FOUND, advice.NO_GROUP)
+        created = self._create_group(client, target)
         if not isinstance(created, Created):
             return created
-        outcome = self._create_stream(client, stream)
+        outcome = self._create_stream(client, target)
         if outcome is None:
             return Unavailable("the new log group cannot be seen yet", ambiguous=False)
         return created if isinstance(outcome, Created) else outcome
 
-    def _create_stream(self, client: Any, stream: str) -> Outcome | None:
+    def _create_stream(self, client: Any, target: Target) -> Outcome | None:
         """Create the stream; None if its group is missing."""
         try:
             with hooks.our_call():
-                client.create_log_stream(logGroupName=self._group.name, logStreamName=stream)
+                client.create_log_stream(logGroupName=target.group, logStreamName=target.stream)
         except Exception as error:
             code = errors.code_of(error)
             if code == errors.RESOURCE_NOT_FOUND:
                 return None
             if code != errors.RESOURCE_ALREADY_EXISTS:
-                return errors.creation_outcome_of(error, Call("logs:CreateLogStream", self._group.name, stream))
+                return errors.creation_outcome_of(error, Call("logs:CreateLogStream", *target))
         return Created()
 
-    def _create_group(self, client: Any, stream: str) -> Outcome:
+    def _create_group(self, client: Any, target: Target) -> Outcome:
         """Create the log group and set its retention; Created if the group exists now, whoever created it."""
-        tags = dict(self._group.tags or {})
-        error = self._try_create_group(client, tags)
-        if error is not None and tags and errors.refuses_tags(error):
-            tags_error, error = error, self._try_create_group(client, {})
-            if error is None:
-                reason = errors.text_of(tags_error)
-                self._say("tags", advice.TAGS_LEFT_OUT.sentence(self._group.name, "", reason=reason))
+        error = self._try_create_group(client, target.group, ())
+        if error is not None:
+            error = self._create_without(client, target.group, error)
         if error is None:
-            return Created(self._set_retention(client))
+            return Created(self._set_retention(client, target.group))
         if errors.code_of(error) == errors.RESOURCE_ALREADY_EXISTS:
             # The process that created the group may have ended before it set the retention. If it has not, it may still
             # set another one after us.
-            self._set_retention(client)
+            self._set_retention(client, target.group)
             return Created()
-        return errors.creation_outcome_of(error, Call("logs:CreateLogGroup", self._group.name, stream))
+        return errors.creation_outcome_of(error, Call("logs:CreateLogGroup", *target))
 
-    def _try_create_group(self, client: Any, tags: Mapping[str, str]) -> Exception | None:
-        options = {"tags": tags, "kmsKeyId": self._group.kms_key_id, "logGroupClass": self._group.group_class}
+    def _create_without(
+        self, client: Any, name: str, error: Exception, left_out: tuple[_LeftOut, ...] = ()
+    ) -> Exception | None:
+        """Create the group without what was refused of its wishes, and say so; return why it cannot be created.
+
+        Which wish a refusal means is not always to be seen. So each is left out in turn, and then all of them.
+        """
+        given_up = [wish for wish, _ in left_out]
+        suspects = [wish for wish in _WISHES if self._has(wish) and wish not in given_up and wish.is_refused(error)]
+        reason = errors.text_of(error)
+        for wishes in [[wish] for wish in suspects] + ([suspects] if len(suspects) > 1 else []):
+            without = left_out + tuple((wish, reason) for wish in wishes)
+            again = self._try_create_group(client, name, [wish for wish, _ in without])
+            if again is None:
+                for wish, why in without:
+                    self._say(wish.key, wish.advice.sentence(name, "", reason=why), name)
+                return None
+            error = again
+        return self._create_without(client, name, error, without) if suspects else error
+
+    def _has(self, wish: _Wish) -> bool:
+        return bool(getattr(self._group, wish.field))
+
+    def _try_create_group(self, client: Any, name: str, left_out: Sequence[_Wish]) -> Exception | None:
+        group = self._group
+        options = {
+            "tags": dict(group.tags or {}),
+            "kmsKeyId": group.kms_key_id,
+            "logGroupClass": group.group_class,
+            "deletionProtectionEnabled": group.is_protected,
+        }
+        for wish in left_out:
+            del options[wish.parameter]
         try:
             with hooks.our_call():
                 client.create_log_group(
-                    logGroupName=self._group.name, **{name: value for name, value in options.items() if value}
+                    logGroupName=name, **{option: value for option, value in options.items() if value}
                 )
         except Exception as error:
             return error
         return None
 
-    def _set_retention(self, client: Any) -> int | None:
+    def _set_retention(self, client: Any, name: str) -> int | None:
         """Set the group's retention; return it in days, or None if it was not set."""
         if self._group.retention_days is None:
             return None
         try:
             with hooks.our_call():
-                client.put_retention_policy(logGroupName=self._group.name, retentionInDays=self._group.retention_days)
+                client.put_retention_policy(logGroupName=name, retentionInDays=self._group.retention_days)
         except Exception as error:
             reason = errors.text_of(error)
-            self._say("retention", advice.RETENTION_NOT_SET.sentence(self._group.name, "", reason=reason))
+            self._say("retention", advice.RETENTION_NOT_SET.sentence(name, "", reason=reason), name)
             return None
         return self._group.retention_days

@@ -28,7 +28,11 @@ _REGION: Final = re.compile(r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?")
 _HOST_LABEL: Final = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 _REGION_IN_TEXT: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL")
-_USUAL_ENDPOINT: Final = re.compile(r"https://logs\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/?")
+_IGNORES_CONFIGURED: Final = "ignore_configured_endpoint_urls"
+# A region's own endpoints, with FIPS and dual stack among them: all of them lead to the same log groups.
+_USUAL_ENDPOINT: Final = re.compile(
+    r"https://logs(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)/?"
+)
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?")
 _PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
 
@@ -84,10 +88,15 @@ def unknown_region(client: Any) -> str | None:
 
 
 def region_and_endpoint(
-    region_name: str | None, endpoint_url: str | None, profile_name: str | None, client: object
+    region_name: str | None,
+    endpoint_url: str | None,
+    profile_name: str | None,
+    client: object,
+    ignores_configured: bool = False,
 ) -> tuple[str, str]:
     """Return the region and the endpoint to which requests will go; "" where that is unknown, or the usual endpoint.
 
+    ``ignores_configured``: the client takes no endpoint from environment and configuration files.
     Two processes with the same options and surroundings get the same. No client is made, and no request.
     """
     meta = getattr(client, "meta", None)
@@ -99,8 +108,10 @@ def region_and_endpoint(
             with suppress(Exception):  # the same problem is reported when the client is made
                 session = botocore.session.Session(profile=profile_name)
                 region = region or session.get_config_variable("region")
+                ignores_configured = ignores_configured or bool(session.get_config_variable(_IGNORES_CONFIGURED))
                 endpoint = endpoint or session.get_scoped_config().get("endpoint_url")
-            endpoint = next(filter(None, [endpoint_url, *map(os.environ.get, _ENDPOINT_VARIABLES), endpoint]), None)
+            configured = [] if ignores_configured else [*map(os.environ.get, _ENDPOINT_VARIABLES), endpoint]
+            endpoint = next(filter(None, [endpoint_url, *configured]), None)
     # Attributes of a mock are mocks.
     region = region if isinstance(region, str) else ""
     endpoint = endpoint if isinstance(endpoint, str) else ""

@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError
 from ..core import advice
 from ..core.advice import Advice, Call
 from ..core.outcomes import AlreadyAccepted, Invalid, Outcome, Refused, StaleToken, Throttled, Unavailable
-from . import destination
+from . import destination, network
 
 RESOURCE_NOT_FOUND: Final = "ResourceNotFoundException"
 RESOURCE_ALREADY_EXISTS: Final = "ResourceAlreadyExistsException"
@@ -26,6 +26,8 @@ _NOT_AUTHORIZED: Final = r"(?s)not authorized to perform: ([\w:*]+)(?:.*? on res
 _CLOCK: Final = r"(?i)Signature (expired|not yet current)"
 _TOKEN_IN_MESSAGE: Final = r"(?:is|sequenceToken): (\S+)$"
 _TAGS: Final = r"(?i)\btag"
+_KNOWN_PARAMETERS: Final = r", must be one of: .*"
+_PROTECTION: Final = r"(?i)deletion ?protection"
 # Says that the destination is wrong, not one of the events. Taken for an invalid event, every event would be rejected.
 _DESTINATION: Final = r"(?i)(?:at '|parameter:? ['\"]?)log(?:Group|Stream)Name\b|log ?group ?class|\bKMS\b"
 # Says that one event is invalid: it is named by its number in the request, or it is too large. All other messages may
@@ -36,15 +38,25 @@ _VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d[\d,.]*"
 # The policy that denies, in IAM's words: "because no … allows", "with an explicit deny in a …". Some messages lack it.
 _DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
 
-# Secrets that occur in messages, and what replaces them: user and password of a URL, the key id of an Authorization
-# header, and the signed text. The service repeats the signed text, which contains the session token.
+# Secrets that occur in messages, and what replaces them: user and password of a URL; what urllib3 takes for its host if
+# the password has a "/" or "#" in it; the key id of an Authorization header; and the signed text. The service repeats
+# that text, which contains the session token.
 _SECRETS: Final = (
-    (r"(?<=://)[^\s/\"']*@", "…@"),
+    (r"(?<=://)[^\s\"']*@", "…@"),
+    (r"'[^']*'(?= is not a valid host)", "'…'"),
     (r"(?<=Credential=)[^\s/,'\"]+", "…"),
     (r"(?s)\s*The (?:Canonical String|String-to-Sign)\b.*", ""),
 )
 # http.client's words for an invalid header; its value follows. Only credentials can make one of our headers invalid.
 _BAD_HEADER: Final = "Invalid header value"
+
+
+class Explained(Exception):
+    """An error of a module that is not always loaded, and that knows by itself what the error comes to."""
+
+    def outcome(self, call: Call) -> Refused | Unavailable:
+        """Return the outcome of ``call``, which was not made because of this error."""
+        raise NotImplementedError
 
 
 class _Answer(NamedTuple):
@@ -73,8 +85,12 @@ def outcome_of(error: Exception, call: Call) -> Outcome:
 
     An unknown exception is Unavailable, an unknown error code is Refused.
     """
+    if isinstance(error, Explained):
+        return error.outcome(call)
     if _is_answer(error):
         return _of_answer(_answer_of(error, call))
+    if (on_the_way := network.outcome_of(error, text_of(error), call)) is not None:
+        return on_the_way
     if _BAD_HEADER in str(error):
         return call.refuse(code_of(error), advice.BAD_CREDENTIALS)
     for classes, maker in _CLASSES:
@@ -89,7 +105,7 @@ def creation_outcome_of(error: Exception, call: Call) -> Outcome:
     It is never ambiguous and never Invalid, because the events were not sent.
     """
     code = code_of(error)
-    message = _answer_of(error, call).message if _is_answer(error) else text_of(error)
+    message = message_of(error)
     if code == _LIMIT_EXCEEDED:
         return call.refuse(code, advice.NO_ROOM, message=message)
     if code in _INVALID or isinstance(error, exceptions.ParamValidationError):
@@ -99,12 +115,16 @@ def creation_outcome_of(error: Exception, call: Call) -> Outcome:
             return call.refuse(code, advice.NOT_CREATABLE, message=message)
         case Unavailable(cause):
             return Unavailable(cause, ambiguous=False)
+        case Throttled(code):
+            return Throttled(code, is_creation=True)
         case outcome:
             return outcome
 
 
 def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
     """Return the outcome of failing to make a client. No event was sent, so it is never ambiguous."""
+    if isinstance(error, Explained):
+        return error.outcome(call)
     if isinstance(error, exceptions.NoRegionError):
         return call.refuse(code_of(error), advice.NO_REGION)
     if isinstance(error, exceptions.ProfileNotFound):
@@ -119,18 +139,28 @@ def connect_outcome_of(error: Exception, call: Call) -> Refused | Unavailable:
     if isinstance(outcome, Refused):
         return outcome
     if isinstance(error, _NETWORK) or not isinstance(error, (exceptions.BotoCoreError, ValueError, TypeError)):
-        return Unavailable(_named(error), ambiguous=False)
+        cause = outcome.cause if isinstance(outcome, Unavailable) else _named(error)
+        return Unavailable(cause, ambiguous=False)
     return call.refuse(code_of(error), advice.BAD_CONFIGURATION, message=text_of(error))
 
 
 def refuses_tags(error: Exception) -> bool:
     """True if the creation of a log group might succeed without its tags."""
-    code = code_of(error)
+    return _refuses(error, _TAGS, _PROTECTION)
+
+
+def refuses_protection(error: Exception) -> bool:
+    """True if the creation of a log group might succeed without deletion protection: older versions know none."""
+    return _refuses(error, _PROTECTION, _TAGS)
+
+
+def _refuses(error: Exception, wish: str, other: str) -> bool:
+    # botocore lists all parameters that it knows: they are not what is wrong.
+    code, text = code_of(error), re.sub(_KNOWN_PARAMETERS, "", str(error))
     if code in ACCESS_DENIED:
-        return True
-    return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(
-        re.search(_TAGS, str(error))
-    )
+        # If it names only the other one, this one is not to blame. It may also name none of them.
+        return bool(re.search(wish, text)) or not re.search(other, text)
+    return (code in _INVALID or isinstance(error, exceptions.ParamValidationError)) and bool(re.search(wish, text))
 
 
 def code_of(error: Exception) -> str:
@@ -142,10 +172,30 @@ def code_of(error: Exception) -> str:
     return str(code or "Unknown").rpartition("#")[2]
 
 
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of the answer that raised this error; 0 if there was none."""
+    return _answer_of(error, Call("", "")).status if _is_answer(error) else 0
+
+
+def is_known(code: str) -> bool:
+    """True if it is known what a code of the service means."""
+    return code in _CODES
+
+
+def without_values(message: str) -> str:
+    """Return the part of a message that is the same for all refusals for the same reason."""
+    return re.sub(_VALUES, "…", message)
+
+
 def text_of(error: Exception) -> str:
     """Return the message of an exception as one line, without secrets."""
     text = str(error)
     return _fit_to_tell(text[: text.index(_BAD_HEADER)] + _BAD_HEADER if _BAD_HEADER in text else text)
+
+
+def message_of(error: Exception) -> str:
+    """Return the service's own message, or that of the exception, as one line without secrets."""
+    return _answer_of(error, Call("", "")).message if _is_answer(error) else text_of(error)
 
 
 def _is_answer(error: Exception) -> bool:
@@ -171,6 +221,8 @@ def _of_answer(answer: _Answer) -> Outcome:
         return _invalid(answer)
     if answer.status >= 500:
         return _unavailable(True, answer)
+    if answer.code == network.WANTS_A_PASSWORD:
+        return answer.call.refuse(f"proxy-{answer.code}", advice.PROXY_WANTS_A_PASSWORD, message=answer.message)
     if answer.code.isdigit():  # botocore puts the status where an answer has no code; the service's always have one
         return Unavailable(f"the answer is not from CloudWatch Logs: HTTP {answer.code}", ambiguous=False)
     return _refuse(advice.UNKNOWN, answer)
@@ -273,7 +325,7 @@ def _invalid_in(message: str, code: str, call: Call) -> Invalid:
     """
     if re.search(_EVENT, message):
         return Invalid(message)
-    return Invalid(message, re.sub(_VALUES, "…", message), call.refuse(code, advice.BAD_REQUEST, message=message))
+    return Invalid(message, without_values(message), call.refuse(code, advice.BAD_REQUEST, message=message))
 
 
 def _refuse_error(why: Advice, error: Exception, call: Call) -> Refused:

@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ClientError
 
 from ..core.limits import LOG_FORMAT_HEADER
-from ..system.primitives import get_ident, give_way
+from ..system.primitives import acquire, allocate_lock, get_ident, give_way
+
+if TYPE_CHECKING:
+    from .additions import Carried
 
 # botocore raises an error for this HTTP status and all above.
 FIRST_ERROR_STATUS: Final = 300
+# In seconds. Longer than this the lock is never held, unless Ctrl-C or a fork has left it taken.
+MOST_WAIT: Final = 1.0
 
 
 class _Body:
@@ -56,22 +61,35 @@ class _Body:
 
 
 class _OurCall:
-    __slots__ = ("body", "log_format", "on_progress")
+    __slots__ = ("body", "carried", "content", "log_format", "on_progress")
 
-    def __init__(self, on_progress: Callable[[], None] | None, body: _Body | None, log_format: str | None) -> None:
+    def __init__(
+        self,
+        on_progress: Callable[[], None] | None,
+        content: bytes | None,
+        log_format: str | None,
+        carried: Carried | None,
+    ) -> None:
         self.on_progress = on_progress
-        self.body = body
+        self.content = content
         self.log_format = log_format
+        self.carried = carried
+        self.body: _Body | None = None
+        """What is sent instead of what botocore has made of the parameters; None before that, and without content."""
 
 
 # The calls of ours under way, by thread ident. There is one mapping for the module because several handlers may share a
 # client, which is hooked once. It is not a threading.local: if gevent patches after this import, the greenlets of one
 # thread would share that.
 _ours: dict[int, _OurCall] = {}
+# Two handlers may be given the same client at the same moment: botocore would register a hook twice.
+_installing = allocate_lock()
 
 
 def forget_all() -> None:
     """Start over in a forked child. Thread idents are reused: it may have that of a parent's thread inside our call."""
+    global _installing
+    _installing = allocate_lock()
     _ours.clear()
 
 
@@ -81,13 +99,30 @@ def can_hook(client: Any) -> bool:
 
 
 def install(client: Any) -> None:
-    """Register the hooks with a client; calling it again changes nothing. A mock is left as it is."""
+    """Register the hooks with a client; calling it again changes nothing. A mock is left as it is.
+
+    All of them, whoever needs them: botocore may never call one that is added while a request of the client is made.
+    """
     if can_hook(client):
-        events: Any = client.meta.events
-        events.register("before-call.cloudwatch-logs.PutLogEvents", _complete, unique_id="cwlog-handler-complete")
-        events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
-        if _retries(client).get("total_max_attempts") != 1:
-            events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
+        global _installing
+        lock = _installing
+        if not acquire(lock, MOST_WAIT):
+            # See ARCHITECTURE, Ctrl-C, 4.
+            lock = _installing = allocate_lock()
+            lock.acquire()
+        try:
+            _register(client, client.meta.events)
+        finally:
+            lock.release()
+
+
+def _register(client: Any, events: Any) -> None:
+    # Last: the hooks of the client's owner see the body before it is compressed.
+    events.register_last("before-call.cloudwatch-logs.PutLogEvents", _complete, unique_id="cwlog-handler-complete")
+    events.register("before-send.cloudwatch-logs.PutLogEvents", _starts, unique_id="cwlog-handler-starts")
+    events.register("response-received.cloudwatch-logs.PutLogEvents", _read, unique_id="cwlog-handler-read")
+    if _retries(client).get("total_max_attempts") != 1:
+        events.register_first("needs-retry.cloudwatch-logs", _no_retry, unique_id="cwlog-handler-no-retry")
 
 
 def waits_on_its_own(client: Any) -> bool:
@@ -101,16 +136,20 @@ def _retries(client: Any) -> Mapping[str, Any]:
 
 @contextmanager
 def our_call(
-    on_progress: Callable[[], None] | None = None, body: bytes | None = None, log_format: str | None = None
+    on_progress: Callable[[], None] | None = None,
+    body: bytes | None = None,
+    log_format: str | None = None,
+    carried: Carried | None = None,
 ) -> Iterator[None]:
     """Mark the one call that this thread makes inside the block as ours: botocore does not retry it.
 
     ``on_progress`` is called when the request of PutLogEvents starts. ``body`` replaces the body that botocore has
     made; with it, ``on_progress`` is called again when the network has the whole body. ``log_format`` is sent as a
-    header that tells the service the format of the messages; botocore has no parameter for it.
+    header that tells the service the format of the messages; botocore has no parameter for it. ``carried`` adds the
+    entity to a body that botocore has made, and compresses any body.
     """
     ident = get_ident()
-    _ours[ident] = _OurCall(on_progress, None if body is None else _Body(body), log_format)
+    _ours[ident] = _OurCall(on_progress, body, log_format, carried)
     try:
         yield
     finally:
@@ -123,11 +162,27 @@ def _complete(params: dict[str, Any], **_: Any) -> None:
         return
     # Yield the GIL: botocore has just used 0.5 ms here, and will use as much again until the request goes out.
     give_way()
-    if call.body is not None:
-        params["body"] = call.body
+    # Header and body are set before the request is signed, so that the signature covers them as they are sent.
+    if call.carried is not None:
+        _add(call.carried, call, params)
+    if call.content is not None:
+        params["body"] = call.body = _Body(call.content)
     if call.log_format is not None:
-        # Set before the request is signed, so that the signature covers it.
         params["headers"][LOG_FORMAT_HEADER] = call.log_format
+
+
+def _add(carried: Carried, call: _OurCall, params: dict[str, Any]) -> None:
+    headers = params["headers"]
+    if call.content is not None:
+        call.content = carried.compressed(call.content, headers)
+    elif isinstance(params["body"], bytes):
+        params["body"] = carried.compressed(carried.with_entity(params["body"]), headers)
+
+
+def _read(response_dict: Mapping[str, Any] | None = None, **_: Any) -> None:
+    call = _ours.get(get_ident())
+    if call is not None and call.carried is not None and response_dict is not None:
+        call.carried.read_answer(response_dict["body"])
 
 
 def _starts(**_: Any) -> None:

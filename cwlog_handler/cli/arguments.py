@@ -7,6 +7,7 @@ the handler has the defaults and checks the values.
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any, Final
 
 from ..core.limits import REQUESTS_PER_SECOND
@@ -15,13 +16,17 @@ from ..core.limits import REQUESTS_PER_SECOND
 _PATIENCE: Final = 300.0
 
 _TEXTS: Final = {
-    "log_group_name": "the log group",
+    "log_group_name": "the log group, or a template with the handler's fields",
     "log_stream_name": "the log stream, or a template with the handler's fields",
     "region_name": "AWS region; else what boto3 finds",
     "endpoint_url": "another endpoint than the region's",
     "boto3_profile_name": "profile of the AWS configuration files",
+    "role_arn": "a role to assume, for example one of another account",
+    "external_id": "the external id that the role's trust policy asks for",
+    "role_session_name": "the session's name in CloudTrail",
     "log_group_kms_key_id": "ARN of the KMS key of a group that is made",
     "log_group_class": "class of a group that is made",
+    "compression": "gzip compresses the requests",
 }
 _SPOOL_TEXTS: Final = {
     "spool_dir": "the directory in which records survive the process",
@@ -30,9 +35,15 @@ _SPOOL_TEXTS: Final = {
 _SWITCHES: Final = {
     "create_log_group": "make the group if it is missing (the default)",
     "create_log_stream": "make the stream if it is missing (the default)",
+    "log_group_deletion_protection": "protect a group that is made against deletion",
 }
+_OF_ACCESS: Final = (
+    "region_name", "endpoint_url", "boto3_profile_name", "role_arn", "external_id", "role_session_name",
+)  # fmt: skip
+_CONFIG: Final = "boto3_config"
 _OPTIONS: Final = (
     *_TEXTS,
+    _CONFIG,
     *_SWITCHES,
     "log_group_retention_days",
     "log_group_tags",
@@ -48,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of the handler")
     for name, meaning in _TEXTS.items():
         group.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=meaning)
+    _add_config(group)
     for name, meaning in _SWITCHES.items():
         group.add_argument(_flag(name), action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meaning)
     group.add_argument(
@@ -89,8 +101,19 @@ def add_spool_options(parser: argparse.ArgumentParser) -> None:
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
     """Add those of the handler's options that say how the service is reached."""
-    for name in ("region_name", "endpoint_url", "boto3_profile_name"):
+    for name in _OF_ACCESS:
         parser.add_argument(_flag(name), metavar="TEXT", default=argparse.SUPPRESS, help=_TEXTS[name])
+    _add_config(parser)
+
+
+def _add_config(to: Any) -> None:
+    to.add_argument(
+        _flag(_CONFIG),
+        type=_mapping,
+        metavar="JSON",
+        default=argparse.SUPPRESS,
+        help="keywords of botocore's Config: '{\"use_fips_endpoint\": true}'",
+    )
 
 
 def add_pace_options(parser: argparse.ArgumentParser) -> None:
@@ -136,3 +159,14 @@ def _tag(text: str) -> tuple[str, str]:
     if not is_there:
         raise argparse.ArgumentTypeError(f"{text!r}: write it as KEY=VALUE")
     return key, value
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        # The text is not shown: there may be a proxy's password in it.
+        raise argparse.ArgumentTypeError(f"no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("write it as a JSON object, in curly brackets")
+    return value

@@ -122,6 +122,69 @@ BAD_REQUEST: Final = Advice(
 )
 UNKNOWN: Final = Advice("the service refuses {action} [{code}: {message}]", "see what this code means and correct it")
 
+# The way to the service.
+PROXY_SETTINGS: Final = "see boto3_config's proxies, HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+_OWN_CA: Final = (
+    "set AWS_CA_BUNDLE, or ca_bundle in the AWS configuration file, to a file with your CA's certificates, where a "
+    "proxy or an endpoint of yours has its own"
+)
+UNTRUSTED: Final = Advice(
+    "the certificate of the endpoint is not trusted [{message}]",
+    f"{_OWN_CA}; check the clock, and endpoint_url",
+    renew=True,
+)
+OTHER_NAME: Final = Advice(
+    "the certificate of the endpoint is not trusted [{message}]",
+    f"correct endpoint_url: the certificate there is for another name; or {_OWN_CA}",
+    renew=True,
+)
+BAD_TLS_FILE: Final = Advice(
+    "a file with certificates or a key cannot be used [{message}]",
+    "correct AWS_CA_BUNDLE or ca_bundle, or boto3_config's client_cert and proxies_config",
+    renew=True,
+)
+PROXY_WANTS_A_PASSWORD: Final = Advice(
+    "the proxy wants a user and a password, or others [{message}]",
+    f"write them into its URL as http://user:password@host:port; {PROXY_SETTINGS}",
+    renew=True,
+)
+PROXY_REFUSES: Final = Advice(
+    "the proxy refuses the way to the endpoint [{message}]",
+    f"allow the endpoint there, or go round the proxy; {PROXY_SETTINGS}",
+    renew=True,
+)
+PROXY_UNTRUSTED: Final = Advice(
+    "the certificate of the proxy is not trusted [{message}]",
+    "set proxy_ca_bundle in boto3_config's proxies_config to a file with its CA's certificates, or write the proxy's "
+    "URL as http:// if it is none of https",
+    renew=True,
+)
+
+# A role to assume.
+_TRUST: Final = (
+    "allow sts:AssumeRole on the role in the policy of who assumes it, and name who assumes it in its trust policy"
+)
+ROLE_DENIED: Final = Advice(
+    "the role {role} may not be assumed [{message}]",
+    f"{_TRUST}; if that has the condition sts:ExternalId, give external_id",
+    renew=True,
+)
+ROLE_DENIED_WITH_ID: Final = Advice(
+    "the role {role} may not be assumed [{message}]",
+    f"{_TRUST}, with the very external_id in its condition sts:ExternalId",
+    renew=True,
+)
+ROLE_INVALID: Final = Advice(
+    "STS does not take this for the role {role} [{message}]",
+    "correct role_arn, external_id or role_session_name",
+    renew=True,
+)
+NO_STS_HERE: Final = Advice(
+    "STS is not activated in this region, so that the role {role} cannot be assumed [{message}]",
+    "activate it in the account settings of IAM, or set AWS_ENDPOINT_URL_STS to the endpoint of another region",
+    renew=True,
+)
+
 # Warnings: no event is lost, but something that was asked for was not done.
 RETENTION_NOT_SET: Final = Advice(
     "log_group_retention_days was not set [{reason}]", "allow logs:PutRetentionPolicy, or set it on the log group"
@@ -129,6 +192,23 @@ RETENTION_NOT_SET: Final = Advice(
 TAGS_LEFT_OUT: Final = Advice(
     "the log group was created without log_group_tags [{reason}]",
     "allow logs:TagResource or correct the tags, and tag the log group",
+)
+PROTECTION_LEFT_OUT: Final = Advice(
+    "the log group was created without log_group_deletion_protection [{reason}]",
+    "install a newer boto3 (1.43 knows it), or allow it in the IAM policy; and protect the log group by "
+    "'aws logs put-log-group-deletion-protection'",
+)
+ENTITY_REJECTED: Final = Advice(
+    "the service takes the events but not the entity that they belong to [{verdict}]", "{way_out}"
+)
+ENTITY_LEFT_OUT: Final = Advice(
+    "the service refuses a request for its entity and takes it without one [{reason}]",
+    "correct the option entity; until this process ends, events are delivered without one",
+)
+COMPRESSION_LEFT_OUT: Final = Advice(
+    "the endpoint refuses a compressed request and takes it plain [{reason}]",
+    "take compression='gzip' out, or correct what stands between here and the service; until this process ends, "
+    "requests go plain",
 )
 LONG_DOCUMENT: Final = Advice(
     "a document of {size} bytes is more than the {room} of one event, no metrics come of it (oversize={oversize})",
@@ -141,4 +221,8 @@ UNKNOWN_REGION: Final = Advice(
 ADAPTIVE_RETRIES: Final = Advice(
     "boto3_client has the retry mode 'adaptive', which makes requests wait on its own",
     "pass a client with another retry mode",
+)
+ROLE_NOT_RENEWED: Final = Advice(
+    "the role could not be assumed anew [{reason}]",
+    "correct it before its present credentials expire; they are used until then",
 )

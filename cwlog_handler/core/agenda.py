@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from math import inf
 from typing import Final, Generic, TypeVar
 
 # A date that was replaced by an earlier one stays in the heap. The heap is rebuilt when it holds more than two entries
@@ -46,9 +47,23 @@ class Agenda(Generic[Item]):
         # After the push: see ARCHITECTURE, Ctrl-C, 2. If Ctrl-C comes in between, the next `plan` pushes it again.
         self._dates[item] = at
         if len(self._heap) > 2 * len(self._dates) + SPARE_DATES:
-            heap = [(date, next(self._serial), planned) for planned, date in self._dates.items()]
-            heapq.heapify(heap)
-            self._heap = heap
+            self._heap = self._heap_of(self._dates)
+
+    def plan_all(self, items: Iterable[Item], at: float) -> None:
+        """Have many items asked at the instant ``at``, which has come, unless they are in the line already.
+
+        They are put into the heap together, which takes less time than one by one.
+        """
+        dates = self._dates.copy()
+        dates.update((item, at) for item in items if item not in self._due and dates.get(item, inf) > at)
+        heap = self._heap_of(dates)
+        # No call in between: see ARCHITECTURE, Ctrl-C, 1.
+        self._heap, self._dates = heap, dates
+
+    def _heap_of(self, dates: Mapping[Item, float]) -> list[tuple[float, int, Item]]:
+        heap = [(date, next(self._serial), item) for item, date in dates.items()]
+        heapq.heapify(heap)
+        return heap
 
     def advance(self, now: float) -> None:
         """Move the items whose date has come to the end of the line."""

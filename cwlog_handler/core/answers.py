@@ -5,6 +5,7 @@ a request is made (`stream`), what an error code is, stderr, what a clock is. No
 """
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import outcomes
@@ -13,12 +14,15 @@ from .batches import AgeLimit, Batch, Rules
 from .columns import Gone
 from .decisions import Send
 from .inquiry import Verdict
-from .ledger import Ledger
-from .pacing import Overlap, SendInterval
+from .interval import SendInterval
+from .ledger import Ledger, RejectReason
+from .pacing import Overlap
 from .requests import Resends, UnderWay
 from .retry import Retry
+from .targets import Target
 
 if TYPE_CHECKING:
+    from .lost import Reports
     from .stream import Stream
 
 
@@ -27,6 +31,7 @@ class Shared(NamedTuple):
 
     rules: Rules
     age_limit: AgeLimit
+    """That of the stream's log group: of all these, it alone is not shared by all groups."""
     ledger: Ledger
     interval: SendInterval
     overlap: Overlap
@@ -40,6 +45,8 @@ class Shared(NamedTuple):
     """True if events may be written to disk."""
     gone: Callable[[Gone], None] | None = None
     """Called with each event that is dropped although it was taken in. None: nobody has to know."""
+    reports: "Reports | None" = None
+    """Takes down each event that is lost, for the program. None: the program has not asked for that."""
 
 
 class Settled(NamedTuple):
@@ -57,9 +64,13 @@ class Settled(NamedTuple):
 class Answers:
     """The requests of one stream: those under way, those to be made again, and what answers change. Not thread-safe."""
 
-    __slots__ = ("_backlog", "_shared", "resends", "retry", "token", "under_way")
+    __slots__ = (
+        "_back_at", "_backlog", "_is_new", "_shared", "_target", "_throttled", "is_missing", "may_grow", "resends",
+        "rests_until", "retry", "token", "under_way",
+    )  # fmt: skip
 
-    def __init__(self, shared: Shared, backlog: Backlog) -> None:
+    def __init__(self, target: Target, shared: Shared, backlog: Backlog) -> None:
+        self._target = target
         self._shared = shared
         self._backlog = backlog
         self.under_way = UnderWay()
@@ -67,6 +78,27 @@ class Answers:
         self.retry = Retry(shared.random)
         self.token: str | None = None
         """The sequence token for the next request."""
+        self.may_grow = False
+        """True if others use the same quota, and what has to be sent again was throttled: it is not stored.
+
+        So it may take with it what has come since, which saves a request.
+        """
+        # True from when the stream was created until it has its first events.
+        self._is_new = False
+        # When the put was first tried that has been throttled and has no other answer yet, and how many times it was
+        # throttled; None: there is none.
+        self._throttled: tuple[float, int] | None = None
+        # Since when the service is back after failures, if since then only the batch that failed was taken, and nothing
+        # of what has come meanwhile; else None.
+        self._back_at: float | None = None
+        self.rests_until = -inf
+        """The instant before which events that come now are not sent, unless they are urgent: others come first."""
+        self.is_missing = False
+        """True if the stream is missing and the service has just refused to create it for now.
+
+        The next request tries to create it again. A put would only learn once more that it is missing, at the cost of
+        the quota of puts.
+        """
 
     def presume_lost(self, now: float) -> None:
         """Stop waiting for the answer to the oldest request under way; its batch is sent again without back-off.
@@ -78,18 +110,19 @@ class Answers:
         ledger = self._shared.ledger
         ledger.send_again()
         ledger.fail(f"no answer to a request for {now - send.start:.1f} s")
-        self.resends.put_back(send, send.batch, send.doubts + 1)
+        self.resends.put_back(send, send.batch, send.doubts + (not send.creates))
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
         """Apply the outcome of a request to its batch and to the stream; return what that changed."""
-        self._shared.ledger.end_request()
+        if not send.creates:
+            self._shared.ledger.end_request()
         was_presumed_lost = self.under_way.end_lost(send)
         to_tell: outcomes.Outcome | None = None
         has_delivered = False
         if self.under_way.end(send):
             self._backlog.put_back(send.rest)
             to_tell = self._heed(send, outcome, now)
-            has_delivered = isinstance(outcome, outcomes.Accepted | outcomes.AlreadyAccepted)
+            has_delivered = isinstance(outcome, (outcomes.Accepted, outcomes.AlreadyAccepted))
         elif isinstance(outcome, outcomes.Accepted):
             has_delivered = self._heed_late(send, outcome, now)
         return Settled(to_tell, was_presumed_lost, has_delivered, self.retry.failures)
@@ -107,9 +140,12 @@ class Answers:
             case outcomes.Invalid():
                 return self._invalid(send, outcome, now)
             case _:
-                is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous
+                is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous and not send.creates
                 self._shared.ledger.send_again()
                 self.resends.put_back(send, send.batch, send.doubts + is_in_doubt)
+                if not send.creates and _is_about_creation(outcome):
+                    # The put itself was not throttled: it has learned that the stream is missing.
+                    self._taken(send.start, now)
                 self._failed(outcome, send.start, now)
         return outcome
 
@@ -137,18 +173,40 @@ class Answers:
         self.token = answer.token
         too_old, expired = answer.too_old, answer.too_old + answer.expired
         end = len(batch) - answer.too_new
-        ledger.reject(too_old, batch.size_of(0, too_old), "too_old")
-        ledger.reject(answer.expired, batch.size_of(too_old, expired), "expired")
-        ledger.reject(answer.too_new, batch.size_of(end, len(batch)), "too_new")
+        if expired or answer.too_new:
+            self._reject(send, 0, too_old, "too_old")
+            self._reject(send, too_old, expired, "expired")
+            self._reject(send, end, len(batch), "too_new")
         ledger.deliver(end - expired, batch.size_of(expired, end), is_in_doubt=send.doubts > 0)
+        if answer.entity_rejected:
+            ledger.reject_entity()
         self._shared.settled(batch)
-        self._shared.interval.accepted()
         self._worked(send, now)
 
+    def _reject(self, send: Send, start: int, end: int, reason: RejectReason) -> None:
+        batch, reports = send.batch, self._shared.reports
+        self._shared.ledger.reject(end - start, batch.size_of(start, end), reason)
+        if reports is not None and (part := batch.part(start, end)) is not None:
+            reports.batch(self._target, part, "rejected", reason, may_be_stored=send.doubts > 0)
+
     def _worked(self, send: Send, now: float) -> None:
+        answered_at = self._throttled[0] if self._throttled is not None else send.start
+        self._taken(send.start, now)
+        if self.retry.has_failed:
+            self._back_at = answered_at
+        elif self._back_at is not None:
+            self.rests_until = self._shared.interval.caught_up(self._back_at, now)
+            self._back_at = None
+        self._is_new = False
         self.under_way.answered(send, now)
         self.retry.worked()
         self.resends.accepted(send)
+
+    def _taken(self, tried_at: float, now: float) -> None:
+        """Have the send interval learn from a put that was not throttled, or not any more."""
+        since, times = self._throttled or (tried_at, 0)
+        self._throttled = None
+        self._shared.interval.taken(since, now, times)
 
     def _invalid(self, send: Send, refused: outcomes.Invalid, now: float) -> outcomes.Outcome | None:
         """Reject the event that is to blame for a refusal; have all others sent again.
@@ -158,9 +216,10 @@ class Answers:
         """
         self._shared.ledger.fail(refused.message)
         self.under_way.failed()
+        self.may_grow = False
         verdict = self._judge(send, refused)
         if verdict == "event":
-            self._shared.ledger.reject(1, send.batch.size_bytes, "invalid")
+            self._reject(send, 0, 1, "invalid")
             self._shared.settled(send.batch)
             return refused
         self._shared.ledger.send_again()
@@ -189,6 +248,9 @@ class Answers:
 
     def _failed(self, outcome: outcomes.Outcome, tried_at: float, now: float) -> None:
         self.under_way.failed()
+        self.may_grow = False
+        self.is_missing = isinstance(outcome, outcomes.Throttled) and outcome.is_creation
+        throttled, self._throttled = self._throttled, None
         match outcome:
             case outcomes.StaleToken(expected):
                 self._shared.overlap.tokens_matter()
@@ -196,12 +258,23 @@ class Answers:
                 self.retry.failed_quickly(tried_at, now)
             case outcomes.Created(retention_days):
                 self.token = None
+                self._is_new = True
                 self._shared.age_limit.made(retention_days, now)
                 self.retry.failed_quickly(tried_at, now)
+            case outcomes.AskAgain(cause):
+                self._shared.ledger.fail(cause)
+                self.retry.asked_again(tried_at, now)
+            case outcomes.Throttled(code, is_creation=True):
+                self._shared.ledger.throttle(code)
+                self.may_grow = True
+                self.retry.not_created(tried_at, now)
             case outcomes.Throttled(code):
                 self._shared.ledger.throttle(code)
-                self._shared.interval.throttled()
-                self.retry.failed(tried_at, now)
+                since, times = throttled or (tried_at, 0)
+                self._throttled = since, times + 1
+                share = self._shared.interval.share(times + 1)
+                self.may_grow = share > 0
+                self.retry.throttled(tried_at, now, share, self._is_new, is_behind=self._back_at is not None)
             case outcomes.Unavailable(cause, ambiguous):
                 self._shared.ledger.fail(cause)
                 if ambiguous:
@@ -210,3 +283,7 @@ class Answers:
             case outcomes.Refused(_, advice):
                 self._shared.ledger.fail(advice)
                 self.retry.refused(tried_at, now)
+
+
+def _is_about_creation(outcome: outcomes.Outcome) -> bool:
+    return isinstance(outcome, outcomes.Created) or (isinstance(outcome, outcomes.Throttled) and outcome.is_creation)

@@ -9,134 +9,18 @@ events of the same millisecond keep their order of arrival, within a batch and f
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import deque
+from array import array
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice, takewhile
+from itertools import chain
 from math import inf
-from typing import Final
 
-from .batches import Batch, Rules, cut_on_span
+from .batches import Batch, Levels, Rules, cut_on_span
 from .columns import Events, Gone, fitting
+from .lanes import Lane
 from .limits import EVENT_OVERHEAD_BYTES
-
-# Columns are filled up to this many bytes of text: large enough that many events share the fixed cost of a column,
-# small enough that taking out the first event costs little.
-COLUMN_BYTES: Final = 16 * 1024
 
 # Events of some levels: pairs of a level and its events.
 Rest = list[tuple[float, Events]]
-
-
-class Lane:
-    """The waiting events of one level, in order of arrival. Not thread-safe."""
-
-    __slots__ = ("_columns", "count")
-
-    def __init__(self) -> None:
-        # No column in it is ever empty.
-        self._columns: deque[Events] = deque()
-        self.count = 0
-
-    @property
-    def first_number(self) -> int:
-        """The number of the event that arrived first. The lane must not be empty."""
-        return self._columns[0].numbers[0]
-
-    def append(self, events: Events) -> None:
-        """Add events that arrived after all others here."""
-        last = self._columns[-1] if self._columns else None
-        if last is not None and len(last.texts) + len(events.texts) <= COLUMN_BYTES:
-            last.extend(events)
-        else:
-            self._columns.append(events)
-        self.count += len(events)
-
-    def insert(self, event: Events) -> None:
-        """Add one event before all events with a higher number."""
-        self.count += 1
-        behind = []
-        while self._columns and self._columns[-1].numbers[-1] > event.numbers[0]:
-            behind.append(self._columns.pop())
-        if behind:
-            place = bisect_left(behind[-1].numbers, event.numbers[0])
-            if place:
-                self._columns.append(behind[-1].take_first(place))
-        self._columns.append(event)
-        self._columns.extend(reversed(behind))
-
-    def put_back(self, events: Events) -> None:
-        """Put events back that were taken from the front."""
-        self.count += len(events)
-        while self._columns and self._columns[0].numbers[0] < events.numbers[-1]:
-            # `insert` has added events with lower numbers meanwhile.
-            events = Events.joined([self._columns.popleft(), events])
-        self._columns.appendleft(events)
-
-    def pop(self, newest: bool) -> Gone:
-        """Take out the event that arrived last (``newest``) or first."""
-        self.count -= 1
-        column = self._columns[-1 if newest else 0]
-        gone = column.pop_last() if newest else column.pop_first()
-        if not column:
-            del self._columns[-1 if newest else 0]
-        return gone
-
-    def first(self, rules: Rules) -> Iterator[Events]:
-        """Yield the first columns, until they have more events or bytes than a batch can hold. Take nothing out."""
-        count = size = 0
-        for column in self._columns:
-            if count > rules.max_events or size > rules.max_bytes:
-                return
-            yield column
-            count += len(column)
-            size += column.size_bytes
-
-    def count_at(self, ms: int, most: int) -> int:
-        """Return how many events at the front have this timestamp, up to the first event that has another.
-
-        Counting stops at ``most``.
-        """
-        timestamps = chain.from_iterable(column.timestamps for column in self._columns)
-        return sum(1 for _ in takewhile(ms.__eq__, islice(timestamps, most)))
-
-    def take_what_fits(self, room: int, most: int) -> list[Events]:
-        """Take out events from the front: as many as fit into ``room`` bytes, and at most ``most``.
-
-        The first event is taken even if it does not fit.
-        """
-        taken: list[Events] = []
-        while self._columns and self._columns[0].size_bytes <= room and len(self._columns[0]) <= most:
-            column = self._columns.popleft()
-            taken.append(column)
-            room, most = room - column.size_bytes, most - len(column)
-        if self._columns and (count := fitting(self._columns[0].lengths, room, most) or not taken):
-            taken.append(self._columns[0].take_first(int(count)))
-            if not self._columns[0]:
-                self._columns.popleft()
-        self.count -= sum(map(len, taken))
-        return taken
-
-    def take_columns(self, about_bytes: int) -> Events:
-        """Take out the first columns: about so many bytes of text, or one column. The lane must not be empty."""
-        taken = [self._columns.popleft()]
-        size = len(taken[0].texts)
-        while self._columns and size + len(self._columns[0].texts) <= about_bytes:
-            taken.append(self._columns.popleft())
-            size += len(taken[-1].texts)
-        events = Events.joined(taken)
-        self.count -= len(events)
-        return events
-
-    def take_up_to(self, number: int) -> list[Events]:
-        """Take out the events with this number or a lower one."""
-        taken = []
-        while self._columns and self._columns[0].numbers[-1] <= number:
-            taken.append(self._columns.popleft())
-        if self._columns and (count := bisect_right(self._columns[0].numbers, number)):
-            taken.append(self._columns[0].take_first(count))
-        self.count -= sum(map(len, taken))
-        return taken
 
 
 class Backlog:
@@ -145,22 +29,27 @@ class Backlog:
     Not thread-safe.
     """
 
-    __slots__ = ("_bytes", "_closed", "_count", "_lanes", "_rules")
+    __slots__ = ("_bytes", "_closed", "_full_bytes", "_full_count", "_keeps_levels", "_lanes", "_rules", "count")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, keeps_levels: bool = False) -> None:
         self._rules = rules
+        # An event has at least one byte of text. So a batch with less room than that byte and the overhead is full.
+        self._full_bytes = rules.max_bytes - EVENT_OVERHEAD_BYTES
+        self._full_count = rules.max_events
+        # If nobody asks for the levels of events in batches, memory and time are saved.
+        self._keeps_levels = keeps_levels
         # No lane in it is ever empty.
         self._lanes: dict[float, Lane] = {}
-        self._count = 0
+        self.count = 0
+        """How many events wait outside of closed batches."""
         self._bytes = 0
-        self._closed: deque[Batch] = deque()
+        # Hardly ever more than one. A tuple, because an empty one takes no memory.
+        self._closed: tuple[Batch, ...] = ()
 
     @property
     def has_full_batch(self) -> bool:
         """True if a batch is ready that no further event could join."""
-        # An event has at least one byte of text. So a batch with less room than that byte and the overhead is full.
-        full = self._bytes + EVENT_OVERHEAD_BYTES >= self._rules.max_bytes or self._count >= self._rules.max_events
-        return full or bool(self._closed)
+        return self._bytes >= self._full_bytes or self.count >= self._full_count or bool(self._closed)
 
     @property
     def is_empty(self) -> bool:
@@ -170,9 +59,10 @@ class Backlog:
     @property
     def first_number(self) -> int | None:
         """The number of the waiting event that arrived first; None if none waits."""
-        numbers = [batch.first_number for batch in self._closed]
-        numbers += [lane.first_number for lane in self._lanes.values()]
-        return min(numbers, default=None)
+        numbers = [lane.first_number for lane in self._lanes.values()]
+        if self._closed:
+            numbers += [batch.first_number for batch in self._closed]
+        return min(numbers) if numbers else None
 
     @property
     def lowest_level(self) -> float | None:
@@ -190,11 +80,33 @@ class Backlog:
         lane.append(events)
         self._enter(level, lane, events)
 
+    def append_one(self, number: int, timestamp: int, data: bytes, level: float) -> bool:
+        """Add one event that arrived after all others of its level.
+
+        Return whether a batch is ready that no further event could join.
+        """
+        lanes = self._lanes
+        lane = lanes[level] if level in lanes else Lane()
+        size_bytes = len(data) + EVENT_OVERHEAD_BYTES
+        lane.append_one(number, timestamp, data)
+        # From here on no call, until the event is counted in the ledger, too: see ARCHITECTURE, Ctrl-C, 1.
+        lanes[level] = lane
+        self.count += 1
+        self._bytes += size_bytes
+        return self._bytes >= self._full_bytes or self.count >= self._full_count
+
     def insert(self, event: Events, level: float) -> None:
         """Add one event before all events of its level with a higher number."""
         lane = self._lanes.get(level) or Lane()
         lane.insert(event)
         self._enter(level, lane, event)
+
+    def fits_with(self, batch: Batch) -> bool:
+        """True if something waits here, and one request may hold all of it and this batch, if their span allows it."""
+        if self._closed or not self.count:
+            return False
+        size_bytes, count = self._bytes + batch.size_bytes, self.count + len(batch)
+        return size_bytes <= self._rules.max_bytes and count <= self._rules.max_events
 
     def close_batch(self) -> Batch:
         """Return the batch to be sent next, but leave it here. No event may join it any more.
@@ -202,16 +114,22 @@ class Backlog:
         It holds as many of the events that arrived first as fit. Call this only if an event waits.
         """
         if not self._closed:
-            events = self._take_what_fits()
+            events, levels = self._take_what_fits()
             first_number = events.numbers[0]
             pieces = cut_on_span(events.in_order())
-            self._closed.extend(Batch(piece, first_number if len(pieces) == 1 else None) for piece in pieces)
+            number = first_number if len(pieces) == 1 else None
+            self._closed = tuple([Batch(piece, number, levels=levels) for piece in pieces])
         return self._closed[0]
 
     def take(self) -> Batch:
         """Take out the batch to be sent next. At least one event must wait."""
-        self.close_batch()
-        return self._closed.popleft()
+        batch = self.close_batch()
+        self._closed = self._closed[1:]
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Put back the batch that `take` took out last: it is the next one again, and nothing joins it."""
+        self._closed = (batch, *self._closed)
 
     def would_close_at(self, ms: int) -> bool:
         """True if no batch is closed, and the next one to be closed may have an event with this timestamp."""
@@ -237,7 +155,7 @@ class Backlog:
         """Put events back that `take_rest` or `take_to_store` took out."""
         for level, events in rest:
             if level is None:
-                self._closed.appendleft(Batch(events))
+                self._closed = (Batch(events), *self._closed)
                 continue
             lane = self._lanes.get(level) or Lane()
             lane.put_back(events)
@@ -249,7 +167,7 @@ class Backlog:
         Only levels ``above`` that one are looked at. Return None if nothing waits. `put_back` returns the events.
         """
         if self._closed:
-            return None, self._closed.popleft().columns
+            return None, self.take().columns
         levels = [level for level in self._lanes if level > above]
         if not levels:
             return None
@@ -257,6 +175,17 @@ class Backlog:
         events = self._lanes[level].take_columns(about_bytes)
         self._leave([events])
         return level, events
+
+    def next_to_drop(self, level: float, newest: bool) -> bytes:
+        """Return the text of the event that `drop` would take out."""
+        return self._lanes[level].next_to_pop(newest)
+
+    def in_batches(self) -> Iterator[Batch]:
+        """Yield all that waits, in batches of one level or closed ones, and leave it here."""
+        yield from self._closed
+        for level, lane in self._lanes.items():
+            for column in lane.columns:
+                yield Batch(column.part(0, len(column)), levels=((level, None),))
 
     def drop(self, level: float, newest: bool) -> Gone:
         """Take out the event of a level that arrived last (``newest``) or first.
@@ -267,7 +196,7 @@ class Backlog:
         gone = lane.pop(newest)
         if not lane.count:
             del self._lanes[level]
-        self._count -= 1
+        self.count -= 1
         self._bytes -= gone.size_bytes
         return gone
 
@@ -275,28 +204,39 @@ class Backlog:
         count, size_bytes = len(events), events.size_bytes
         # Only now that the lane has events: Ctrl-C may break this off at any point, and must not leave an empty lane.
         self._lanes[level] = lane
-        self._count += count
+        self.count += count
         self._bytes += size_bytes
 
-    def _take_what_fits(self) -> Events:
-        """Take out events in order of arrival until a limit of the batch is reached, but at least one."""
+    def _take_what_fits(self) -> tuple[Events, Levels]:
+        """Take out events in order of arrival until a limit of the batch is reached, but at least one.
+
+        Return their levels, too, if these are kept.
+        """
         taken: list[Events] = []
+        levels: Levels = ()
+        rules = self._rules
         if len(self._lanes) == 1:
-            # The usual case, and cheaper: there is no order among lanes to find.
-            for lane in self._lanes.values():
-                taken = lane.take_what_fits(self._rules.max_bytes, self._rules.max_events)
+            # The usual case, and cheaper: there is no order among lanes to find. In most streams all fits.
+            ((level, lane),) = self._lanes.items()
+            fits = self._bytes <= rules.max_bytes and self.count <= rules.max_events
+            taken = lane.take_all() if fits else lane.take_what_fits(rules.max_bytes, rules.max_events)
+            levels = ((level, None),)
         else:
             number = self._last_that_fits()
-            for lane in self._lanes.values():
-                taken += lane.take_up_to(number)
+            for level, lane in self._lanes.items():
+                of_lane = lane.take_up_to(number)
+                taken += of_lane
+                if self._keeps_levels and of_lane:
+                    # A copy: the columns are joined below.
+                    levels += ((level, sum((events.numbers for events in of_lane), array("Q"))),)
         self._leave(taken)
-        return Events.joined(taken)
+        return Events.joined(taken), levels
 
     def _leave(self, taken: list[Events]) -> None:
         # First of all, so that no empty lane is left if Ctrl-C breaks this off.
         for level in [level for level, lane in self._lanes.items() if not lane.count]:
             del self._lanes[level]
-        self._count -= sum(map(len, taken))
+        self.count -= sum(map(len, taken))
         self._bytes -= sum(events.size_bytes for events in taken)
 
     def _last_that_fits(self) -> int:

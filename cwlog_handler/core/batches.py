@@ -4,10 +4,11 @@ Owns: order, size, span and age of a batch. Must not know: what waits (`backlog`
 retries.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from .columns import Events
 from .events import Event
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 # After this process has made a log group, it relies for this many seconds on the retention that it gave the group.
 # Later somebody may have changed the retention, or have deleted the group and made another one.
 JUST_MADE: Final = 300.0
+
+
+Levels: TypeAlias = "tuple[tuple[float, array[int] | None], ...]"
+"""The levels of events, each with the numbers of those that have it, which rise; None: all have it."""
 
 
 class Rules(NamedTuple):
@@ -37,7 +42,7 @@ class AgeLimit:
     than this retention are not sent.
     """
 
-    __slots__ = ("_kept_ms", "_until")
+    __slots__ = ("__weakref__", "_kept_ms", "_until")
 
     def __init__(self) -> None:
         self._kept_ms = MAX_AGE_MS
@@ -60,9 +65,15 @@ class AgeLimit:
 class Batch:
     """Events for one request, in chronological order; they do not change."""
 
-    __slots__ = ("_milliseconds", "columns", "first_number", "size_bytes", "stored")
+    __slots__ = ("_milliseconds", "columns", "first_number", "levels", "size_bytes", "stored")
 
-    def __init__(self, columns: Events, first_number: int | None = None, stored: "tuple[Parcel, ...]" = ()) -> None:
+    def __init__(
+        self,
+        columns: Events,
+        first_number: int | None = None,
+        stored: "tuple[Parcel, ...]" = (),
+        levels: Levels = (),
+    ) -> None:
         self.columns = columns
         self.first_number = min(columns.numbers) if first_number is None else first_number
         """The number of the event that arrived first."""
@@ -70,6 +81,8 @@ class Batch:
         """The batch's size as the service counts it."""
         self.stored = stored
         """Where its events lie on disk, too. A part of a batch has the parcels of the whole."""
+        self.levels = levels
+        """The levels of its events, as far as they are kept. A part of a batch has those of the whole."""
         self._milliseconds: frozenset[int] | None = None
 
     @classmethod
@@ -123,18 +136,20 @@ class Batch:
 
     def size_of(self, start: int, end: int) -> int:
         """Return the size of the events from ``start`` to ``end`` (exclusive) as the service counts it."""
+        if end - start == len(self):
+            return self.size_bytes
         return sum(self.columns.lengths[start:end]) + EVENT_OVERHEAD_BYTES * (end - start)
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Cut a batch of two events or more in two."""
         middle = len(self) // 2
         first, second = self.columns.part(0, middle), self.columns.part(middle, len(self))
-        return Batch(first, stored=self.stored), Batch(second, stored=self.stored)
+        return self._with(first), self._with(second)
 
     def cut_out(self, place: int) -> "tuple[Batch | None, Batch, Batch | None]":
         """Cut a batch before and after the event at a place; None if there are no events on that side."""
-        event = Batch(self.columns.part(place, place + 1), stored=self.stored)
-        return self._part(0, place), event, self._part(place + 1, len(self))
+        event = self._with(self.columns.part(place, place + 1))
+        return self.part(0, place), event, self.part(place + 1, len(self))
 
     def fits_with(self, other: "Batch", rules: Rules) -> bool:
         """True if one request may hold both batches, and both are on disk, too, or neither is."""
@@ -147,7 +162,8 @@ class Batch:
     def joined_with(self, other: "Batch") -> "Batch":
         """Return all events of both in one batch."""
         columns = Events.joined([batch.columns.part(0, len(batch)) for batch in (self, other)]).in_order()
-        return Batch(columns, stored=tuple(dict.fromkeys(self.stored + other.stored)))
+        levels = self.levels if self.levels == other.levels else self._levels_with(other)
+        return Batch(columns, stored=tuple(dict.fromkeys(self.stored + other.stored)), levels=levels)
 
     def within(self, now_ms: int, max_age_ms: int) -> "Aged":
         """Separate the events that are too old or too new for the service at ``now_ms``.
@@ -159,14 +175,50 @@ class Batch:
             return Aged(self, None, None)
         start = bisect_left(self.columns.timestamps, oldest_ms)
         end = bisect_right(self.columns.timestamps, newest_ms)
-        return Aged(*(self._part(*span) for span in ((start, end), (0, start), (end, len(self)))))
+        return Aged(*(self.part(*span) for span in ((start, end), (0, start), (end, len(self)))))
 
     def within_any(self, clocks_ms: Iterable[int], max_age_ms: int) -> "Aged":
         """Do the same as `within` by each clock, any of which may be right; return the result with most events left."""
+        first, *others = clocks_ms
+        aged = self.within(first, max_age_ms)
+        if aged.batch is self or not others:
+            return aged
         return max((self.within(now_ms, max_age_ms) for now_ms in clocks_ms), key=Aged.count_left)
 
-    def _part(self, start: int, end: int) -> "Batch | None":
-        return Batch(self.columns.part(start, end), stored=self.stored) if start < end else None
+    def part(self, start: int, end: int) -> "Batch | None":
+        """Return the events from index ``start`` up to, but without, ``end``; None if there are none."""
+        if start >= end:
+            return None
+        return self if end - start == len(self) else self._with(self.columns.part(start, end))
+
+    def only(self, events: Events) -> "Batch":
+        """Return a batch of these events, which are some of its own and in memory only."""
+        return Batch(events, levels=self.levels)
+
+    def _with(self, columns: Events) -> "Batch":
+        return Batch(columns, stored=self.stored, levels=self.levels)
+
+    def _levels_with(self, other: "Batch") -> Levels:
+        numbers: dict[float, list[int]] = {}
+        for batch in (self, other):
+            for place, number in enumerate(batch.columns.numbers):
+                if batch.levels and (level := batch.level_at(place)) is not None:
+                    numbers.setdefault(level, []).append(number)
+        return tuple((level, array("Q", sorted(some))) for level, some in numbers.items())
+
+    def level_at(self, place: int) -> float | None:
+        """Return the level of the event at a place; None if it is not known.
+
+        Events that were read back from disk have the tens of their level.
+        """
+        number = self.columns.numbers[place]
+        for level, numbers in self.levels:
+            if numbers is None:
+                return level
+            at = bisect_left(numbers, number)
+            if at < len(numbers) and numbers[at] == number:
+                return level
+        return next((parcel.level for parcel in self.stored if number in parcel.numbers), None)
 
 
 class Aged(NamedTuple):
@@ -188,6 +240,8 @@ def age_window_ms(now_ms: int, max_age_ms: int) -> tuple[int, int]:
 
 def cut_on_span(events: Events) -> list[Events]:
     """Cut chronological events into pieces that span at most 24 hours each; the oldest piece comes first."""
+    if events.timestamps[-1] - events.timestamps[0] <= MAX_BATCH_SPAN_MS:
+        return [events]
     pieces = []
     start = 0
     while start < len(events):

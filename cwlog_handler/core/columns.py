@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress, count, islice, pairwise, repeat
-from operator import add, ne
+from operator import add, itemgetter, ne
 from typing import Final, NamedTuple
 
 from .events import Event
@@ -87,6 +87,10 @@ class Events:
     def __iter__(self) -> Iterator[Event]:
         return map(Event, self.timestamps, bytes(self.texts).split(END), self.numbers)
 
+    def rows(self) -> Iterator[tuple[int, int, bytes]]:
+        """Return the number, the timestamp and the text of each event."""
+        return zip(self.numbers, self.timestamps, bytes(self.texts).split(END), strict=False)
+
     def extend(self, other: Events) -> None:
         """Add events that came later."""
         # No Python function is called here, or columns could be left with different lengths: see ARCHITECTURE,
@@ -95,6 +99,14 @@ class Events:
         self.timestamps += other.timestamps
         self.lengths += other.lengths
         self.texts += other.texts
+
+    def first_text(self) -> bytes:
+        """Return the text of the event that came first."""
+        return bytes(self.texts[: self.lengths[0]])
+
+    def last_text(self) -> bytes:
+        """Return the text of the event that came last."""
+        return bytes(self.texts[len(self.texts) - self.lengths[-1] - 1 : -1])
 
     def pop_first(self) -> Gone:
         """Take out the event that came first."""
@@ -152,16 +164,15 @@ class Events:
 
     def picked(self, groups: Sequence[Sequence[int]]) -> list[Events]:
         """Return, for each group of indexes, the events at these indexes as columns of their own."""
-        texts = self.texts.split(END)
-        return [
-            Events(
-                [self.numbers[place] for place in places],
-                [self.timestamps[place] for place in places],
-                [self.lengths[place] for place in places],
-                END.join([*(texts[place] for place in places), b""]),
-            )
-            for places in groups
-        ]
+        numbers, timestamps, lengths = self.numbers.tolist(), self.timestamps.tolist(), self.lengths.tolist()
+        texts = bytes(self.texts).split(END)
+        picked = []
+        for places in groups:
+            # One more index than needed, which is left out again: for a single index there would be no tuple.
+            pick = itemgetter(*places, 0)
+            data = END.join((*pick(texts)[:-1], b""))
+            picked.append(Events(pick(numbers)[:-1], pick(timestamps)[:-1], pick(lengths)[:-1], data))
+        return picked
 
 
 def _stretches(places: Sequence[int]) -> list[tuple[int, int]]:

@@ -6,8 +6,9 @@ the buffer, waiting callers. Pure functions.
 
 from array import array
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -15,9 +16,15 @@ from .columns import DENSE, Events, encoded
 from .events import Event, NotAnEvent, Oversize, make_events
 from .ledger import DropReason
 from .limits import EVENT_OVERHEAD_BYTES
+from .targets import Target
 
 FIELDS: Final = 7
 """The number of values that a caller hands over for each record: those of `Records`."""
+
+
+# If there are on average fewer events than this for each target, it is faster to enter events one by one than to make
+# columns for each target first.
+FEW: Final = 8
 
 
 class Records(NamedTuple):
@@ -26,9 +33,9 @@ class Records(NamedTuple):
     created: list[float]
     """Seconds since the epoch."""
     texts: list[str]
-    stream_names: list[str | None]
+    targets: list[Target | None]
     """None means the stream of the process."""
-    levels: list[int]
+    levels: list[float]
     are_surplus: list[bool]
     """True if the caller waited for room in the buffer until its time was over."""
     files: Sequence[Any] = ()
@@ -45,21 +52,47 @@ class Records(NamedTuple):
 class Kind(NamedTuple):
     """What events must have in common to be taken into the buffer together."""
 
-    stream_name: str | None
-    level: int
+    target: Target | None
+    level: float
     is_surplus: bool
+
+
+class Scattered(NamedTuple):
+    """Events of many kinds in order of arrival, few of each kind. Nobody has waited for room with any of them."""
+
+    events: Events
+    targets: Sequence[Target | None]
+    levels: Sequence[float]
+
+    def by_kind(self) -> dict[Kind, Events]:
+        """Return them in columns, one set of columns for each kind."""
+        return _grouped(self.events, zip(self.targets, self.levels, repeat(False), strict=False))
+
+    def behind(self, number: int) -> "Scattered | None":
+        """Return those with a higher number; None if there are none."""
+        start = max(0, number + 1 - self.events.numbers[0])
+        if not start:
+            return self
+        if start >= len(self.events):
+            return None
+        return Scattered(self.events.part(start, len(self.events)), self.targets[start:], self.levels[start:])
 
 
 class Converted(NamedTuple):
     """Events by kind, the number of the last event, and, by reason, how many records did not become events."""
 
     events: dict[Kind, Events]
+    """Empty if they are ``scattered``."""
     last_number: int
     refused: Counter[DropReason]
     error: str | None = None
     """The exception, as text, if a reason is "error"."""
     numbers: list[range] | None = None
     """The numbers of each record's events, in order. None: each record became one event."""
+    turned_away: Sequence[tuple[int, DropReason]] = ()
+    """The places of the records that did not become events, with the reason."""
+    scattered: Scattered | None = None
+    """All events, if they are of so many kinds that columns for each kind cost more than they save."""
 
 
 def convert(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:
@@ -71,10 +104,13 @@ def convert(records: Records, first_number: int, max_event_bytes: int, oversize:
         events = None
     if events is None:
         return _one_by_one(records, first_number, max_event_bytes, oversize)
-    return Converted(events, first_number + len(records.texts) - 1, Counter())
+    last_number = first_number + len(records.texts) - 1
+    if isinstance(events, Scattered):
+        return Converted({}, last_number, Counter(), scattered=events)
+    return Converted(events, last_number, Counter())
 
 
-def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | None:
+def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> dict[Kind, Events] | Scattered | None:
     """Return one event for each record; None if a text is empty or too long. Raises if a record cannot be converted."""
     texts, count = records.texts, len(records.texts)
     timestamps = _timestamps(records.created)
@@ -83,13 +119,20 @@ def _all_at_once(records: Records, first_number: int, max_event_bytes: int) -> d
     if 0 in lengths or (len(data) > (most := max_event_bytes - EVENT_OVERHEAD_BYTES) and max(lengths) > most):
         return None
     events = Events(range(first_number, first_number + count), timestamps, lengths, data)
-    kinds: tuple[list[Any], ...] = (records.stream_names, records.levels, records.are_surplus)
-    if all(column.count(column[0]) == count for column in kinds):
+    kinds: tuple[list[Any], ...] = (records.targets, records.levels, records.are_surplus)
+    # The last value is looked at first: to compare all of many targets takes as long as to sort their events.
+    if all(column[0] == column[-1] and column.count(column[0]) == count for column in kinds):
         return {Kind._make(column[0] for column in kinds): events}
-    places: dict[Kind, list[int]] = {}
-    for place, kind in enumerate(map(Kind._make, zip(*kinds, strict=True))):
-        places.setdefault(kind, []).append(place)
-    return dict(zip(places, events.picked(list(places.values())), strict=True))
+    if len(set(records.targets)) * FEW > count and True not in records.are_surplus:
+        return Scattered(events, records.targets, records.levels)
+    return _grouped(events, zip(*kinds, strict=True))
+
+
+def _grouped(events: Events, kinds: Iterable[tuple[Any, ...]]) -> dict[Kind, Events]:
+    places: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, kind in enumerate(kinds):
+        places[kind].append(place)
+    return dict(zip(map(Kind._make, places), events.picked(list(places.values())), strict=True))
 
 
 def _timestamps(created: list[float]) -> Iterable[int]:
@@ -123,17 +166,20 @@ def _one_by_one(records: Records, first_number: int, max_event_bytes: int, overs
     error = None
     number = first_number
     numbers: list[range] = []
+    turned_away: list[tuple[int, DropReason]] = []
     for created, text, *kind in zip(*records[:5], strict=True):
         events = _made(created, text, max_event_bytes, oversize, number)
         if isinstance(events, NotAnEvent):
             refused[events.reason] += 1
+            turned_away.append((len(numbers), events.reason))
             numbers.append(range(0))
             error = events.error or error
         else:
             numbers.append(range(number, number + len(events)))
             number += len(events)
             found.setdefault(Kind._make(kind), []).extend(events)
-    return Converted({kind: Events.of(events) for kind, events in found.items()}, number - 1, refused, error, numbers)
+    by_kind = {kind: Events.of(events) for kind, events in found.items()}
+    return Converted(by_kind, number - 1, refused, error, numbers, turned_away)
 
 
 def _made(created: float, text: str, max_event_bytes: int, oversize: Oversize, number: int) -> list[Event] | NotAnEvent:

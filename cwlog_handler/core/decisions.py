@@ -22,6 +22,13 @@ class Send(NamedTuple):
     """How many earlier requests with this batch the service may have stored: their answers are missing."""
     rest: Rest | tuple[()] = ()
     """Events with the batch's last timestamp that did not fit into it. They must not be sent before it is settled."""
+    creates: bool = False
+    """Only create the stream, which is known to be missing. The batch is sent after that."""
+
+    @property
+    def may_be_stored(self) -> bool:
+        """True if the service may have stored the batch by now, when this request is under way."""
+        return not self.creates or self.doubts > 0
 
     @property
     def first_number(self) -> int:

@@ -39,6 +39,7 @@ REQUESTS_PER_SECOND: Final = 5
 
 # Model shapes LogGroupName and LogStreamName.
 MAX_NAME_LENGTH: Final = 512
+LOG_GROUP_CHARACTERS: Final = frozenset(".-_/#ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 LOG_GROUP_NAME: Final = re.compile(r"[\.\-_/#A-Za-z0-9]+")
 LOG_STREAM_NAME: Final = re.compile(r"[^:*]*")
 # CreateLogGroup: "Log group names can't start with the string aws/".
@@ -58,6 +59,19 @@ LOG_GROUP_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENT
 LOG_FORMAT_HEADER: Final = "x-amzn-logs-format"
 LogFormat = Literal["json/emf"]
 LOG_FORMATS: Final = ("json/emf",)
+
+# Model shapes EntityKeyAttributes, EntityAttributes, and those of their keys and values. Of the keys, the model's text
+# says: "There are five allowed attributes (key names)". The sixth is what AWS's own agent adds for an account.
+ENTITY_KEY_ATTRIBUTES: Final = ("Type", "ResourceType", "Identifier", "Name", "Environment", "AwsAccountId")
+MIN_ENTITY_KEY_ATTRIBUTES: Final = 2
+MAX_ENTITY_KEY_ATTRIBUTES: Final = 4
+MAX_ENTITY_ATTRIBUTES: Final = 10
+MAX_ENTITY_ATTRIBUTE_KEY_LENGTH: Final = 256
+MAX_ENTITY_VALUE_LENGTH: Final = 512
+
+# The coding of a request's body that the service's own agent uses. No documentation names another one.
+Compression = Literal["gzip"]
+COMPRESSIONS: Final = ("gzip",)
 
 # Model shapes Tags, TagKey, TagValue and KmsKeyId. Only lengths are checked: their patterns use ``\p{L}\p{Z}\p{N}``,
 # which ``re`` does not support.

@@ -15,13 +15,15 @@ class Accepted(NamedTuple):
     """The service took the batch, except for some events at its ends; ``token`` is for the next request.
 
     The first ``too_old`` events were rejected, the ``expired`` ones after them, and the last ``too_new``: the counts
-    never overlap and never exceed the batch.
+    never overlap and never exceed the batch. ``entity_rejected``: the service took the events without the entity that
+    they were to belong to.
     """
 
     token: str | None
     too_old: int = 0
     expired: int = 0
     too_new: int = 0
+    entity_rejected: bool = False
 
 
 class AlreadyAccepted(NamedTuple):
@@ -46,10 +48,25 @@ class Created(NamedTuple):
     retention_days: int | None = None
 
 
+class AskAgain(NamedTuple):
+    """The request was refused, perhaps for what goes with its events: an entity, a compression. Nothing was stored.
+
+    Send the same batch again at once. The client leaves out then what may be to blame, and so finds out. ``cause`` is
+    why the request was refused.
+    """
+
+    cause: str
+
+
 class Throttled(NamedTuple):
-    """The service wants fewer requests; nothing was stored. ``code`` is the service's error code."""
+    """The service wants fewer requests; nothing was stored. ``code`` is the service's error code.
+
+    ``is_creation``: the stream is missing, and what was refused was to create it, or its group. Creations have a quota
+    of their own, so this says nothing about puts.
+    """
 
     code: str
+    is_creation: bool = False
 
 
 class Unavailable(NamedTuple):
@@ -90,5 +107,7 @@ class Connected(NamedTuple):
     endpoint: str
 
 
-Outcome: TypeAlias = Accepted | AlreadyAccepted | StaleToken | Created | Throttled | Unavailable | Refused | Invalid
+Outcome: TypeAlias = (
+    Accepted | AlreadyAccepted | StaleToken | Created | AskAgain | Throttled | Unavailable | Refused | Invalid
+)
 Connection: TypeAlias = Connected | Refused | Unavailable

@@ -20,13 +20,6 @@ ARRIVED_AFTER_MOST: Final = 0.02
 # stream asks again after this many seconds.
 ALL_OUT: Final = 0.05
 
-# Throttling doubles the send interval, up to 60 seconds. Each accepted request shortens it by a tenth.
-STRETCH: Final = 2.0
-RECOVER: Final = 0.9
-# If the interval is shorter than this many seconds, this is what gets doubled.
-STRETCHED_FROM: Final = 0.5
-STRETCHED_MOST: Final = 60.0
-
 
 class Turn(NamedTuple):
     """Whether a token was taken. If so, its request may start at the instant ``at``; if not, ask again then."""
@@ -61,6 +54,8 @@ class TokenBucket:
     would let twice the rate through in the second after a quiet one. A rate below 1 means one request every
     ``1 / rate`` seconds. A rate above 1 is rounded down to a whole number. Not thread-safe.
     """
+
+    __slots__ = ("_limit", "_out", "_used", "_window")
 
     def __init__(self, rate: float | None) -> None:
         self._used: list[float] = []
@@ -111,22 +106,6 @@ class TokenBucket:
         if self._limit is not None:
             self._out = max(0, self._out - 1)
             insort(self._used, used_at)
-
-
-class SendInterval:
-    """How long an event waits for others to share its request, at most: longer while the service throttles."""
-
-    def __init__(self, usual: float) -> None:
-        self._usual = usual
-        self.seconds = usual
-
-    def throttled(self) -> None:
-        """Lengthen the interval: fewer and fuller requests leave more of the account's quota to other processes."""
-        self.seconds = max(self._usual, min(STRETCHED_MOST, max(self.seconds, STRETCHED_FROM) * STRETCH))
-
-    def accepted(self) -> None:
-        """Shorten the interval by a tenth, but not below the usual one."""
-        self.seconds = max(self._usual, self.seconds * RECOVER)
 
 
 class Overlap:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from .batches import Batch, Rules, cut_on_span
 from .columns import Events, fitting
 from .ledger import Ledger
+from .targets import Target
 
 FIRST_NUMBER: Final = 2**29
 """Where there is a disk, events that arrive are numbered from here on. Events that are read back get lower numbers.
@@ -55,13 +56,13 @@ class Parcel:
 
     __slots__ = (
         "count", "doubts", "first_ms", "first_number", "ids", "is_closed", "last_ms", "last_number", "left",
-        "level_class", "numbers", "place", "size_bytes", "stream_name",
+        "level_class", "numbers", "place", "size_bytes", "target",
     )  # fmt: skip
 
     def __init__(
         self,
         place: Place,
-        stream_name: str,
+        target: Target,
         level_class: int,
         ids: Ids,
         *,
@@ -73,7 +74,7 @@ class Parcel:
         doubts: int = 0,
     ) -> None:
         self.place = place
-        self.stream_name = stream_name
+        self.target = target
         self.level_class = level_class
         self.ids = ids
         self.count = sum(last - first + 1 for first, last in ids)
@@ -89,6 +90,11 @@ class Parcel:
         """True if the events are a closed batch, which must be sent as it is."""
         self.doubts = doubts
         """How many earlier requests with these events the service may have stored."""
+
+    @property
+    def level(self) -> float | None:
+        """The tens of the level that its events have, 50 at most; None if they are a batch of any levels."""
+        return None if self.is_closed else self.level_class * 10.0
 
     def is_of(self, numbers: Sequence[int]) -> None:
         """Note the numbers that the events have in memory from now on; none: they are on disk only."""
@@ -251,6 +257,17 @@ class Shelf:
             here = len(events)
         self._take_out(parcel)
         return here
+
+    def events_of(self, parcel: Parcel) -> Events | None:
+        """Return the events of a parcel here without taking them out; None if they cannot be read, or are not here."""
+        if parcel not in self._parcels:
+            return None
+        return self._opened.get(parcel) or parcel.place.load(parcel, self._numbers.take(parcel.count))
+
+    @property
+    def read(self) -> Sequence[Batch]:
+        """The batches that were read, and that are taken next."""
+        return self._batches
 
     def _take_out(self, parcel: Parcel) -> None:
         self._ledger.charge(-PARCEL_COST_BYTES)

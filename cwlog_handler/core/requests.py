@@ -36,7 +36,7 @@ class UnderWay:
         self.sent: list[Send] = []
         """The requests whose answers are awaited."""
         # The requests presumed lost. Their batches are sent again, but they may still be answered.
-        self._lost: list[Send] = []
+        self._lost: Sequence[Send] = ()
         self.is_well = False
         """True if the last answer was good and no request has been presumed lost since."""
         # How many seconds the last good answer took, and for how many an answer was waited for in vain since then.
@@ -69,7 +69,7 @@ class UnderWay:
         """Stop waiting for the answer to the oldest request under way, and return that request."""
         send = min(self.sent, key=_start)
         self.sent.remove(send)
-        self._lost.append(send)
+        self._lost = [*self._lost, send]
         self.is_well = False
         return send
 
@@ -85,6 +85,8 @@ class UnderWay:
         A request may be neither presumed lost nor awaited: of two requests with one batch, the answer to the first
         settles both.
         """
+        if not self._lost:
+            return False
         before = len(self._lost)
         self._lost = [lost for lost in self._lost if lost is not send]
         return len(self._lost) < before
@@ -115,26 +117,22 @@ class UnderWay:
 class Resends:
     """The batches that wait to be sent again, in order of arrival. Not thread-safe."""
 
-    __slots__ = ("_inquiry", "_rules", "_waiting")
+    __slots__ = ("_inquiry", "_rules", "waiting")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._waiting: list[Send] = []
+        self.waiting: list[Send] = []
+        """What waits to be sent again, in order. Only methods of this class change it."""
         # None until a refusal names no event, and again when all that had to be sent again has been sent.
         self._inquiry: Inquiry | None = None
 
-    @property
-    def waiting(self) -> Sequence[Send]:
-        """What waits to be sent again, in order."""
-        return self._waiting
-
     def put_back(self, send: Send, batch: Batch, doubts: int) -> None:
         """Have ``batch`` sent again: the batch of ``send``, or a piece of it."""
-        insort_left(self._waiting, send._replace(batch=batch, doubts=doubts, rest=()), key=_order)
+        insort_left(self.waiting, send._replace(batch=batch, doubts=doubts, rest=(), creates=False), key=_order)
 
     def take(self) -> Send:
         """Take out what is sent next. Something must wait."""
-        return self._waiting.pop(0) if self._inquiry is None else self._inquiry.pick(self._waiting)
+        return self.waiting.pop(0) if self._inquiry is None else self._inquiry.pick(self.waiting)
 
     def take_whole(self, is_awaited: Callable[[Batch], bool]) -> list[Send]:
         """Take out the batches that are on disk as they are, last one first; none during an inquiry.
@@ -143,21 +141,21 @@ class Resends:
         """
         if self._inquiry is not None:
             return []
-        whole = [s for s in self._waiting if sole_parcel(s.batch) is not None and not is_awaited(s.batch)]
-        self._waiting = [send for send in self._waiting if send not in whole]
+        whole = [s for s in self.waiting if sole_parcel(s.batch) is not None and not is_awaited(s.batch)]
+        self.waiting = [send for send in self.waiting if send not in whole]
         return whole[::-1]
 
     def find(self, batch: Batch) -> Send | None:
         """Return the entry with this very batch, or None."""
-        return next((send for send in self._waiting if send.batch is batch), None)
+        return next((send for send in self.waiting if send.batch is batch), None)
 
     def remove(self, send: Send) -> None:
         """Take out an entry that need not be sent again."""
-        self._waiting.remove(send)
+        self.waiting.remove(send)
 
     def rejoin(self) -> None:
         """Join the pieces again, because the request was to blame for the refusals, and no event."""
-        self._waiting = rejoined(self._waiting, self._rules)
+        self.waiting = rejoined(self.waiting, self._rules)
 
     def accepted(self, send: Send) -> None:
         """Have the inquiry, if there is one, learn from a request that was accepted."""
@@ -171,11 +169,11 @@ class Resends:
     def needs_witnesses(self, send: Send) -> bool:
         """True if more events should wait here, so that the inquiry can ask about one beside the refused event."""
         # Only a batch or two may wait here: what waits to be sent again is never dropped when the buffer is full.
-        has_room = sum(waiting.batch.size_bytes for waiting in self._waiting) < self._rules.max_bytes
-        return has_room and (self._inquiry or Inquiry()).needs_more(send, self._waiting)
+        has_room = sum(waiting.batch.size_bytes for waiting in self.waiting) < self._rules.max_bytes
+        return has_room and (self._inquiry or Inquiry()).needs_more(send, self.waiting)
 
     def judge(self, send: Send, words: str) -> Verdict:
         """Have the inquiry learn from a refusal that names no event; ``words``: see `Inquiry.refused`."""
         if self._inquiry is None:
             self._inquiry = Inquiry()
-        return self._inquiry.refused(send, words, self._waiting)
+        return self._inquiry.refused(send, words, self.waiting)

@@ -10,9 +10,12 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from .ledger import Ledger
 from .stream import Stream
+from .targets import Target
 
 Overflow = Literal["drop_oldest", "drop_newest", "block"]
 OVERFLOW: Final[tuple[Overflow, ...]] = get_args(Overflow)
+# After so many drops all streams are looked at again, if there are fewer of them.
+MOST_DROPS: Final = 100
 
 
 class Bounds(NamedTuple):
@@ -31,7 +34,7 @@ class Shedding:
     configured. The event that has just arrived waits too and may be the one. So a flood of DEBUG never drops an ERROR.
     """
 
-    def __init__(self, bounds: Bounds, ledger: Ledger, streams: Mapping[str, Stream]) -> None:
+    def __init__(self, bounds: Bounds, ledger: Ledger, streams: Mapping[Target, Stream]) -> None:
         self._bounds = bounds
         self._ledger = ledger
         self._streams = streams
@@ -90,6 +93,7 @@ class Shedding:
         self._victim_level = min(lowest, default=0.0)
         most = max(stream.count_of(self._victim_level) for stream in streams)
         # Drop in turn from all streams that have at least half as many events as the one with most. Drop as many events
-        # as there are streams before the next look: so its cost for each dropped event is that of one stream.
+        # as there are streams, or an eighth of what the largest has, before the next look: so its cost for each dropped
+        # event is that of one stream at most, and the streams stay nearly as far apart as they were.
         self._victims = deque(s for s in streams if s.count_of(self._victim_level) * 2 >= most > 0)
-        self._drops_left = len(streams)
+        self._drops_left = max(len(streams), min(MOST_DROPS, most // 8))

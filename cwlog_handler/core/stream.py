@@ -14,6 +14,8 @@ full batch has no room for all events with its last timestamp, the others stand 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -23,11 +25,13 @@ from .backlog import Backlog
 from .batches import Batch
 from .columns import Events
 from .decisions import Send, Wait
-from .ledger import DropReason
+from .ledger import EVENT_COST_BYTES, DropReason
+from .limits import EVENT_OVERHEAD_BYTES
 from .losses import Loss
 from .pacing import Bucket
 from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
 from .retry import NO_DEADLINE, Deadline
+from .targets import Target
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
@@ -43,18 +47,19 @@ class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_answers", "_arrivals", "_backlog", "_due", "_flows", "_loss", "_shared", "bucket", "last_used", "left",
-        "name", "shelf", "under_way",
+        "_answers", "_arrivals", "_due", "_flows", "_loss", "_shared", "backlog", "bucket", "last_used", "left",
+        "shelf", "target", "under_way",
     )  # fmt: skip
 
-    def __init__(self, name: str, bucket: Bucket, shared: Shared) -> None:
-        self.name = name
+    def __init__(self, target: Target, bucket: Bucket, shared: Shared) -> None:
+        self.target = target
         self.bucket = bucket
         """Each `Send` has taken a token from it. The code that makes the request gives the token back."""
         self.last_used = 0.0
         self._shared = shared
-        self._backlog = Backlog(shared.rules)
-        self._answers = Answers(shared, self._backlog)
+        self.backlog = Backlog(shared.rules, keeps_levels=shared.reports is not None)
+        """The events that wait for their first request, for callers to look at."""
+        self._answers = Answers(target, shared, self.backlog)
         self.under_way = self._answers.under_way
         """The requests under way, for callers to look at."""
         # The instant at which the events that wait for company have waited long enough.
@@ -70,12 +75,34 @@ class Stream:
         # True if the service has accepted something since the first event of the loss was lost.
         self._flows = False
 
-    def add(self, events: Events, level: float, now: float) -> None:
-        """Add events. They are sent when their batch is full, or when the send interval is over."""
+    def add(self, events: Events, level: float, now: float) -> bool:
+        """Add events. They are sent when their batch is full, or when the send interval is over.
+
+        Return True if a batch is full.
+        """
         self._enter(events, now)
         if self._arrivals is not None:
             self._note_arrival(self._arrivals, now, events.numbers[0])
-        self._backlog.append(events, level)
+        self.backlog.append(events, level)
+        return self.backlog.has_full_batch
+
+    def add_one(self, number: int, timestamp: int, data: bytes, level: float, now: float) -> bool:
+        """Add one event that arrived after all others; ``data`` is its text. Otherwise the same as `add`."""
+        # If something waits in the backlog, looking there saves the call.
+        if not self.backlog.count and not self.has_waiting:
+            self._due = now + self._shared.interval.seconds
+            if self._due < self._answers.rests_until:
+                self._due = self._answers.rests_until
+        if self._arrivals is not None:
+            self._note_arrival(self._arrivals, now, number)
+        self.last_used = now
+        ledger, cost = self._shared.ledger, len(data) + EVENT_OVERHEAD_BYTES + EVENT_COST_BYTES
+        is_full = self.backlog.append_one(number, timestamp, data, level)
+        # `Ledger.enter` without a call: the event is here now, and must be counted. See ARCHITECTURE, Ctrl-C, 1.
+        ledger.emitted += 1
+        ledger.pending += 1
+        ledger.pending_bytes += cost
+        return is_full
 
     def _note_arrival(self, arrivals: deque[tuple[float, int]], now: float, number: int) -> None:
         if not arrivals or now - arrivals[-1][0] >= AGE_STEP:
@@ -84,7 +111,7 @@ class Stream:
 
     def _forget_arrivals(self, arrivals: deque[tuple[float, int]]) -> None:
         """Forget the instants at which events arrived that wait no longer."""
-        first = self._backlog.first_number
+        first = self.backlog.first_number
         if first is None:
             arrivals.clear()
         while len(arrivals) > 1 and arrivals[1][1] <= (first or 0):
@@ -93,23 +120,27 @@ class Stream:
     def insert(self, event: Events, level: float, now: float) -> None:
         """Add one event before all events of its level with a higher number."""
         self._enter(event, now)
-        self._backlog.insert(event, level)
+        self.backlog.insert(event, level)
 
     def _enter(self, events: Events, now: float) -> None:
-        if not self._has_waiting:
+        if not self.has_waiting:
             self._due = now + self._shared.interval.seconds
+            if self._due < self._answers.rests_until:
+                self._due = self._answers.rests_until
         self._shared.ledger.enter(len(events), events.size_bytes)
         self.last_used = now
 
     def hasten(self, now: float) -> None:
         """Have all that waits sent as soon as pacing and back-off allow, without waiting for more events."""
-        if self._has_waiting:
+        if self.has_waiting:
             self._due = now
 
     @property
-    def _has_waiting(self) -> bool:
+    def has_waiting(self) -> bool:
         """True if an event waits for its first request, in the backlog or aside (`Send.rest`)."""
-        return not self._backlog.is_empty or self._has_shelf or any(send.rest for send in self.under_way.sent)
+        if not self.backlog.is_empty or self._has_shelf:
+            return True
+        return bool(self.under_way.sent) and any(send.rest for send in self.under_way.sent)
 
     @property
     def _has_shelf(self) -> bool:
@@ -121,8 +152,14 @@ class Stream:
 
     def drop(self, level: float, newest: bool) -> None:
         """Drop an event of a level because the buffer is full: the one that arrived last (``newest``) or first."""
-        event = self._backlog.drop(level, newest)
+        reports = self._shared.reports
+        text = None
+        if reports is not None and reports.has_room(0):
+            text = self.backlog.next_to_drop(level, newest)
+        event = self.backlog.drop(level, newest)
         self._shared.ledger.drop(1, event.size_bytes, "overflow")
+        if reports is not None:
+            reports.event(self.target, level, event.timestamp, text, "overflow")
         if self._shared.gone is not None:
             self._shared.gone(event)
         self._lost(1, event.timestamp, event.timestamp, event.number, "overflow")
@@ -145,8 +182,15 @@ class Stream:
     @property
     def is_idle(self) -> bool:
         """True if nothing waits and no request is under way."""
-        waits = self._answers.resends.waiting or self._has_shelf or self._has_left or not self._backlog.is_empty
-        return not waits and not self.under_way.sent
+        # What is most often true comes first: all streams are asked this again and again.
+        if self.under_way.sent or not self.backlog.is_empty:
+            return False
+        return not (self._answers.resends.waiting or self._has_shelf or self._has_left)
+
+    @property
+    def has_fresh(self) -> bool:
+        """True if an event waits that was in no request yet, in the backlog or on disk."""
+        return not self.backlog.is_empty or self._has_shelf
 
     @property
     def is_forgettable(self) -> bool:
@@ -156,20 +200,22 @@ class Stream:
     @property
     def lowest_level(self) -> float | None:
         """The least severe level of the events that could be dropped here; None if there are none."""
-        return self._backlog.lowest_level
+        return self.backlog.lowest_level
 
     def count_of(self, level: float) -> int:
         """Return how many events of a level could be dropped here."""
-        return self._backlog.count_of(level)
+        return self.backlog.count_of(level)
 
     def is_settled_up_to(self, number: int) -> bool:
         """True if no event up to this number waits or is in a request, and none is part of a loss not reported yet."""
         if self._loss is not None and self._loss.last_number <= number:
             return False
-        if any(send.first_number <= number for send in (*self._answers.resends.waiting, *self.under_way.sent)):
-            return False
-        firsts = [self._backlog.first_number, self.shelf.first_number if self.shelf is not None else None]
-        return all(first is None or first > number for first in firsts)
+        shelf = self.shelf.first_number if self.shelf is not None else None
+        for first in (self.backlog.first_number, shelf):
+            if first is not None and first <= number:
+                return False
+        sends = (*self._answers.resends.waiting, *self.under_way.sent)
+        return not sends or min(send.first_number for send in sends) > number
 
     def decide(self, now: float, *now_ms: int, deadline: Deadline = NO_DEADLINE) -> Send | Wait | None:
         """Return what to do at the instant ``now``; None: nothing until an event is added or a request is settled.
@@ -179,17 +225,17 @@ class Stream:
         """
         if self.is_idle:
             return None
-        if self.under_way.has_any:
+        if self.under_way.sent:
             if self._has_shelf or not self._may_overlap:
                 return None
             # The batch is closed now even if it must still wait, until no request under way shares a timestamp with it.
-            batch = self._backlog.close_batch()
+            batch = self.backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
-        has_fresh = self._has_shelf or not self._backlog.is_empty
+        has_fresh = self.has_fresh
         is_fresh_due = has_fresh and now >= self._due
         is_shelf_due = self._has_shelf and is_fresh_due
-        is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self._backlog.has_full_batch
+        is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self.backlog.has_full_batch
         takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.retry.at(deadline)
         if not is_ready and not takes_left:
@@ -214,44 +260,65 @@ class Stream:
     def _may_overlap(self) -> bool:
         """True if a full batch may be sent beside the requests under way, if it shares no timestamp with them."""
         under_way = self.under_way
-        if self._answers.resends.waiting or not self._backlog.has_full_batch:
+        if self._answers.resends.waiting or not self.backlog.has_full_batch:
             return False
         pays = under_way.is_well and under_way.is_slow
         if not pays or len(under_way.sent) >= self._shared.overlap.most:
             return False
         # The next batch must not be closed now if it would be sent before events that stand aside and may be older.
-        return not any(send.rest and self._backlog.would_close_at(send.batch.last_ms) for send in under_way.sent)
+        return not any(send.rest and self.backlog.would_close_at(send.batch.last_ms) for send in under_way.sent)
 
     def _next(self, start: float, takes_left: bool, *now_ms: int) -> Send | None:
         """Take out the batch to send, without events that are too old or too new now; None if nothing is left."""
         while (send := self._take_left(start) if takes_left else self._take(start)) is not None:
             aged = send.batch.within_any(now_ms, self._shared.age_limit.max_age_ms(start))
             if aged.too_old is not None:
-                self._shared.ledger.drop(len(aged.too_old), aged.too_old.size_bytes, "too_old")
-                self._shared.settled(aged.too_old)
+                self._drop(aged.too_old, "too_old", send.doubts)
             if aged.too_new is not None:
-                self._shared.ledger.drop(len(aged.too_new), aged.too_new.size_bytes, "too_new")
-                self._shared.settled(aged.too_new)
+                self._drop(aged.too_new, "too_new", send.doubts)
             if aged.batch is None:
-                self._backlog.put_back(send.rest)
+                self.backlog.put_back(send.rest)
             # Beside requests under way, only this batch was found to share no timestamp with them: try no other one.
             if aged.batch is not None or self.under_way.has_any:
                 break
-        return send._replace(batch=aged.batch) if send is not None and aged.batch is not None else None
+        if send is None or aged.batch is None:
+            return None
+        return send if aged.batch is send.batch else send._replace(batch=aged.batch)
+
+    def _drop(self, batch: Batch, reason: DropReason, doubts: int) -> None:
+        self._shared.ledger.drop(len(batch), batch.size_bytes, reason)
+        if self._shared.reports is not None:
+            self._shared.reports.batch(self.target, batch, "dropped", reason, may_be_stored=doubts > 0)
+        self._shared.settled(batch)
 
     def _take(self, start: float) -> Send | None:
         if self._answers.resends.waiting:
-            return self._answers.resends.take()._replace(token=self._answers.token, start=start)
+            again = self._answers.resends.take()
+            if self._answers.may_grow and not again.doubts and not self._has_shelf:
+                again = again._replace(batch=self._grown(again.batch))
+            return again._replace(token=self._answers.token, start=start, creates=self._answers.is_missing)
         self._answers.resends.end_inquiry()
         if self.shelf is not None and (send := self._read(self.shelf, start)) is not None:
             return send
-        if self._backlog.is_empty:
+        if self.backlog.is_empty:
             return None
-        batch = self._backlog.take()
+        batch = self.backlog.take()
         # While this request is under way, another one may be sent. It must hold no event with the same timestamp.
         stands_aside = self.under_way.is_slow and self._shared.overlap.most > 1
-        rest = self._backlog.take_rest(batch.last_ms) if stands_aside else ()
+        rest = self.backlog.take_rest(batch.last_ms) if stands_aside else ()
         return Send(batch, self._answers.token, start, batch.first_number, rest=rest)
+
+    def _grown(self, batch: Batch) -> Batch:
+        """Join a batch that was throttled with the events that have come since: one request less for the quota."""
+        if batch.stored or self._answers.resends.waiting or self.under_way.has_any:
+            return batch
+        if not self.backlog.fits_with(batch):
+            return batch
+        fresh = self.backlog.take()
+        if batch.fits_with(fresh, self._shared.rules):
+            return batch.joined_with(fresh)
+        self.backlog.give_back(fresh)
+        return batch
 
     def _take_left(self, start: float) -> Send | None:
         assert self.left is not None
@@ -286,11 +353,11 @@ class Stream:
                 if level > above and isinstance(send.rest, list):
                     # They come after the batch that is under way: while anything is on the shelf, only one request is.
                     return send.rest.pop(place)
-        return self._backlog.take_to_store(about_bytes, above)
+        return self.backlog.take_to_store(about_bytes, above)
 
     def put_back(self, level: float | None, events: Events) -> None:
         """Put events back that `take_to_store` took out."""
-        self._backlog.put_back([(level, events)])
+        self.backlog.put_back([(level, events)])
 
     def put_on_shelf(self, parcel: Parcel, numbers: Numbers) -> None:
         """Add events that are on disk only, behind those which are there already."""
@@ -311,15 +378,26 @@ class Stream:
 
     def lose(self, parcel: Parcel, reason: DropReason) -> None:
         """Count the events of a parcel as lost that are on disk only."""
-        here = sum(shelf.remove(parcel) for shelf in (self.shelf, self.left) if shelf is not None)
+        shelves = [shelf for shelf in (self.shelf, self.left) if shelf is not None]
+        reports, events = self._shared.reports, None
+        if reports is not None and reason != "corrupt" and reports.has_room(parcel.size_bytes):
+            events = next(filter(None, (shelf.events_of(parcel) for shelf in shelves)), None)
+        here = sum(shelf.remove(parcel) for shelf in shelves)
         if here:
             self._shared.ledger.lose(here, reason)
+            if reports is not None and events is not None and len(events) == here:
+                batch = Batch(events, levels=() if parcel.level is None else ((parcel.level, None),))
+                reports.batch(self.target, batch, "dropped", reason, may_be_stored=parcel.doubts > 0)
+            elif reports is not None:
+                reports.unknown(self.target, parcel.level, parcel.first_ms, here, reason)
             self._lost(here, parcel.first_ms, parcel.last_ms, parcel.last_number, reason)
 
     def miss(self, count: int, first_ms: int, last_ms: int) -> None:
         """Count events as lost that another process has left and that cannot be read."""
         if count:
             self._shared.ledger.recover_in_vain(count, "corrupt")
+            if self._shared.reports is not None:
+                self._shared.reports.unknown(self.target, None, first_ms, count, "corrupt")
             self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
 
     @property
@@ -328,7 +406,7 @@ class Stream:
 
         With each of them, whether the service may have stored it.
         """
-        sent = [(send.batch, True) for send in self.under_way.sent]
+        sent = [(send.batch, send.may_be_stored) for send in self.under_way.sent]
         waiting = [(send.batch, send.doubts > 0) for send in self._answers.resends.waiting]
         return [(batch, is_sent) for batch, is_sent in sent + waiting if not batch.is_stored]
 
@@ -349,6 +427,19 @@ class Stream:
             self._shared.ledger.unload(len(send.batch), send.batch.size_bytes)
             parcel.set_aside(send.doubts)
             self.put_on_shelf(parcel, numbers) if self.shelf is None else self.shelf.put_back(parcel)
+
+    def in_memory(self) -> Iterator[tuple[Batch, bool]]:
+        """Yield all events in memory, in batches, and whether the service may have stored them. Take nothing out."""
+        for send in self.under_way.sent:
+            yield send.batch, send.may_be_stored
+            for level, events in send.rest:
+                yield Batch(events.part(0, len(events)), levels=((level, None),)), False
+        for send in self._answers.resends.waiting:
+            yield send.batch, send.doubts > 0
+        for batch in chain(*(shelf.read for shelf in (self.shelf, self.left) if shelf is not None)):
+            yield batch, any(parcel.doubts for parcel in batch.stored)
+        for batch in self.backlog.in_batches():
+            yield batch, False
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
         """Apply the outcome of a request to its batch and to the stream; return what that changed."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from ..core.pacing import TokenBucket, Turn
+from ..core.targets import Target
 from ..system.primitives import allocate_lock
 
 
@@ -18,6 +19,8 @@ class SharedBucket:
 
     Each bucket has its own lock: code that interrupts a thread holding one may need the bucket of another stream.
     """
+
+    __slots__ = ("__weakref__", "_bucket", "_lock")
 
     def __init__(self, rate: float | None) -> None:
         self._lock = allocate_lock()
@@ -56,16 +59,17 @@ class StreamBucket:
     first `take` joins the bucket that the other handlers use for the same stream.
     """
 
-    __slots__ = ("_join", "_joined")
+    __slots__ = ("_join", "_joined", "_target")
 
-    def __init__(self, join: Callable[[], SharedBucket]) -> None:
+    def __init__(self, join: Callable[[Target], SharedBucket], target: Target) -> None:
         self._join = join
+        self._target = target
         self._joined: SharedBucket | None = None
 
     def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """See `TokenBucket.take`."""
         if self._joined is None:
-            self._joined = self._join()
+            self._joined = self._join(self._target)
         return self._joined.take(now, ahead, spare)
 
     def cancel(self) -> None:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeAlias
+from math import inf
+from typing import Final, Protocol, TypeAlias
 
 from ..core import outcomes
 from ..core.batches import Batch
 from ..core.decisions import Send
 from ..core.pacing import ARRIVED_AFTER_MOST
+from ..core.targets import Target
 from ..system.clock import Clock
 from ..system.primitives import Empty, SimpleQueue
 from .senders import Job
+
+# Where results come fast, one waits for others, but no longer than so many seconds.
+GATHERED_WITHIN: Final = 0.008
+# An answer that took less than this is taken for one that took so many seconds: it is a divisor.
+SHORTEST_ANSWER: Final = 0.0001
 
 
 class Client(Protocol):
@@ -27,7 +34,7 @@ class Client(Protocol):
 
     def put(
         self,
-        stream_name: str,
+        target: Target,
         batch: Batch,
         token: str | None,
         on_progress: Callable[[], None],
@@ -40,6 +47,9 @@ class Client(Protocol):
         connection.
         """
 
+    def create(self, target: Target, patience: float | None) -> outcomes.Outcome:
+        """Create a stream that is known to be missing, and its group if need be; ``patience``: see `put`."""
+
 
 Settle: TypeAlias = Callable[[float], None]
 """Takes in one result. Its argument is the present instant."""
@@ -51,20 +61,45 @@ class Results:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._waiting: SimpleQueue[Settle] = SimpleQueue()
+        # As soon as so many results are here, the next round is to start.
+        self._enough = 1
+        # True if the last `collect` has found any.
+        self._has_found = False
 
     def post(self, settle: Settle) -> None:
-        """Have a result taken in by the next round, and make that round start soon."""
+        """Have a result taken in by the next round, and make that round start soon; see `gather`."""
         self._waiting.put(settle)
-        self._ring()
+        if self._waiting.qsize() >= self._enough:
+            self._ring()
 
     def collect(self, now: float) -> None:
         """Take in all results that have been posted."""
+        self._enough, self._has_found = 1, False
         while True:
             try:
                 settle = self._waiting.get_nowait()
             except Empty:
                 return
+            self._has_found = True
             settle(now)
+
+    def gather(self, under_way: int, answer_takes: float, now: float) -> float:
+        """Let the next round wait for several results, if these are likely to come within GATHERED_WITHIN seconds.
+
+        Return the instant at which it has to start in any case; ``inf`` if it starts with the next result.
+        ``answer_takes`` is how many seconds each of the requests ``under_way`` is likely to take. All but one of them
+        are enough in any case: that one goes on meanwhile. To wake the driver costs as much as to settle several
+        results.
+        """
+        enough = min(under_way - 1, int(under_way * GATHERED_WITHIN / max(answer_takes, SHORTEST_ANSWER)))
+        # If this round has found none, it was in vain to wait for several.
+        if enough <= 1 or not self._has_found:
+            return inf
+        self._enough = enough
+        if self._waiting.qsize() >= enough:
+            # The last of them may have come just before, and have rung for nobody.
+            self._ring()
+        return now + GATHERED_WITHIN
 
 
 Ended: TypeAlias = Callable[[outcomes.Outcome, float, float], None]
@@ -79,11 +114,11 @@ class Calls:
         self._results = results
         self._clock = clock
 
-    def job(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> Job:
+    def job(self, target: Target, send: Send, patience: float | None, ended: Ended) -> Job:
         """Return a job that makes one request, not before ``send.start``, and posts its outcome to ``ended``."""
-        return partial(self._make, stream_name, send, patience, ended)
+        return partial(self._make, target, send, patience, ended)
 
-    def _make(self, stream_name: str, send: Send, patience: float | None, ended: Ended) -> None:
+    def _make(self, target: Target, send: Send, patience: float | None, ended: Ended) -> None:
         under_way_at = send.start
 
         def on_progress() -> None:
@@ -93,7 +128,10 @@ class Calls:
 
         outcome: outcomes.Outcome = outcomes.Unavailable("interrupted", ambiguous=True)
         try:
-            outcome = self._client.put(stream_name, send.batch, send.token, on_progress, patience, send.doubts > 0)
+            if send.creates:
+                outcome = self._client.create(target, patience)
+            else:
+                outcome = self._client.put(target, send.batch, send.token, on_progress, patience, send.doubts > 0)
         except Exception as error:
             outcome = outcomes.Unavailable(f"{type(error).__name__}: {error}", ambiguous=True)
         finally:

@@ -15,17 +15,21 @@ from typing import Any, Final
 
 from ..core.conversion import FIELDS, Records
 from ..core.retry import NO_DEADLINE, Deadline
-from ..system.primitives import acquire, allocate_lock, pause, sleep
+from ..core.targets import Target
+from ..system.bell import Bell
+from ..system.primitives import acquire, allocate_lock, pause
 
 # The flusher is woken when this many bytes wait, not for each record: a context switch costs more than a record.
 # 256 KiB are about 900 short records. That is little enough that the buffer's bound is not exceeded by much before the
 # flusher looks. It is a quarter of a full request, so that a burst fills requests and causes few wake-ups.
 WAKE_BYTES: Final = 256 * 1024
+# If more waits than ``most_bytes``, a caller attends each time that so many bytes more have come: about eight short
+# records, fewer than it takes in. So the queue becomes shorter, and the median call costs what it costs otherwise. If
+# each caller attended, it would cost half as much again.
+HELP_BYTES: Final = 2 * 1024
 # Bytes of memory that a record takes in the queue in addition to its characters: its places in the list (56, and 7 of
 # spare room), the float (24), the header of the text (49) and the rounding of its size (8).
 RECORD_COST_BYTES: Final = 144
-# The longest sleep in seconds. A lock accepts a time-out of 290 years at most; one wake-up an hour costs nothing.
-LONGEST_SLEEP: Final = 3600.0
 # Seconds after which a caller that waits for room looks again.
 ROOM_POLL: Final = 0.01
 
@@ -55,6 +59,10 @@ class Ticket:
         return done
 
 
+def _nothing() -> None:
+    pass
+
+
 class Inbox:
     """Records that wait for the flusher. Any thread may `put`; one thread at a time may take out."""
 
@@ -72,10 +80,9 @@ class Inbox:
         # look at all waiting records again and again. That would cost as much as all that the flusher does for them.
         self._items: list[Any] = []
         self._tickets: deque[Ticket] = deque()
-        # The lock is taken while nobody has rung. It is not a SimpleQueue, because up to Python 3.12 `SimpleQueue.get`
-        # may wait for ever: it does so if its time-out is over when a signal handler returns.
-        self._bell = allocate_lock()
-        self._bell.acquire()
+        self._bell = Bell()
+        self.on_ring: Callable[[], None] = _nothing
+        """Called with each ring, for a driver that sleeps elsewhere: see `fall_asleep`."""
         self._wake = wake
         self._attend = attend
         self._most_bytes = most_bytes
@@ -85,8 +92,8 @@ class Inbox:
         self.size_bytes = 0
         # True if no thread of ours sleeps here: then each caller attends to its own record.
         self._always_rings = always_rings
-        # If `size_bytes` is above this, the caller must also `attend`. It is never more than ``most_bytes``: above
-        # that, every caller attends. It is below zero if the flusher sleeps until the next record, or has never run.
+        # If `size_bytes` is above this, the caller must also `attend`. It is more than ``most_bytes`` only if more
+        # waits, and then by HELP_BYTES. It is below zero if the flusher sleeps until the next record, or has never run.
         self._alarm_bytes = -1
 
     def __len__(self) -> int:
@@ -96,7 +103,7 @@ class Inbox:
         self,
         created: float,
         text: str,
-        stream_name: str | None,
+        target: Target | None,
         level: int,
         is_surplus: bool = False,
         file: object = None,
@@ -107,7 +114,7 @@ class Inbox:
         The caller also runs `attend` if much waits, if the flusher sleeps, or if the record is urgent.
         """
         # One call of C code: no thread, and no signal handler, comes between two fields.
-        self._items.extend((created, text, stream_name, level, is_surplus, file, number))
+        self._items.extend((created, text, target, level, is_surplus, file, number))
         self.size_bytes = size_bytes = self.size_bytes + len(text) + RECORD_COST_BYTES
         if size_bytes > self._alarm_bytes or level >= self._urgent_level:
             self._attend()
@@ -125,8 +132,8 @@ class Inbox:
     def ring_bell(self) -> None:
         """Wake the thread that sleeps in `wait`, if there is one."""
         self._set_alarm(self.size_bytes + WAKE_BYTES)
-        with suppress(RuntimeError):  # it has been rung already
-            self._bell.release()
+        self._bell.ring()
+        self.on_ring()
 
     def ring_for_each_record(self) -> None:
         """Note that no thread sleeps here from now on: each caller attends to its own record."""
@@ -142,7 +149,9 @@ class Inbox:
         self._alarm_bytes = -1
 
     def _set_alarm(self, size_bytes: int) -> None:
-        self._alarm_bytes = -1 if self._always_rings else min(size_bytes, self._most_bytes)
+        # Above ``most_bytes`` no caller waits for the next 256 KiB.
+        most = max(self._most_bytes, self.size_bytes + HELP_BYTES)
+        self._alarm_bytes = -1 if self._always_rings else min(size_bytes, most)
 
     def wait(self, timeout: float, idle: bool = False) -> None:
         """Sleep until the bell rings, at most ``timeout`` seconds. Only the driver calls this.
@@ -151,21 +160,23 @@ class Inbox:
 
         The bell is reset before the driver looks at the inbox. So no ring is lost: a later one ends the next sleep.
         """
-        self._set_alarm(-1 if idle else WAKE_BYTES)
-        if idle and not self.is_empty:
-            return
-        if timeout > 0:
-            self._sleep(min(timeout, LONGEST_SLEEP))
-        # A lock of eventlet counts how often it was released: take it until it is locked again.
-        while self._bell.acquire(blocking=False):
-            pass
+        if self.fall_asleep(idle):
+            self._bell.wait(timeout)
+            self._bell.reset()
 
-    def _sleep(self, timeout: float) -> None:
-        try:
-            self._bell.acquire(timeout=timeout)
-        except RuntimeError:
-            # Python 3.15 refuses to wait for a lock while modules are torn down. No other thread could ring then.
-            sleep(timeout)
+    def fall_asleep(self, idle: bool = False) -> bool:
+        """Note that the driver is about to sleep; return False if it must not. ``idle``: see `wait`."""
+        self._set_alarm(-1 if idle else WAKE_BYTES)
+        return not idle or self.is_empty
+
+    def wake_up(self) -> None:
+        """Note that the driver has slept elsewhere, and is about to look."""
+        self._bell.reset()
+
+    @property
+    def is_rung(self) -> bool:
+        """True if somebody has rung since the driver has looked."""
+        return self._bell.is_rung
 
     @property
     def is_empty(self) -> bool:
@@ -193,7 +204,13 @@ class Inbox:
         return Records.of(self._items[: count * FIELDS])
 
     def remove_first(self, records: Records) -> None:
-        """Take out the records that `first` has returned.
+        """Take out the records that `first` has returned."""
+        # Removed last: see ARCHITECTURE, Ctrl-C, 2.
+        items, end = self.about_to_remove(records)
+        del items[:end]
+
+    def about_to_remove(self, records: Records) -> tuple[list[Any], int]:
+        """Return the list of which the first part is to be deleted, and its end, for the records of `first`.
 
         `size_bytes` is estimated anew, as if the records that are left were like these on average. If it were only
         reduced, every lost update would stay in it for ever.
@@ -201,8 +218,7 @@ class Inbox:
         count = len(records.texts)
         removed_bytes = sum(map(len, records.texts)) + RECORD_COST_BYTES * count
         self.size_bytes = (len(self) - count) * removed_bytes // count
-        # Removed last: see ARCHITECTURE, Ctrl-C, 2.
-        del self._items[: count * FIELDS]
+        return self._items, count * FIELDS
 
     def take_all(self) -> Records:
         """Take out all records, in order."""

@@ -7,22 +7,25 @@ event. Must not know: threads, who drives, requests. The caller holds the lock o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from ..core.columns import Events
-from ..core.conversion import Kind, Records, convert
-from ..core.events import make_events
-from ..core.ledger import EVENT_COST_BYTES, Ledger
+from ..core.conversion import Kind, Records, Scattered, convert
+from ..core.events import make_events, timestamp_ms
+from ..core.ledger import EVENT_COST_BYTES, DropReason, Ledger
 from ..core.parcels import FIRST_NUMBER
 from ..core.shedding import Shedding
+from ..core.stream import Stream
+from ..core.targets import Target
 from ..core.terms import Terms
 from ..system.stderr import Notices
 from .dispatch import Dispatch
 from .inbox import RECORD_COST_BYTES, Inbox
 
 if TYPE_CHECKING:
+    from ..core.lost import Reports
     from .storing import Storing
 
 # A loss event must not be dropped for want of room itself.
@@ -41,10 +44,12 @@ class Intake:
         ledger: Ledger,
         notices: Notices,
         terms: Terms,
-        own_stream_name: str,
+        own_target: Target | None,
         storing: Storing | None = None,
+        reports: Reports | None = None,
     ) -> None:
         self._storing = storing
+        self._reports = reports
         self._inbox = inbox
         self._dispatch = dispatch
         self._ledger = ledger
@@ -54,9 +59,12 @@ class Intake:
         # With overflow="block" a caller had room before it put its record, unless that is marked as surplus. Several
         # callers may have found the same room. The bound is then exceeded a little, and nothing is dropped for that.
         self._drops_surplus_only = terms.bounds.overflow == "block"
-        self._own_stream_name = own_stream_name
+        self._own_target = own_target
         # Events whose records are still in the inbox. The next call enters what is left: see ARCHITECTURE, Ctrl-C, 2.
         self._converted: deque[tuple[Kind, Events]] = deque()
+        self._scattered: Scattered | None = None
+        # The number of the last of these that was entered in its stream.
+        self._entered = 0
         self._records: Records | None = None
         self.last_number = 0 if storing is None else FIRST_NUMBER - 1
         """The number of the last event that was made."""
@@ -73,6 +81,8 @@ class Intake:
         dropped = 0
         if self._records is None:
             self._convert(self._inbox.first(most, SLICE_BYTES))
+        if self._scattered is not None:
+            self._enter_scattered(self._scattered, arrived, now)
         while self._converted:
             entered = self._ledger.emitted
             try:
@@ -84,7 +94,9 @@ class Intake:
         records = self._records
         if records is not None:
             # Removed last: a record is always in the inbox or in the ledger.
-            self._inbox.remove_first(records)
+            items, end = self._inbox.about_to_remove(records)
+            # No call in between: Python 3.10 may raise KeyboardInterrupt when a call returns.
+            del items[:end]
             self._records = None
         if dropped:
             self._notices.say(
@@ -115,9 +127,10 @@ class Intake:
             return
         converted = convert(records, self.last_number + 1, self._terms.max_event_bytes, self._terms.oversize)
         # One statement, which makes no call between its assignments: see ARCHITECTURE, Ctrl-C, 1.
-        self._records, self._converted, self.last_number = (
+        self._records, self._converted, self._scattered, self.last_number = (
             records,
             deque(_in_order(converted.events) if self._storing is not None else converted.events.items()),
+            converted.scattered,
             converted.last_number,
         )
         if self._storing is not None:
@@ -126,21 +139,75 @@ class Intake:
             self._ledger.turn_away(reason, count)
         if converted.error:
             self._ledger.fail(converted.error)
+        if self._reports is not None and converted.turned_away:
+            self._report(self._reports, records, converted.turned_away)
+
+    def _report(self, reports: Reports, records: Records, turned_away: Sequence[tuple[int, DropReason]]) -> None:
+        for place, reason in turned_away:
+            try:
+                timestamp = timestamp_ms(records.created[place])
+            except (TypeError, ValueError, OverflowError):
+                timestamp = 0
+            reports.event(
+                self._target(records.targets[place]), records.levels[place], timestamp, records.texts[place], reason
+            )
+
+    def _target(self, given: Target | None) -> Target:
+        target = given or self._own_target
+        assert target is not None  # callers name the stream if the process has none of its own
+        return target
+
+    def _enter_scattered(self, scattered: Scattered, arrived: float, now: float) -> None:
+        """Add each event to its stream. If there may not be room for all of them, leave that to `_enter`."""
+        # If Ctrl-C has broken this off before, some are in their streams already.
+        left = scattered.behind(self._entered)
+        if left is not None:
+            events = left.events
+            cost = events.size_bytes + EVENT_COST_BYTES * len(events)
+            if not self._shedding.has_room(cost, len(events)) or (self._storing is not None and self._storing.is_tight):
+                by_kind = deque(left.by_kind().items())
+                self._converted, self._scattered = by_kind, None
+                return
+            self._shedding.arrives(min(left.levels))
+            self._enter_each(left, arrived, now)
+        self._scattered = None
+        if self._storing is not None:
+            self._storing.relieve(now)
+
+    def _enter_each(self, scattered: Scattered, arrived: float, now: float) -> None:
+        streams, urgent_level = self._dispatch.streams, self._terms.flush_level
+        rows = zip(scattered.events.rows(), scattered.targets, scattered.levels, strict=True)
+        for (number, timestamp, data), given, level in rows:
+            target = given or self._target(given)
+            stream = streams.get(target) or self._dispatch.stream(target)
+            if not stream.backlog.count:
+                # First: see ARCHITECTURE, Ctrl-C, 2.
+                self._dispatch.expect(stream, arrived, now)
+            is_full = stream.add_one(number, timestamp, data, level, arrived)
+            self._entered = number
+            if is_full or level >= urgent_level:
+                self._ask_now(stream, level, now)
 
     def _enter(self, kind: Kind, events: Events, arrived: float, now: float) -> int:
         """Add events to their stream; return how many events, of any stream, were dropped to make room."""
-        stream = self._dispatch.stream(kind.stream_name or self._own_stream_name)
+        stream = self._dispatch.stream(self._target(kind.target))
         self._shedding.arrives(kind.level)
-        stream.add(events, kind.level, arrived)
+        # First: see ARCHITECTURE, Ctrl-C, 2.
+        self._dispatch.expect(stream, arrived, now)
+        is_full = stream.add(events, kind.level, arrived)
         if self._storing is not None:
             self._storing.relieve(now)
         dropped = 0
         if kind.is_surplus or not self._drops_surplus_only:
             dropped = self._shedding.make_room(stream, kind.level)
-        if kind.level >= self._terms.flush_level:
+        if is_full or kind.level >= self._terms.flush_level:
+            self._ask_now(stream, kind.level, now)
+        return dropped
+
+    def _ask_now(self, stream: Stream, level: float, now: float) -> None:
+        if level >= self._terms.flush_level:
             stream.hasten(now)
         self._dispatch.plan(stream, now)
-        return dropped
 
 
 def _in_order(events: Mapping[Kind, Events]) -> Iterable[tuple[Kind, Events]]:
@@ -148,7 +215,7 @@ def _in_order(events: Mapping[Kind, Events]) -> Iterable[tuple[Kind, Events]]:
 
     Each lot may go to disk as soon as it is entered. What is entered later would be read back later.
     """
-    lots: dict[tuple[str | None, int], tuple[Kind, Events]] = {}
+    lots: dict[tuple[Target | None, float], tuple[Kind, Events]] = {}
     for kind, some in events.items():
         before = lots.get(kind[:2])
         if before is None:

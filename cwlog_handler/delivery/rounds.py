@@ -8,39 +8,52 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..core.ledger import Ledger, Stats
 from ..core.retry import NO_DEADLINE, Deadline
 from ..core.stream import Stream
+from ..core.targets import Target
 from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.own_threads import is_own_thread
-from ..system.primitives import acquire, allocate_lock, frame_owner
+from ..system.primitives import pause
 from ..system.stderr import Notices
+from .books import Books
 from .calls import Client
 from .dispatch import Dispatch
-from .inbox import Inbox, Ticket
+from .inbox import WAKE_BYTES, Inbox, Ticket
 from .intake import Intake
 from .senders import Job, Senders
 
 if TYPE_CHECKING:
+    from ..core.lost import Reports
     from ..spool.spool import Spool
+    from .reporting import Reporter
     from .storing import Storing
+    from .telling import Telling
 
 # This many records are taken in while the lock is held once: about 1 ms of work (6 ms if one of them is odd). So no
 # thread that needs the lock waits for long.
 SLICE: Final = 2000
+# So many slices are taken in before other handlers get their turn: 10 to 60 ms of work.
+MOST_SLICES: Final = 10
 # With more bytes than this in the inbox, the flusher gets too little CPU. Then each caller takes in the first HELPING
 # records after it has added one, so that the inbox becomes shorter.
 MUCH_BYTES: Final = 4 * 1024 * 1024
 HELPING: Final = 20
+# With more than TOO_MUCH times as many bytes, and more than it takes to wake the driver, helping is not enough: whoever
+# has the lock may wait for a processor, and nobody can help then. A caller pauses until less waits. It looks so many
+# times at most, at this interval in seconds. That leaves its share of the processor to the driver, which takes records
+# in at a fifth of what logging them costs.
+TOO_MUCH: Final = 2
+STARVED_POLLS: Final = 25
+STARVED_POLL: Final = 0.002
 
-
-Put: TypeAlias = Callable[[float, str, "str | None", int], None]
+Put: TypeAlias = Callable[[float, str, "Target | None", int], None]
 """Takes a record over: when it was made, its text, its stream (None: that of the process), its level."""
 
 
@@ -61,12 +74,15 @@ class Rounds:
         inline: bool,
         clock: Clock,
         jitter: Callable[[], float],
-        own_stream_name: Callable[[], str],
+        own_target: Callable[[], Target | None],
         senders: Senders | None = None,
         make_spool: Callable[[Ledger], Spool] | None = None,
+        make_reporter: Callable[[], Reporter] | None = None,
     ) -> None:
-        bounds = terms.bounds
-        self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 4)
+        self._bounds = bounds = terms.bounds
+        self._clock = clock
+        self._own_target = own_target()
+        self._much_bytes = min(MUCH_BYTES, bounds.max_bytes // 16)
         self.inbox = Inbox(
             wake,
             self._attend,
@@ -76,12 +92,12 @@ class Rounds:
             always_rings=inline,
         )
         self.senders = senders or Senders(inline=inline)
-        self._clock = clock
-        self._own_stream_name = own_stream_name()
-        self._bounds = bounds
+        self.senders.ring = self.inbox.ring_bell
         self._ledger = Ledger()
         spool = make_spool(self._ledger) if make_spool is not None else None
-        self._dispatch = dispatch = Dispatch(
+        self._reporter = reporter = make_reporter() if make_reporter is not None else None
+        reports = reporter.untold if reporter is not None else None
+        self._dispatch = Dispatch(
             client,
             notices,
             self._ledger,
@@ -91,49 +107,85 @@ class Rounds:
             jitter=jitter,
             ring=self.inbox.ring_bell,
             spool=spool,
+            reports=reports,
         )
-        self._storing: Storing | None = None
-        if spool is not None:
-            # Imported only here: most programs have no spool.
-            from .storing import Storing
-
-            self._storing = Storing(
-                spool, self._ledger, dispatch.streams, dispatch.stream, dispatch.plan, terms, takes_over=not inline
-            )
+        self._storing = None if spool is None else self._store_in(spool, terms, reports, takes_over=not inline)
+        self._telling = None if reporter is None else self._tell_by(reporter)
         # The instant at which the process must have ended; ``inf``: it does not end yet.
         self._ends_at = inf
         self._leaves_others = False
-        self._intake = Intake(self.inbox, dispatch, self._ledger, notices, terms, self._own_stream_name, self._storing)
+        self._intake = Intake(
+            self.inbox, self._dispatch, self._ledger, notices, terms, self._own_target, self._storing, reports
+        )
         self._hand_over: Callable[..., None] = self.inbox.put
         if spool is not None and spool.journal is not None:
             spool.journal.hand_over_to(self.inbox.put)
             self._hand_over = spool.journal.put
+        if reporter is not None:
+            self._hand_over = reporter.marking(self._hand_over)
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self._hand_over
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""
         self._jobs: deque[Job] = deque()
         self._tickets: list[tuple[Ticket, int, list[Stream]]] = []
+        # Tickets that ask about records of which so many have been left to the next round.
+        self._asked: list[Ticket] = []
+        self._left_over = 0
         # The inbox was last looked at, or found empty, at this instant. What no look has found arrived later.
         self._looked_at = clock.monotonic()
-        # This lock is held while streams or ledger are changed, so that `stats` is consistent. It is never held while
-        # waiting or making a request. With a spool it is held while files are read and written.
-        self._books = allocate_lock()
-        # The callers that hold the lock or are about to take it, as `frame_owner` numbers them.
-        self._at_the_books: set[int] = set()
+        self._sleeps_idly = False
+        # Its lock is held while streams or ledger are changed, so that `stats` is consistent. It is not held while
+        # waiting or making a request, except at the end of the process: see `report_what_is_left`. With a spool it is
+        # held while files are read and written.
+        self._books = Books()
+
+    # Both are imported only here: most programs have neither a spool nor a function for lost events.
+
+    def _store_in(self, spool: Spool, terms: Terms, reports: Reports | None, *, takes_over: bool) -> Storing:
+        from .storing import Storing
+
+        dispatch = self._dispatch
+        return Storing(
+            *(spool, self._ledger, dispatch.streams, dispatch.stream, dispatch.plan, terms),
+            takes_over=takes_over,
+            reports=reports,
+        )
+
+    def _tell_by(self, reporter: Reporter) -> Telling:
+        from .telling import Telling
+
+        reporter.is_behind = lambda: self.inbox.size_bytes > self._much_bytes
+        return Telling(reporter, self.senders, self._clock, self._storing)
 
     # -- any thread ------------------------------------------------------------------------------------------------
 
-    def _put_where_there_is_room(self, created: float, text: str, stream_name: str | None, level: int) -> None:
-        # A thread of ours would wait for itself, and so would code that has interrupted a frame holding the lock. While
-        # modules are torn down, a finalizer is alone: no other thread could make room.
-        may_wait = not is_own_thread() and not self.has_interrupted_help and not sys.is_finalizing()
-        is_surplus = may_wait and not self._wait_for_room(text)
-        self._hand_over(created, text, stream_name, level, is_surplus)
+    def _put_where_there_is_room(self, created: float, text: str, target: Target | None, level: int) -> None:
+        is_surplus = self._may_wait and not self._wait_for_room(text)
+        self._hand_over(created, text, target, level, is_surplus)
 
     def _attend(self) -> None:
         self.inbox.ring()
-        if self.inbox.size_bytes > self._much_bytes:
+        if self.inbox.size_bytes > self._much_bytes and (self._reporter is None or not self._reporter.is_at_work):
+            # Where callers make the requests, no other thread drives.
+            if self._is_starved and self._may_wait and not self.senders.inline:
+                self._wait_for_driver()
             self._help()
+
+    @property
+    def _may_wait(self) -> bool:
+        # A thread of ours would wait for itself, and so would code that has interrupted a frame holding the lock. While
+        # modules are torn down, a finalizer is alone: no other thread could make room.
+        return not is_own_thread() and not self.has_interrupted_help and not sys.is_finalizing()
+
+    @property
+    def _is_starved(self) -> bool:
+        return self.inbox.size_bytes > max(WAKE_BYTES, TOO_MUCH * self._much_bytes)
+
+    def _wait_for_driver(self) -> None:
+        for _ in range(STARVED_POLLS):
+            if not self._is_starved:
+                return
+            pause(STARVED_POLL)
 
     def _wait_for_room(self, text: str) -> bool:
         size = len(text) if text.isascii() else len(text.encode(errors="replace"))
@@ -142,35 +194,17 @@ class Rounds:
     def _help(self) -> None:
         # Do not wait for the lock: a round is under way, or another caller helps, or a signal handler has interrupted a
         # frame of this very thread that helps.
-        with self._books_for_caller(0.0) as is_taken:
+        with self._books.for_caller(0.0) as is_taken:
             if is_taken:
                 self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
         if is_taken:
             # The streams have new dates now. The flusher may be about to sleep for long and would find the inbox empty.
             self.inbox.ring_bell()
 
-    @contextmanager
-    def _books_for_caller(self, patience: float) -> Iterator[bool]:
-        """Take the lock on a caller's thread, if it is free within ``patience`` seconds; yield whether it is held."""
-        me = frame_owner()
-        if me in self._at_the_books:
-            yield False
-            return
-        is_taken = False
-        try:
-            # Before the lock is taken: from then on a signal handler must not wait for anything that needs the lock.
-            self._at_the_books.add(me)
-            is_taken = acquire(self._books, patience)
-            yield is_taken
-        finally:
-            if is_taken:
-                self._books.release()
-            self._at_the_books.discard(me)
-
     @property
     def has_interrupted_help(self) -> bool:
         """True in a signal handler or a finalizer that has interrupted a frame holding the lock: it must not wait."""
-        return frame_owner() in self._at_the_books
+        return self._books.are_interrupted
 
     def ask_for_word(self, deadline: float) -> Ticket:
         """Return a ticket with which to wait until all records put in before are settled, or until the deadline.
@@ -184,7 +218,7 @@ class Rounds:
     def stats(self, patience: float = 1.0) -> Stats:
         """Return the present counts. They are approximate if the lock is not free within ``patience`` seconds."""
         # A signal handler may ask while the frame below it holds the lock. Then counts may be those of half a step.
-        with self._books_for_caller(0.0 if is_own_thread() else patience):
+        with self._books.for_caller(0.0 if is_own_thread() else patience):
             return self._ledger.snapshot(len(self.inbox), self.inbox.size_bytes)
 
     @property
@@ -208,6 +242,17 @@ class Rounds:
         """Sleep until the bell rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
         self.inbox.wait(timeout, idle)
         if idle:
+            self._looked_at = self._clock.monotonic()
+
+    def fall_asleep(self, idle: bool) -> bool:
+        """Note that the driver is about to sleep elsewhere; False if it must not. `wake_up` has to follow."""
+        self._sleeps_idly = idle
+        return self.inbox.fall_asleep(idle)
+
+    def wake_up(self) -> None:
+        """Note that the driver has slept elsewhere, and is about to do a round."""
+        self.inbox.wake_up()
+        if self._sleeps_idly:
             self._looked_at = self._clock.monotonic()
 
     @property
@@ -245,28 +290,66 @@ class Rounds:
     def hand_over(self, to: Rounds) -> None:
         """Put the records of the inbox into that of other rounds; each keeps the stream to which it belongs."""
         # Where a file has them, that is the parent's, which goes on with it.
-        for created, text, stream_name, level, is_surplus, *_ in zip(*self.inbox.take_all(), strict=True):
-            to.inbox.put(created, text, stream_name or self._own_stream_name, level, is_surplus)
+        for created, text, target, level, is_surplus, *_ in zip(*self.inbox.take_all(), strict=True):
+            to.inbox.put(created, text, target or self._own_target, level, is_surplus)
 
     def store_all(self, patience: float = 1.0) -> None:
         """Write all that is in memory to disk, if there is one: the process ends. Any thread may call this."""
         if self._storing is None:
             return
-        with self._books_for_caller(0.0 if is_own_thread() else patience) as is_taken:
+        with self._books.for_caller(0.0 if is_own_thread() else patience) as is_taken:
             if is_taken:
-                now = self._clock.monotonic()
-                # Not until the inbox is empty: other threads may go on logging, faster than their records are taken in.
-                todo = len(self.inbox)
-                while todo > 0 and (taken := self._intake.take_in(min(todo, SLICE), now, now)):
-                    todo -= taken
+                self._take_in_what_is_here()
                 self._storing.store_all()
                 self._storing.tidy()
+
+    def _take_in_what_is_here(self) -> None:
+        now = self._clock.monotonic()
+        # Not until the inbox is empty: other threads may go on logging, faster than their records are taken in.
+        todo = len(self.inbox)
+        while todo > 0 and (taken := self._intake.take_in(min(todo, SLICE), now, now)):
+            todo -= taken
+
+    # -- the program's function for lost events ----------------------------------------------------------------------
+
+    def thread_begins(self) -> None:
+        """Note that a thread of ours drives from now on: more of them may be started."""
+        if self._reporter is not None:
+            self._reporter.begin()
+
+    def thread_ends(self) -> None:
+        """Note that the thread that drove has ended."""
+        if self._reporter is not None:
+            self._reporter.let_end()
+
+    def wait_for_reports(self, until: float, *, patience: float = inf) -> None:
+        """Wait until the program knows of all that was lost before, until the instant ``until`` at most.
+
+        Do not wait while its function takes longer than ``patience`` seconds. Any thread may call this.
+        """
+        if self._telling is not None and not is_own_thread() and not self.has_interrupted_help:
+            self._telling.wait(until, patience)
+
+    def report_what_is_left(self, until: float) -> None:
+        """Report what is pending and not on disk: the process ends. Any thread may call this.
+
+        Until the instant ``until``, wait for room whenever too much waits to be told. The lock is held meanwhile, so
+        that nothing of it is settled or sent.
+        """
+        if self._telling is None or is_own_thread():
+            return
+        with self._books.for_caller(max(0.0, until - self._clock.monotonic())) as is_taken:
+            if is_taken:
+                self._take_in_what_is_here()
+                self._telling.report_what_is_left(self._dispatch.streams.values(), self._intake.last_number, until)
+
+    # ----------------------------------------------------------------------------------------------------------------
 
     def put_away(self) -> None:
         """Remove the files in which nothing is left: no more records are expected. Any thread may call this."""
         if self._storing is None:
             return
-        with self._books_for_caller(1.0) as is_taken:
+        with self._books.for_caller(1.0) as is_taken:
             if is_taken:
                 self._storing.put_away()
 
@@ -274,42 +357,47 @@ class Rounds:
         """In a forked child: let go of what is the parent's."""
         if self._storing is not None:
             self._storing.release()
+        if self._reporter is not None:
+            self._reporter.release()
 
     def hasten_all(self) -> None:
         """Have all that waits sent as soon as possible."""
-        with self._books:
+        with self._books.lock:
             self._dispatch.hasten_all(self._clock.monotonic())
 
-    def step(self, deadline: Deadline = NO_DEADLINE) -> float | None:
+    def step(self, deadline: Deadline = NO_DEADLINE, is_brief: bool = False, patience: float = inf) -> float | None:
         """Do one round without waiting; return when the next is due, or None if only a ring can bring work.
 
-        ``deadline`` says until when the driver itself goes on; NO_DEADLINE: for ever.
+        ``deadline`` says until when the driver itself goes on; NO_DEADLINE: for ever. ``is_brief``: others wait for the
+        thread, so that a large inbox takes several rounds. Raises BooksInUse if somebody else keeps the streams for
+        longer than ``patience`` seconds; the next round then does what this one has not done.
         """
         now = self._clock.monotonic()
-        # A record may have arrived right after the last look. Its send interval counts from there: none waits longer.
-        arrived, self._looked_at = self._looked_at, now
-        tickets = self.inbox.take_tickets()
-        todo = len(self.inbox)
-        with self._books:
+        books = self._books.for_driver(patience)
+        # If records were left over, this round takes in only those. What has come since may have rung for this round,
+        # and does not ring again.
+        only_left_over = self._left_over > 0
+        if not only_left_over:
+            self._asked += self.inbox.take_tickets()
+            self._left_over = len(self.inbox)
+        with books:
             self._dispatch.collect(now)
             self._intake.tell_losses(now)
-        while todo > 0:
-            with self._books:
-                taken = self._intake.take_in(min(todo, SLICE), arrived, now)
-            if not taken:
-                # A caller that helps has taken them in.
-                break
-            todo -= taken
-        with self._books:
+        self._take_in(books, now, MOST_SLICES if is_brief else inf)
+        self._looked_at = now
+        with books:
             self._intake.tell_losses(now)
-            if tickets:
+            if self._asked and not self._left_over:
                 busy = self._dispatch.hasten_all(now)
-                self._tickets += [(ticket, self._intake.last_number, busy) for ticket in tickets]
+                self._tickets += [(ticket, self._intake.last_number, busy) for ticket in self._asked]
+                self._asked = []
             self._finish_tickets(now)
             if self._storing is not None:
                 self._storing.look(now, self._ends_at)
                 self._storing.take_over(now, self._ends_at)
             deadline = min([deadline, *(ticket.deadline for ticket, _, _ in self._tickets)])
+            if self.senders.inline and not self._jobs:
+                self._dispatch.find_unmade(now)
             jobs, next_at = self._dispatch.decide(now, *self._clock.times_of_day_ms(), deadline=deadline)
             # `decide` has dropped events that are too old, and so settled them.
             self._finish_tickets(now)
@@ -322,17 +410,36 @@ class Rounds:
         while self._jobs:
             self.senders.run(self._jobs.popleft())
         if not (jobs and self.senders.inline):
-            return None if next_at == inf else next_at
+            self._report(deadline)
+            is_behind = self._left_over > 0 or (only_left_over and not self.inbox.is_empty)
+            return now if is_behind else None if next_at == inf else next_at
         # If the caller's time is over now, it does no further round. The request that it has just made must not count
         # as pending.
-        with self._books:
+        with books:
             later = self._clock.monotonic()
             self._dispatch.collect(later)
             self._intake.tell_losses(later)
             self._finish_tickets(later)
             if self._storing is not None:
                 self._storing.tidy()
+        self._report(deadline)
         return now
+
+    def _take_in(self, books: AbstractContextManager[object], now: float, most_slices: float) -> None:
+        """Take in what `_left_over` counts, or the first slices of it."""
+        slices = 0
+        while self._left_over > 0 and slices < most_slices:
+            with books:
+                # A record may have arrived right after the last look. Its send interval counts from there: none waits
+                # longer.
+                taken = self._intake.take_in(min(self._left_over, SLICE), self._looked_at, now)
+            # If there is nothing, a caller that helps has taken it in.
+            self._left_over = self._left_over - taken if taken else 0
+            slices += 1
+
+    def _report(self, deadline: Deadline) -> None:
+        if self._telling is not None:
+            self._telling.after_round(deadline.at)
 
     def _finish_tickets(self, now: float) -> None:
         waiting = []

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from ..core.batches import Batch
 from ..core.columns import Events
 from ..core.conversion import Converted, Records
-from ..core.ledger import Ledger
+from ..core.ledger import DropReason, Ledger
 from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
+from ..core.targets import Target
 from ..core.terms import Terms
 from ..spool.journal import Run, Taken
 from ..spool.spool import Spool
+
+if TYPE_CHECKING:
+    from ..core.lost import Reports
+    from ..spool.leftovers import Found
 
 # An event that has waited so many seconds longer than the send interval goes to disk. A request that has been under way
 # for so long counts as trouble, too. With LOOK_EVERY this keeps what a kill may cost below three seconds.
@@ -41,18 +47,22 @@ class Storing:
         self,
         spool: Spool,
         ledger: Ledger,
-        streams: Mapping[str, Stream],
-        stream: Callable[[str], Stream],
+        streams: Mapping[Target, Stream],
+        stream: Callable[[Target], Stream],
         plan: Callable[[Stream, float], None],
         terms: Terms,
         *,
         takes_over: bool,
+        reports: Reports | None = None,
     ) -> None:
+        self._reports = reports
         self._spool = spool
         self._ledger = ledger
         self._streams = streams
         self._stream = stream
         self._plan = plan
+        # Stands for the stream of events of which nobody knows where they were to go.
+        self._nowhere = Target(terms.log_group_name, "")
         self._interval = terms.send_interval
         self._tight_bytes = terms.bounds.max_bytes // 2
         self._tight_count = inf if terms.bounds.max_count is None else terms.bounds.max_count // 2
@@ -65,7 +75,7 @@ class Storing:
         self._refused_until = -inf
         self._look_for_others_at = inf
         self._takes_over_now = False
-        self._heirs: dict[str, Stream] = {}
+        self._heirs: dict[Target, Stream] = {}
         spool.on_lost = self._lost
 
     # -- to the disk -------------------------------------------------------------------------------------------------
@@ -137,7 +147,7 @@ class Storing:
             events = spool.missing(batch)
             if events is None:
                 continue
-            parcel = spool.store(stream.name, None, events, is_closed=True, is_sent=is_sent)
+            parcel = spool.store(stream.target, None, events, is_closed=True, is_sent=is_sent)
             if parcel is None:
                 return inf
             batch.copied(parcel, events.numbers)
@@ -164,9 +174,9 @@ class Storing:
         for file, start, end, places in runs:
             part = events if end - start == len(events) else events.part(start, end)
             if file is not None:
-                parcel: Parcel | None = file.shelve(stream.name, places, part)
+                parcel: Parcel | None = file.shelve(stream.target, places, part)
             else:
-                parcel = spool.store(stream.name, level, part, is_closed=level is None)
+                parcel = spool.store(stream.target, level, part, is_closed=level is None)
                 if spool.journal is not None and parcel is not None:
                     # The parts of a record are in its caller's file, too.
                     spool.journal.settle(part.numbers)
@@ -177,9 +187,18 @@ class Storing:
         return None
 
     def _lost(self, parcel: Parcel) -> None:
-        stream = self._streams.get(parcel.stream_name)
+        stream = self._streams.get(parcel.target)
         if stream is not None:
             stream.lose(parcel, "spool_full")
+
+    def in_memory_only(self, batch: Batch) -> Batch | None:
+        """Return what of a batch in memory is not on disk, too; None if all of it is."""
+        if batch.is_stored:
+            return None
+        events = self._spool.missing(batch)
+        if events is None:
+            return None
+        return batch if len(events) == len(batch) else batch.only(events)
 
     # -- from others -------------------------------------------------------------------------------------------------
 
@@ -211,19 +230,32 @@ class Storing:
             self._spool.look_for_others()
             # Second: whoever asks meanwhile must see that there may be something.
             self._look_for_others_at = now + LOOK_FOR_OTHERS
-        self._heirs = {n: s for n, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
+        self._heirs = {target: s for target, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
         while self._spool.has_candidates and self._may_take_more:
             found = self._spool.take_over(self._inherited)
             if found is None:
                 return
-            for parcel in found.parcels:
-                stream = self._heirs[parcel.stream_name] = self._stream(parcel.stream_name)
-                stream.inherit(parcel, self._inherited, now)
-                self._plan(stream, now)
-            for broken in found.broken:
-                stream = self._stream(found.stream)
-                stream.miss(broken.count, broken.first_ms, broken.last_ms)
-                self._plan(stream, now)
+            self._take_in(found, now)
+
+    def _take_in(self, found: Found, now: float) -> None:
+        for parcel in found.parcels:
+            stream = self._heirs[parcel.target] = self._stream(parcel.target)
+            stream.inherit(parcel, self._inherited, now)
+            self._plan(stream, now)
+        for target, count, first_ms in found.refused:
+            self._report_unknown(target, first_ms, count, "empty")
+        for broken in found.broken:
+            if found.target is None:
+                self._ledger.recover_in_vain(broken.count, "corrupt")
+                self._report_unknown(self._nowhere, broken.first_ms, broken.count, "corrupt")
+                continue
+            stream = self._stream(found.target)
+            stream.miss(broken.count, broken.first_ms, broken.last_ms)
+            self._plan(stream, now)
+
+    def _report_unknown(self, target: Target, first_ms: int, count: int, reason: DropReason) -> None:
+        if self._reports is not None:
+            self._reports.unknown(target, None, first_ms, count, reason)
 
     @property
     def _may_take_more(self) -> bool:

@@ -10,27 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from math import inf
 from typing import Final
 
 from ..core.retry import NO_DEADLINE, Deadline
+from ..delivery.books import BooksInUse
 from ..delivery.rounds import Rounds
 from ..system import nesting
 from ..system.clock import Clock
-from ..system.own_calls import start_thread as start_own_thread
 from ..system.own_threads import is_own_thread, own_thread
 from ..system.primitives import acquire, allocate_lock, get_ident
 from ..system.stderr import Notices
 from . import runtimes
+from .carriers import Carrier
 
 # After a round that raised, the next one begins this many seconds later.
 AFTER_A_BUG: Final = 1.0
-
-StartThread = Callable[[Callable[[], object]], None]
+# While a caller drives, or keeps what a round needs, the thread looks again after so many seconds whether it may. It
+# waits as long for the caller, at most. For it drives other handlers, too, and the caller may be a frame that a signal
+# handler has interrupted, which waits for one of those.
+AFTER_A_CALLER: Final = 0.02
 
 
 class State(Enum):
-    """Who drives, as the thread that asks has to see it. "The thread" is the handler's background thread."""
+    """Who drives, as the thread that asks has to see it. "The thread" is that of the carrier."""
 
     NO_THREAD = auto()
     """No thread has been started yet, or it has ended. The next record that rings the bell starts one."""
@@ -56,10 +60,11 @@ CALLERS: Final = frozenset({State.CALLERS_BY_OPTION, State.CALLERS_AT_EXIT})
 
 
 class Driver:
-    """Drives the rounds of one process: on a daemon thread, or on the thread that calls `drive`.
+    """Drives the rounds of one handler: on the carrier's thread, or on the thread that calls `drive`.
 
-    Any thread may call any method. ``start_thread`` is called to start the daemon thread; it raises RuntimeError if the
-    system has no thread left. ``resume`` is called when the thread has ended although something is left to do.
+    Any thread may call any method. The carrier starts its thread if there is none; it raises RuntimeError if the
+    system has no thread left. ``resume`` is called when the thread has ended although something is left to do, and
+    ``at_rest`` when it has ended and nothing is.
     """
 
     def __init__(
@@ -71,14 +76,18 @@ class Driver:
         *,
         send_interval: float,
         use_thread: bool,
-        start_thread: StartThread = start_own_thread,
+        carrier: Carrier,
+        at_rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._rounds = rounds
         self._clock = clock
         self._notices = notices
         self._resume = resume
+        self._at_rest = at_rest
         self._send_interval = send_interval
-        self._start_thread = start_thread
+        self._carrier = carrier
+        if use_thread:
+            rounds.inbox.on_ring = partial(carrier.ring, self)
         # Held by the thread that drives: only one does at a time.
         self._driving = allocate_lock()
         # The state is kept in three fields, without a lock: a signal handler may interrupt a thread that holds one. The
@@ -91,6 +100,8 @@ class Driver:
         self._starter: int | None = None
         self._may_end = False
         self._must_end = False
+        # True while the thread holds `_driving`.
+        self._is_carried = False
 
     @property
     def state(self) -> State:
@@ -117,11 +128,14 @@ class Driver:
         """
         try:
             self._starter, self._thread = get_ident(), State.THREAD
-            # Not threading.Thread, for the reason given in `own_threads.start_thread`.
-            self._start_thread(self._run)
+            # Here and not on the new thread: by its first step the interpreter may end already, and then start no
+            # other. Not after it was started: it might have ended already, or Ctrl-C might come between.
+            self._rounds.thread_begins()
+            self._carrier.carry(self)
         except RuntimeError:
             # The system has no thread left, or the interpreter is ending.
             self._thread = State.NO_MORE_THREADS
+            self._rounds.thread_ends()
             self._rounds.inbox.ring_for_each_record()
             return False
         except BaseException:
@@ -136,6 +150,9 @@ class Driver:
             # Meanwhile the exit has let the callers take over, on another thread. The line above has wrongly set the
             # inbox for a driving thread: set it for callers again.
             self._rounds.go_inline()
+        elif self._thread is not State.THREAD:
+            # The thread has let go already, or it could not be started by somebody else on whom this start relied.
+            self._rounds.inbox.ring_for_next_record()
         return True
 
     def _thread_ends(self) -> None:
@@ -164,28 +181,47 @@ class Driver:
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        with own_thread(), self._driving:
-            try:
-                while not self._must_end and self._run_once():
-                    pass
-            finally:
-                self._thread_ends()
-        self._rounds.put_away()
-        # The inbox alone does not show what is left: a caller that helped may have moved records on from there.
-        if not self._rounds.is_settled:
-            self._resume()
-
-    def _run_once(self) -> bool:
-        """Do a round and wait until the next one is due; False if the thread is to end instead."""
-        next_at = self._guarded_step(NO_DEADLINE)
+    def turn(self) -> float | None:
+        """Do a round; return the instant at which the next is due, or None if the thread is to leave this driver."""
+        if not self._is_carried:
+            if not self._driving.acquire(blocking=False):
+                return self._clock.monotonic() + AFTER_A_CALLER
+            self._is_carried = True
+        # Where callers drive, each round makes its requests right here: other handlers would wait for them.
+        if self._must_end or self._callers is not None:
+            return None
+        self._rounds.wake_up()
+        try:
+            next_at = self._guarded_step(NO_DEADLINE, is_brief=self._carrier.is_crowded, patience=AFTER_A_CALLER)
+        except BooksInUse:
+            return self._clock.monotonic() + AFTER_A_CALLER
         if self._may_end and self._rounds.is_settled and not self._rounds.has_left:
-            return False
-        timeout = inf if next_at is None else max(0.0, next_at - self._clock.monotonic())
+            return None
+        now = self._clock.monotonic()
+        at = inf if next_at is None else next_at
         # If the next round is further away than `send_interval`, a stream is in back-off. The first record of another
         # stream must then wake the thread, instead of waiting for that round.
-        self._rounds.wait(timeout, idle=timeout > self._send_interval)
-        return True
+        return at if self._rounds.fall_asleep(idle=at - now > self._send_interval) else now
+
+    def let_go(self) -> None:
+        """Note that the thread does not drive these rounds any more."""
+        try:
+            # First: as soon as the state says that there is no thread, another one may begin.
+            self._rounds.thread_ends()
+            self._thread_ends()
+        finally:
+            if self._is_carried:
+                self._is_carried = False
+                self._driving.release()
+
+    def has_been_let_go(self) -> None:
+        """Put away what is not needed any more, or have somebody drive again if something is left."""
+        self._rounds.put_away()
+        # The inbox alone does not show what is left: a caller that helped may have moved records on from there.
+        if self._rounds.is_settled:
+            self._at_rest()
+        elif self._callers is None or self._must_end:
+            self._resume()
 
     # -- the callers -------------------------------------------------------------------------------------------------
 
@@ -223,9 +259,11 @@ class Driver:
                 return False
             self._rounds.wait(max(0.0, min(deadline, deadline if next_at is None else next_at) - now))
 
-    def _guarded_step(self, deadline: Deadline) -> float | None:
+    def _guarded_step(self, deadline: Deadline, is_brief: bool = False, patience: float = inf) -> float | None:
         try:
-            return self._rounds.step(deadline)
+            return self._rounds.step(deadline, is_brief, patience)
+        except BooksInUse:
+            raise
         except Exception as error:  # a bug of ours must not end the only thread that delivers
             self._notices.say("bug", f"unexpected error, please report it: {type(error).__name__}: {error}")
             return self._clock.monotonic() + AFTER_A_BUG

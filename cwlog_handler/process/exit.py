@@ -27,10 +27,12 @@ class Exit:
     between two assignments sees what was true a moment before.
     """
 
-    __slots__ = ("_close_timeout", "_flushed_in_vain_at", "_gives_up_at", "_is_closed", "has_given_up")
+    __slots__ = ("_close_timeout", "_flushed_in_vain_at", "_gives_up_at", "_is_closed", "has_given_up", "kept")
 
-    def __init__(self, close_timeout: float) -> None:
+    def __init__(self, close_timeout: float, kept: float = 0.0) -> None:
         self._close_timeout = close_timeout
+        self.kept = kept
+        """So many seconds of ``close_timeout`` are kept to report what could not be delivered."""
         self._flushed_in_vain_at = -inf
         self._is_closed = False
         # The exit's deadline. None while the process is not ending.
@@ -73,7 +75,7 @@ class Exit:
 
     def ends_at_if_begun(self, now: float) -> float:
         """Return the instant at which a close or an exit that begins now must be over."""
-        return now if self.has_just_flushed_in_vain(now) else now + self._close_timeout
+        return now + (self.kept if self.has_just_flushed_in_vain(now) else self._close_timeout)
 
     def has_just_flushed_in_vain(self, now: float) -> bool:
         """True if a flush has timed out, at most `FLUSHED_JUST_NOW` seconds ago."""
@@ -94,7 +96,7 @@ class Exit:
         it is the exit's deadline.
         """
         if self._gives_up_at is None:
-            return now + self._close_timeout
+            return now + self._close_timeout - self.kept
         if self.has_given_up:
             return self._gives_up_at
         return max(self._gives_up_at, now + min(self._close_timeout, LAST_MOMENT))

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 from ..core.ledger import Stats
 from ..delivery.rounds import Put, Rounds
 from ..system.clock import Clock
-from ..system.own_calls import start_thread as start_own_thread
 from ..system.own_threads import is_own_thread
 from ..system.primitives import pause
 from ..system.stderr import Notices
 from ..system.stdlib import getpid
 from . import forks, lifecycle, runtimes, signals
-from .driver import CALLERS, Driver, StartThread, State
+from .carriers import Carrier, carrier_of
+from .driver import CALLERS, Driver, State
 from .exit import LAST_MOMENT, Exit
 
 # Seconds after which the exit looks again whether what others have left is delivered.
@@ -28,6 +28,9 @@ OTHERS_POLL: Final = 0.02
 # If for so many seconds no event of it is accepted and no further file is taken over, the exit waits no longer. A large
 # request may take some seconds on a slow line.
 OTHERS_PATIENCE: Final = 5.0
+# A flush waits so many seconds at most until the program has been told of all that was lost before. It does not wait at
+# all while one call of the program's function has taken longer.
+REPORTS_PATIENCE: Final = 1.0
 
 
 class Client(Protocol):
@@ -35,6 +38,9 @@ class Client(Protocol):
 
     def start_over(self) -> None:
         """Forget the boto3 client: the process was forked."""
+
+    def let_go(self) -> None:
+        """Close the connections that no other handler uses: the handler is closed."""
 
 
 class MakeRounds(Protocol):
@@ -47,8 +53,8 @@ class MakeRounds(Protocol):
 class Flusher:
     """Everything behind the handler: takes formatted records from any thread and delivers them to the service.
 
-    The first record starts a daemon thread that drives the rounds. With ``use_thread=False`` each caller drives them
-    for its own record instead.
+    The first record has the thread of a carrier drive the rounds; ``carrier`` returns it. With ``use_thread=False``
+    each caller drives them for its own record instead.
     """
 
     rounds: Rounds
@@ -65,11 +71,12 @@ class Flusher:
         log_group_name: str,
         send_interval: float,
         close_timeout: float,
+        kept_for_reports: float = 0.0,
         flush_on_sigterm: bool = False,
         use_thread: bool = True,
         clock: Clock,
         kept_in: str = "",
-        start_thread: StartThread = start_own_thread,
+        carrier: Callable[[], Carrier] = lambda: carrier_of(""),
         getpid: Callable[[], int] = getpid,
     ) -> None:
         self._client = client
@@ -78,10 +85,11 @@ class Flusher:
         self._group = log_group_name
         self._send_interval = send_interval
         self._close_timeout = close_timeout
+        self._kept = kept_for_reports
         self._use_thread = use_thread
         self._clock = clock
         self._kept_in = kept_in
-        self._start_thread = start_thread
+        self._carrier = carrier
         self._getpid = getpid
         self._begin()
         lifecycle.flushers.watch(self)
@@ -97,10 +105,11 @@ class Flusher:
             self._wake,
             send_interval=self._send_interval,
             use_thread=self._use_thread,
-            start_thread=self._start_thread,
+            carrier=self._carrier(),
+            at_rest=self._let_go,
         )
         self.pid = self._getpid()
-        self._exit = Exit(self._close_timeout)
+        self._exit = Exit(self._close_timeout, self._kept)
         self.rounds, self.driver, self.put = rounds, driver, rounds.put
 
     def start_over(self, keeps_records: bool = False) -> None:
@@ -137,10 +146,17 @@ class Flusher:
         if not settled and self._exit.has_begun and not self._exit.has_given_up:
             # The exit itself had delivered everything. What is left was logged or handed on to us after it.
             self._exit.give_up()
-            self._say_what_is_left()
+            self._say_what_is_left(self._clock.monotonic() + self._kept)
         return settled
 
     def _flush(self, deadline: float) -> bool:
+        settled = self._deliver(deadline)
+        # A function of the program that hangs must not make each flush wait.
+        until = min(deadline, self._clock.monotonic() + REPORTS_PATIENCE)
+        self.rounds.wait_for_reports(until, patience=REPORTS_PATIENCE)
+        return settled
+
+    def _deliver(self, deadline: float) -> bool:
         now = self._clock.monotonic()
         if sys.is_finalizing():
             deadline = min(deadline, now + LAST_MOMENT)
@@ -176,6 +192,15 @@ class Flusher:
         """Note that the handler is closed: the thread ends once nothing is left. A later record starts it again."""
         self._exit.close()
         self.driver.let_thread_end()
+        # A finalizer may have interrupted a request, and with it the pool of the connections that are to be closed.
+        if not self.driver.has_thread and self.rounds.is_settled and not is_own_thread():
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # At the end of the process the connections are kept: what is logged after this may need them.
+        if not self._exit.has_begun:
+            self.rounds.senders.leave()
+            self._client.let_go()
 
     def deadline_from_now(self) -> float:
         """Return the instant at which a close or an exit that begins now must be over."""
@@ -188,19 +213,20 @@ class Flusher:
         self.notice_fork()
         self.rounds.process_ends_at(deadline)
         if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
-            self.rounds.ask_for_word(deadline)
+            self.rounds.ask_for_word(deadline - self._kept)
 
     def finish(self, deadline: float) -> None:
         """At the interpreter's end: deliver until the deadline, and say what is left. Callers drive from then on."""
         self.notice_fork()
-        self._exit.begin(deadline)
+        self._exit.begin(deadline - self._kept)
         self.rounds.process_ends_at(deadline)
         delivered = False
         try:
             delivered = self.deliver_until(deadline)
             if delivered:
-                self._deliver_for_others(deadline)
+                self._deliver_for_others(deadline - self._kept)
                 self.rounds.put_away()
+                self.rounds.wait_for_reports(deadline)
         finally:
             if not delivered:
                 # After Ctrl-C nothing has been written yet.
@@ -234,16 +260,18 @@ class Flusher:
     def deliver_until(self, deadline: float) -> bool:
         """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
         try:
-            if self.flush(max(0.0, deadline - self._clock.monotonic())):
-                return True
-            self._say_what_is_left()
-            return False
+            delivered = self.flush(max(0.0, deadline - self._kept - self._clock.monotonic()))
+            if not delivered:
+                self._say_what_is_left(deadline)
+            self.rounds.wait_for_reports(deadline)
+            return delivered
         finally:
             if not self._exit.has_begun:
                 # The process lives on. In a container SIGTERM does not end it.
                 self.rounds.process_ends_at(inf)
 
-    def _say_what_is_left(self) -> None:
+    def _say_what_is_left(self, until: float) -> None:
+        """Say what is not delivered, and report it until the instant ``until``."""
         self.rounds.store_all()
         stats = self.stats()
         if not stats.pending:
@@ -253,6 +281,7 @@ class Flusher:
         self._notices.say(
             "exit", f"log group {self._group!r}: {stats.pending} events not delivered at exit{kept}: {why}"
         )
+        self.rounds.report_what_is_left(until)
 
     # -- when there is work ------------------------------------------------------------------------------------------
 
@@ -275,7 +304,9 @@ class Flusher:
         if not delivered and self._exit.has_begun and not is_own_thread():
             self.rounds.store_all()
             self._exit.give_up()
-            self._say_what_is_left()
+            until = self._clock.monotonic() + self._kept
+            self._say_what_is_left(until)
+            self.rounds.wait_for_reports(until)
 
     def _patience_ends(self) -> float:
         return self._exit.late_record_until(self._clock.monotonic(), sys.is_finalizing())

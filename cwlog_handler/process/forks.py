@@ -11,8 +11,9 @@ In the parent, after the fork:
 In the child, where only the thread that forked exists:
     4. `no_fork` and the registers of threads and calls: they forget the parent's other threads. This comes before the
        flushers, because these ask whether the current thread may wait.
-    5. The token buckets and the turns of formatters: another thread of the parent may have held their locks, and nobody
-       would release them here. This comes before the flushers, because their new streams ask for a bucket.
+    5. The token buckets, the pool of threads, the carriers and the turns of formatters: another thread of the parent
+       may have held their locks, and nobody would release them here. This comes before the flushers, because these ask
+       for a pool and a carrier, and their new streams for a bucket.
     6. The flushers: each begins with nothing, and its client has no connection.
     7. SIGTERM: from here on the signal kills the child at once. If it comes earlier, our handler of the signal finds
        nothing to deliver and lets the child die too.
@@ -29,11 +30,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ..delivery import buckets
+from ..delivery import buckets, pool
 from ..record import turns
 from ..system import own_calls, own_threads
 from ..system.primitives import LockType, acquire, allocate_lock, get_ident
-from . import lifecycle, runtimes, signals
+from . import carriers, lifecycle, runtimes, signals
 
 # A thread waits at most this many seconds for `no_fork`. Making a client takes about 60 ms, or longer if it has to wait
 # for credentials.
@@ -102,6 +103,8 @@ def start_over(keeps_records: bool = False) -> None:
     own_threads.forget_all()
     own_calls.forget_all()
     buckets.forget_all()
+    pool.start_over()
+    carriers.start_over()
     turns.start_over()
     lifecycle.flushers.start_over(keeps_records)
 

@@ -18,10 +18,10 @@ from contextlib import suppress
 from importlib import import_module
 from math import inf
 from typing import Any, Final, Protocol
-from weakref import WeakSet
 
-from ..delivery import senders
+from ..delivery import pool
 from ..system import own_threads
+from ..system.register import Register
 
 
 class Watched(Protocol):
@@ -61,7 +61,7 @@ class Flushers:
     """All flushers of a process. They are held by weak references: this keeps none of them alive."""
 
     def __init__(self) -> None:
-        self._watched: WeakSet[Watched] = WeakSet()
+        self._watched: Register[Watched] = Register()
         self._has_finished = False
 
     def watch(self, flusher: Watched) -> None:
@@ -72,7 +72,7 @@ class Flushers:
 
     def __iter__(self) -> Iterator[Watched]:
         """Those that exist at this moment."""
-        return iter(list(self._watched))
+        return iter(self._watched)
 
     def finish_all(self, *_args: object, **_kwargs: object) -> None:
         """Finish all flushers: each delivers until its deadline. Called once, at the end of the process.
@@ -94,7 +94,7 @@ class Flushers:
             for flusher in self:
                 flusher.end_thread()
             # This wait has no limit: a request that is under way cannot be stopped, but its own time-outs end it.
-            senders.dismiss_all()
+            pool.dismiss_all()
             own_threads.wait_for_all()
 
     def is_interrupted(self) -> bool:

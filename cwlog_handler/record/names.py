@@ -1,87 +1,230 @@
-"""Stream names made from a template. The template is parsed once; every name rendered from it is legal.
+"""Names made from a template. The template is parsed once; every name rendered from it is legal.
 
-Owns: the template's fields, and what makes a name legal. Must not know: where the values come from, records, AWS.
+Owns: the parts of a template, and what makes a name legal. Must not know: where the values come from, records, AWS.
+
+A value must not get out of its place, whatever it is: it may come from a request. What a name may not have becomes
+``_``. Only the template's own words put a ``/`` into a log group's name, and environment variables, whose words are as
+good as the template's. A name that is too long loses characters of its values, the longest first, and none of the
+template's own.
 """
 
 from __future__ import annotations
 
-import re
+import copy
 import string
-from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, TypeVar
 
 from ..core.events import legal_text
-from ..core.limits import MAX_NAME_LENGTH
+from ..core.limits import LOG_GROUP_NAME, MAX_NAME_LENGTH, RESERVED_LOG_GROUP_PREFIX
 from ..system.nesting import let_recursion_go_up
+from .fields import OF_THE_PROCESS, RECORD, UNKNOWN, Field, WrongField, parsed
+from .matching import Part, characters_of, fits
 
 DEFAULT_LOG_STREAM_NAME: Final = "{machine_name}/{program_name}/{process_id}"
 
-# Each field with a sample value. A format spec is accepted if it works on the sample.
-_SAMPLES: Final[Mapping[str, object]] = {
-    "machine_name": "host",
-    "program_name": "app",
-    "process_id": 1,
-    "thread_name": "MainThread",
-    "logger_name": "root",
-    "level_name": "INFO",
-    "strftime": datetime(2000, 1, 1, tzinfo=timezone.utc),
-}
-FIELDS: Final = tuple(_SAMPLES)
-_FIXED_IN_A_PROCESS: Final = frozenset({"machine_name", "program_name", "process_id"})
-
-_ILLEGAL: Final = str.maketrans(":*", "__")
-# A legal name has at most 512 characters, so a width or precision of four digits is a mistake. It is refused because
-# ``{process_id:>9999999999}`` would use up the memory.
-_TOO_WIDE: Final = r"\d{4,}"
 _NO_NAME: Final = "-"
+_ILLEGAL_IN_STREAM: Final = str.maketrans(":*", "__")
+_N = TypeVar("_N", bound="Name")
 
 
-class StreamName:
-    """A log stream name template such as ``{machine_name}/{strftime:%Y-%m-%d}``.
+class Name:
+    """A template, in parts: its own words, and fields. Immutable: any thread may use it.
 
-    Raises ValueError for a template that could render an illegal name. Immutable: any thread may use it.
+    Raises ValueError for a template that could render an illegal name.
     """
+
+    _option: ClassVar[str]
+    _example: ClassVar[str]
 
     template: str
     """The template as the user wrote it."""
     fields: frozenset[str]
-    """The fields that occur in the template: `render` needs values for these only."""
+    """The keys of the fields that occur in the template: `render` needs values for these only."""
+    of_environment: frozenset[str]
+    """Those of which the value is the same as long as the process lives, and in its forked children."""
     per_process: bool
     """Whether the name is the same for every record of one process."""
 
     def __init__(self, template: str) -> None:
         if not isinstance(template, str):
-            raise TypeError(f"log_stream_name={template!r}: not text; give for example {DEFAULT_LOG_STREAM_NAME!r}")
-        if not template:
-            raise _wrong(template, f"empty; give a name or a template such as {DEFAULT_LOG_STREAM_NAME!r}")
-        try:
-            parsed = list(string.Formatter().parse(legal_text(template)))
-        except ValueError as error:
-            raise _wrong(template, f"{error}; a field is written {{name}}, a brace itself {{{{ or }}}}") from None
-        for literal, field, spec, conversion in parsed:
-            _check_literal(template, literal)
-            if field is not None:
-                _check_field(template, field, spec or "", conversion)
-        if sum(len(piece[0]) for piece in parsed) > MAX_NAME_LENGTH:
-            raise _wrong(template, f"longer than {MAX_NAME_LENGTH} characters before its fields; shorten it")
+            raise TypeError(f"{self._option}={template!r}: not text; give for example {self._example!r}")
         self.template = template
-        self._pieces = tuple((literal, field, spec or "") for literal, field, spec, _ in parsed)
-        self.fields = frozenset(field for _, field, _ in self._pieces if field is not None)
-        self.per_process = self.fields <= _FIXED_IN_A_PROCESS
+        if not template:
+            raise self._wrong(f"empty; give a name or a template such as {self._example!r}")
+        parts: list[Part] = []
+        try:
+            for literal, name, spec, conversion in string.Formatter().parse(legal_text(template)):
+                parts += [literal] if name is None else [literal, parsed(name, spec or "", conversion)]
+        except WrongField as wrong:
+            raise self._wrong(str(wrong)) from None
+        except ValueError as error:
+            raise self._wrong(f"{error}; a field is written {{name}}, a brace itself {{{{ or }}}}") from None
+        self._take(parts)
+        for part in self._parts:
+            self._check(part if isinstance(part, str) else part.default or "")
+        if self._own_length > MAX_NAME_LENGTH:
+            raise self._wrong(f"longer than {MAX_NAME_LENGTH} characters before its fields; shorten it")
+
+    def _take(self, parts: Sequence[Part]) -> None:
+        joined: list[Part] = []
+        for part in parts:
+            if isinstance(part, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += part
+            elif part:
+                joined.append(part)
+        self._parts = tuple(joined)
+        self._own_length = sum(len(part) for part in joined if isinstance(part, str))
+        fields = [part for part in joined if isinstance(part, Field)]
+        self.fields = frozenset(field.key for field in fields)
+        self.of_environment = frozenset(field.key for field in fields if field.is_of_the_environment)
+        self.per_process = self.fields - self.of_environment <= OF_THE_PROCESS
+
+    @property
+    def of_fields(self) -> list[Field]:
+        """The fields, in their order."""
+        return [part for part in self._parts if isinstance(part, Field)]
 
     def render(self, values: Mapping[str, object]) -> str:
         """Return the name for ``values``, always a legal one. ``values`` must have every key in ``fields``.
 
-        The value of ``strftime`` is an aware datetime in UTC. ``:`` and ``*`` become ``_``. A name of more than 512
-        characters is cut at its end.
+        The value of ``strftime`` is an aware datetime in UTC. A value that is not known is None.
         """
-        parts = []
-        for literal, field, spec in self._pieces:
-            parts.append(literal)
-            if field is not None:
-                parts.append(_text(values[field], spec).translate(_ILLEGAL))
-        return legal_text("".join(parts))[:MAX_NAME_LENGTH] or _NO_NAME
+        texts = [part if isinstance(part, str) else self._value(part, values[part.key]) for part in self._parts]
+        return self._whole(self._fitted(texts))
+
+    def known(self: _N, values: Mapping[str, str | None]) -> _N:
+        """Return this template with the values of some fields put in, as if they were its own words."""
+        if self.fields.isdisjoint(values):
+            return self
+        texts = [
+            self._value(part, values[part.key]) if isinstance(part, Field) and part.key in values else ""
+            for part in self._parts
+        ]
+        fitted = self._fitted(texts, self._own_length)
+        result = copy.copy(self)
+        result._take(
+            [
+                fitted[place] if isinstance(part, Field) and part.key in values else part
+                for place, part in enumerate(self._parts)
+            ]
+        )
+        return result
+
+    def _fitted(self, texts: Sequence[str], more: int = 0) -> Sequence[str]:
+        """Shorten the values among the texts of the parts until a name has room for them, and for ``more``."""
+        if sum(map(len, texts)) + more <= MAX_NAME_LENGTH:
+            return texts
+        lengths = [len(text) for text, part in zip(texts, self._parts, strict=True) if isinstance(part, Field)]
+        most = _share(max(0, MAX_NAME_LENGTH - self._own_length), lengths)
+        return [text[:most] if isinstance(part, Field) else text for text, part in zip(texts, self._parts, strict=True)]
+
+    def _value(self, field: Field, value: object) -> str:
+        if field.may_be_unknown and (value is None or (isinstance(value, str) and not value)):
+            return UNKNOWN if field.default is None else field.default
+        return self._legal_value(field, legal_text(_text(value, field.spec)))
+
+    def _legal_value(self, field: Field, text: str) -> str:
+        """Replace what is illegal in a value."""
+        raise NotImplementedError
+
+    def _check(self, words: str) -> None:
+        """Raise ValueError if the template's own words are illegal."""
+        raise NotImplementedError
+
+    def _whole(self, texts: Sequence[str]) -> str:
+        return "".join(texts)[:MAX_NAME_LENGTH] or _NO_NAME
+
+    def _wrong(self, why: str) -> ValueError:
+        return ValueError(f"{self._option}={self.template!r}: {why}")
+
+
+class StreamName(Name):
+    """A log stream name template such as ``{machine_name}/{strftime:%Y-%m-%d}``."""
+
+    _option = "log_stream_name"
+    _example = DEFAULT_LOG_STREAM_NAME
+
+    def _check(self, words: str) -> None:
+        for character in ":*":
+            if character in words:
+                raise self._wrong(f"a log stream name cannot contain {character!r}; use '/', '-' or '_' instead")
+
+    def _legal_value(self, field: Field, text: str) -> str:
+        text = text.translate(_ILLEGAL_IN_STREAM)
+        return text.replace("/", "_") if field.name == RECORD else text
+
+
+class GroupName(Name):
+    """A log group name, or a template such as ``/app/{env:STAGE|dev}/{record:tenant|none}``."""
+
+    _option = "log_group_name"
+    _example = "/app/{env:STAGE|dev}"
+
+    def __init__(self, template: str) -> None:
+        super().__init__(template)
+        if self._parts and isinstance(self._parts[0], str) and _is_reserved(self._parts[0]):
+            raise self._wrong(
+                f"names cannot start with {RESERVED_LOG_GROUP_PREFIX!r}, which AWS reserves; say '/{self.template}' "
+                "instead"
+            )
+
+    def _check(self, words: str) -> None:
+        if words and not LOG_GROUP_NAME.fullmatch(words):
+            raise self._wrong("use only letters a-z A-Z, digits and . - _ / #, and fields such as {env:STAGE}")
+
+    def _legal_value(self, field: Field, text: str) -> str:
+        legal = characters_of(field)
+        return text if legal.issuperset(text) else "".join(c if c in legal else "_" for c in text)
+
+    def _whole(self, texts: Sequence[str]) -> str:
+        name = super()._whole(texts)
+        return f"_{name}"[:MAX_NAME_LENGTH] if _is_reserved(name) else name
+
+    def known(self, values: Mapping[str, str | None]) -> GroupName:
+        """See `Name.known`. What is known may begin with what AWS reserves."""
+        result = super().known(values)
+        first, *others = result._parts or ("",)
+        if isinstance(first, str) and _is_reserved(first):
+            result._take([f"_{first}"[:MAX_NAME_LENGTH], *others])
+        return result
+
+    @property
+    def text(self) -> str:
+        """The template in its present form, which `GroupName` takes; a name if it has no fields any more."""
+        return "".join(map(str, self._parts)) or _NO_NAME
+
+    @property
+    def pattern(self) -> str:
+        """The template with ``*`` for each field, as in the resource of a policy."""
+        name = self._whole(["*" if isinstance(part, Field) else part for part in self._parts])
+        while "**" in name:
+            name = name.replace("**", "*")
+        return name
+
+    def may_have_made(self, name: str) -> bool:
+        """True if this template could have rendered the name, with some values. Takes linear time in its length."""
+        if not LOG_GROUP_NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH or _is_reserved(name):
+            return False
+        names = [name[1:]] if name[0] == "_" and _is_reserved(name[1:]) else [name]
+        if name == _NO_NAME:
+            names.append("")
+        return any(fits(self._parts, name) for name in (*names, name))
+
+
+def _is_reserved(name: str) -> bool:
+    return name.lower().startswith(RESERVED_LOG_GROUP_PREFIX)
+
+
+def _share(room: int, lengths: Sequence[int]) -> int:
+    """Return how long texts of these lengths may be to fit together into the ``room``: only the longest are cut."""
+    ordered = sorted(lengths)
+    for place, length in enumerate(ordered):
+        share = room // (len(ordered) - place)
+        if length > share:
+            return share
+        room -= length
+    return room
 
 
 def _text(value: object, spec: str) -> str:
@@ -95,32 +238,3 @@ def _text(value: object, spec: str) -> str:
     except Exception as error:
         let_recursion_go_up(error)
         return type(value).__name__
-
-
-def _check_literal(template: str, literal: str) -> None:
-    for character in ":*":
-        if character in literal:
-            raise _wrong(template, f"a log stream name cannot contain {character!r}; use '/', '-' or '_' instead")
-
-
-def _check_field(template: str, field: str, spec: str, conversion: str | None) -> None:
-    if field not in _SAMPLES:
-        kind = "a positional field" if not field or field.isdecimal() else f"an unknown field {field!r}"
-        raise _wrong(template, f"{kind}; the fields are {', '.join(FIELDS)}")
-    if conversion is not None:
-        raise _wrong(template, f"no conversions here; write {{{field}}} without '!{conversion}'")
-    if field == "strftime":
-        if "%" not in spec:
-            raise _wrong(template, "strftime needs a format; write it as {strftime:%Y-%m-%d}")
-    elif spec and re.search(_TOO_WIDE, spec):
-        raise _wrong(template, f"{field} with format {spec!r} is wider than any stream name; use {{{field}}}")
-    try:
-        if "{" in spec:
-            raise ValueError("fields inside a format are not supported")
-        format(_SAMPLES[field], spec)
-    except (ValueError, OverflowError) as error:
-        raise _wrong(template, f"{field} cannot take the format {spec!r} ({error}); use {{{field}}}") from None
-
-
-def _wrong(template: str, why: str) -> ValueError:
-    return ValueError(f"log_stream_name={template!r}: {why}")

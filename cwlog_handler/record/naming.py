@@ -1,10 +1,11 @@
-"""Which stream a record belongs to: looks up the values of the template's fields in the record and the process.
+"""Where a record goes: looks up the values of both templates' fields in the record, the process and its environment.
 
 Owns: where the values come from, and the cache of rendered names. Must not know: what makes a name legal (`names`).
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import platform
 import sys
@@ -14,57 +15,173 @@ from datetime import datetime, timezone
 from operator import attrgetter
 from typing import Any, Final
 
+from ..core.limits import MAX_NAME_LENGTH
+from ..core.targets import Target
 from ..system.nesting import let_recursion_go_up
 from ..system.stdlib import getpid
-from .names import StreamName
+from .fields import ENV, OF_THE_PROCESS, RECORD
+from .names import GroupName, StreamName
 
 # The fields of a template whose values are attributes of the record.
 _ATTRIBUTES: Final = {"thread_name": "threadName", "logger_name": "name", "level_name": "levelname"}
 # Rendering a name costs more than everything else that is done for a record on its caller's thread, so names are kept.
-# A program has fewer loggers than this; more names come from short-lived threads, whose names do not occur again.
+# Most programs have fewer loggers than this; more names come from short-lived threads, whose names do not occur again.
 _MOST_KNOWN: Final = 1000
+# If names do occur again after they were forgotten, so many are kept: tenants, devices. Each has a stream in the
+# driver's memory, which takes more than its name.
+_MOST_KNOWN_IF_USED: Final = 16_384
+# This is noticed by the first thousand names that were forgotten, and by others after so many thousands more.
+_NOTICED_FOR: Final = 16
+# No more of a value gets into a name. A longer one, such as a request's text, would stay in memory with the key.
+_MOST_CHARACTERS: Final = 2 * MAX_NAME_LENGTH
 
 
 class Naming:
-    """Gives each record its stream name, by one template; any thread may use it."""
+    """Gives each record its group and stream, by two templates; any thread may use it."""
 
-    def __init__(self, template: str) -> None:
-        self._name = StreamName(template)
-        self.template: Final = template
-        self.per_process: Final = self._name.per_process
-        """Whether all records of a process have the same stream."""
-        fields = self._name.fields
-        attributes = [_ATTRIBUTES[field] for field in sorted(fields & _ATTRIBUTES.keys())]
-        self._values: Callable[[logging.LogRecord], Any] = attrgetter(*attributes) if attributes else lambda _: None
+    def __init__(self, log_group_name: str, log_stream_name: str) -> None:
+        group = GroupName(log_group_name)
+        stream = StreamName(log_stream_name)
+        values: dict[str, str | None] = {}
+        if keys := group.of_environment | stream.of_environment:
+            # Imported here because few templates have such a field.
+            from .environment import values_of
+
+            values = values_of(keys)
+        variables = {key: value for key, value in values.items() if key.startswith(f"{ENV}:")}
+        self.groups: Final = group.known(variables)
+        """The group's template, in which environment variables are its own words: all groups of this process."""
+        self._group = group.known(values)
+        self._values_of_environment: Final = values
+        self._take(stream.known(values))
+
+    def with_stream(self, log_stream_name: str) -> Naming:
+        """Return a naming with another template for the stream. Raises as the constructor does."""
+        stream = StreamName(log_stream_name)
+        values = self._values_of_environment
+        if missing := stream.of_environment - values.keys():
+            from .environment import values_of
+
+            values = {**values, **values_of(missing)}
+        renamed = copy.copy(self)
+        renamed._take(stream.known(values))
+        return renamed
+
+    def _take(self, stream: StreamName) -> None:
+        self.template = stream.template
+        """The stream's template, as the user wrote it."""
+        self._stream = stream
+        self.per_process = self._group.per_process and stream.per_process
+        """Whether all records of a process have the same target."""
+        fields = self._group.fields | stream.fields
+        self._lookups = _lookups(sorted(fields))
+        self._values = _values_by(self._lookups)
         self._has_time = "strftime" in fields
+        self._has_process = not OF_THE_PROCESS.isdisjoint(fields)
         # The cache is keyed by the second. Only microseconds (%f) make the name differ within one second.
-        self._may_be_known = "%f" not in template
-        self._known: dict[tuple[object, ...], str] = {}
+        self._may_be_known = "%f" not in self._group.template + stream.template
+        self._known: dict[tuple[object, ...], Target] = {}
+        self._most_known = _MOST_KNOWN
+        # Names that were forgotten, and how often names were forgotten since.
+        self._forgotten: dict[tuple[object, ...], Target] = {}
+        self._times_forgotten = 0
 
-    def of_process(self) -> str:
-        """Return the name of this process's only stream; "" if the name depends on the record."""
-        return self._name.render(_of_process()) if self.per_process else ""
+    def of_process(self) -> Target | None:
+        """Return this process's only target; None if it depends on the record."""
+        return self._render(_of_process()) if self.per_process else None
 
-    def of(self, record: logging.LogRecord) -> str:
-        """Return the name of a record's stream; does not fail, whatever the record's attributes are."""
+    def of(self, record: logging.LogRecord) -> Target:
+        """Return a record's target; does not fail, whatever the record's attributes are."""
         try:
             second = int(record.created) if self._has_time else 0
             key = (getpid(), second, self._values(record))
-            name = self._known.get(key) if self._may_be_known else None
+            target = self._known.get(key) if self._may_be_known else None
         except Exception as error:
             let_recursion_go_up(error)
             # The record was made by hand: its time is no number, or an attribute cannot be hashed.
             return self._rendered(record)
-        if name is None:
-            name = self._rendered(record)
-            if len(self._known) >= _MOST_KNOWN:
-                self._known = {}
-            self._known[key] = name
-        return name
+        if target is None:
+            target = self._forgotten.get(key) if self._may_be_known else None
+            if target is None:
+                target = self._rendered(record)
+            else:
+                self._most_known = _MOST_KNOWN_IF_USED
+            if len(self._known) >= self._most_known:
+                self._forget()
+            self._known[key] = target
+        return target
 
-    def _rendered(self, record: logging.LogRecord) -> str:
-        of_record = {field: getattr(record, attribute, None) for field, attribute in _ATTRIBUTES.items()}
-        return self._name.render({**_of_process(), **of_record, "strftime": _utc(record.created)})
+    def _forget(self) -> None:
+        """Forget the names that are known. Some are kept aside, so that it is noticed if they occur again."""
+        # Nothing walks through the names: another thread may be adding one.
+        known, self._known = self._known, {}
+        if self._most_known > _MOST_KNOWN:
+            self._most_known = _MOST_KNOWN
+            self._forgotten, self._times_forgotten = {}, 0
+            return
+        if self._times_forgotten % _NOTICED_FOR == 0:
+            self._forgotten = known
+        self._times_forgotten += 1
+
+    def _rendered(self, record: logging.LogRecord) -> Target:
+        values: dict[str, object] = {field: look_up(record) for field, look_up in self._lookups.items()}
+        if self._has_process:
+            values.update(_of_process())
+        if self._has_time:
+            values["strftime"] = _utc(record.created)
+        return self._render(values)
+
+    def _render(self, values: dict[str, object]) -> Target:
+        return Target(self._group.render(values), self._stream.render(values))
+
+
+_LookUp = Callable[[logging.LogRecord], Any]
+
+
+def _lookups(keys: list[str]) -> dict[str, _LookUp]:
+    """Return how the values of fields are looked up in a record, for those which are."""
+    found: dict[str, _LookUp] = {}
+    for key in keys:
+        if key in _ATTRIBUTES:
+            found[key] = _or_none(_ATTRIBUTES[key])
+        elif key.startswith(f"{RECORD}:"):
+            found[key] = _text_of(key.partition(":")[2])
+    return found
+
+
+def _values_by(lookups: dict[str, _LookUp]) -> _LookUp:
+    """Return the quickest way to all values of a record, as one that can be hashed."""
+    attributes = [_ATTRIBUTES[key] for key in lookups if key in _ATTRIBUTES]
+    others = [look_up for key, look_up in lookups.items() if key not in _ATTRIBUTES]
+    usual: _LookUp = attrgetter(*attributes) if attributes else lambda _: None
+    if not others:
+        return usual
+    if len(others) == 1 and not attributes:
+        return others[0]
+    return lambda record: (usual(record), *[look_up(record) for look_up in others])
+
+
+def _or_none(attribute: str) -> _LookUp:
+    return lambda record: getattr(record, attribute, None)
+
+
+def _text_of(attribute: str) -> _LookUp:
+    """Return what looks an attribute up as text.
+
+    Text, because 1 and True are equal, and an object may change: names that are known by such a key could be wrong.
+    """
+
+    def look_up(record: logging.LogRecord) -> str | None:
+        try:
+            value = getattr(record, attribute, None)
+            if type(value) is not str:
+                value = None if value is None else str.__str__(str(value))
+        except Exception as error:
+            let_recursion_go_up(error)
+            return None
+        return value if value is None or len(value) <= _MOST_CHARACTERS else value[:_MOST_CHARACTERS]
+
+    return look_up
 
 
 def _of_process() -> dict[str, object]:

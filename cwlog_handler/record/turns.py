@@ -14,9 +14,9 @@ from collections.abc import Callable
 from threading import RLock
 from types import BuiltinFunctionType
 from typing import Any, Final, TypeVar
-from weakref import WeakSet
 
 from ..system.primitives import acquire, pause
+from ..system.register import Register
 from ..system.stdlib import getpid
 
 _Result = TypeVar("_Result")
@@ -149,10 +149,10 @@ def _enter(room: _Room) -> bool:
     return False
 
 
-_turns: Final[WeakSet[Turn]] = WeakSet()
+_turns: Final[Register[Turn]] = Register()
 
 
 def start_over() -> None:
     """Forget, in a forked child, who is in a call: the parent's other threads do not exist there."""
-    for turn in list(_turns):
+    for turn in _turns:
         turn.start_over()

@@ -13,7 +13,9 @@ from errno import EAGAIN
 from itertools import count
 from typing import Final, NamedTuple
 
-from ..core.events import Oversize
+from ..core.events import Oversize, legal_text
+from ..core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
+from ..core.targets import Target
 from ..system.stderr import Notices
 from ..system.stdlib import getpid, urandom
 from . import frames
@@ -25,21 +27,50 @@ PAUSE: Final = 20.0
 TRIES: Final = 8
 
 
+# The stream of events whose file names none that the service would take.
+UNKNOWN_STREAM: Final = "unknown"
+
+
 class Identity(NamedTuple):
-    """Whose records these are. Only a handler with the same group, region and endpoint takes them over."""
+    """Whose records these are. Only a handler with the same destination takes them over."""
 
     group: str
+    """The log group, or the template from which each record has its own."""
     region: str
     endpoint: str
     stream: str
-    """The stream of the process, for records that name no other."""
+    """The stream of the process, for records that name no other: as `name_of` returns it."""
     machine: str
     package: str = ""
     """The version of this package, for whoever looks into a file."""
+    account: str = ""
+    """The account of the role that is assumed; empty: there is none. It may have a group of the same name."""
+    may_have_made: Callable[[str], bool] | None = None
+    """Whether ``group``, which is a template then, could have made a name. None: it is the name of the only group."""
+
+    def name_of(self, target: Target) -> str:
+        """Return how a file names a stream: the group is left out if it is that of the file's head."""
+        return target.stream if target.group == self.group else f"{target.group}:{target.stream}"
+
+    def target_of(self, name: str, own: Target | None = None) -> Target | None:
+        """Return the stream that a file means; None if it is in a group that this handler could not have named.
+
+        A file may say anything. A stream that the service would not take becomes ``own``, the stream of the process.
+        So does one without a name: where there is no shared memory, records of the process are written so.
+        """
+        own_stream = UNKNOWN_STREAM if own is None else own.stream
+        if self.may_have_made is None:
+            return Target(self.group, _legal(name, own_stream))
+        if not name:
+            return own
+        # Neither of the two names may have a colon.
+        group, _, stream = name.partition(":")
+        return Target(group, _legal(stream, own_stream)) if self.may_have_made(group) else None
 
     def owns(self, head: frames.Head) -> bool:
         """True if a file with this head holds records of the same destination."""
-        return (head.group, head.region, head.endpoint) == (self.group, self.region, self.endpoint)
+        theirs = (head.group, head.region, head.endpoint, head.account)
+        return theirs == (self.group, self.region, self.endpoint, self.account)
 
 
 class Settings(NamedTuple):
@@ -198,7 +229,16 @@ class Directory:
         to = self.identity
         return frames.head(
             frames.Head(
-                to.group, to.region, to.endpoint, to.machine, self._pid, to.package, level_class, area, to.stream
+                to.group,
+                to.region,
+                to.endpoint,
+                to.machine,
+                self._pid,
+                to.package,
+                level_class,
+                area,
+                to.stream,
+                to.account,
             )
         )
 
@@ -220,3 +260,9 @@ class Directory:
         bad = path[: -len(frames.SUFFIX)] + frames.BAD_SUFFIX
         self.disk.rename(path, bad)
         self.say("corrupt", f"the spool file {path!r} is damaged in part; it is kept as {bad!r}")
+
+
+def _legal(stream_name: str, otherwise: str) -> str:
+    """Return the name of a stream if the service takes it."""
+    is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
+    return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from ..core.columns import Events
 from ..core.ledger import Ledger
 from ..core.parcels import Ids, Parcel
+from ..core.targets import Target
 from . import frames
 from .directory import Directory
 from .disk import Disk
@@ -96,14 +97,14 @@ class File:
         return None
 
     def add(
-        self, stream_name: str, level_class: int, events: Events, *, is_closed: bool, is_sent: bool = False
+        self, target: Target, level_class: int, events: Events, *, is_closed: bool, is_sent: bool = False
     ) -> Parcel | None:
         """Write the events of one stream; None if the disk refused them.
 
         ``is_closed``: they are one batch. ``is_sent``: a request with them was made, but perhaps in vain.
         """
         count = len(events)
-        data = frames.events(stream_name, events, self.next_id)
+        data = frames.events(self._owner.directory.identity.name_of(target), events, self.next_id)
         # First, and in one write: the events are never here without the word that they were sent.
         sent = frames.marks(frames.Kind.SENT, [(self.next_id, self.next_id + count - 1)]) if is_sent else b""
         offset = self.append(sent + data)
@@ -114,7 +115,7 @@ class File:
         span_ms = (min(events.timestamps), max(events.timestamps))
         parcel = Parcel(
             self,
-            stream_name,
+            target,
             level_class,
             ((first, first + count - 1),),
             size_bytes=events.size_bytes,
@@ -175,7 +176,7 @@ class File:
     def _load_joined(self, parcel: Parcel, offsets: array[int], first_number: int) -> Events:
         parts: list[Events] = []
         ids: list[tuple[int, int]] = []
-        head_bytes = frames.FRAME_HEAD_BYTES + len(parcel.stream_name.encode("utf-8", "surrogatepass"))
+        head_bytes = frames.FRAME_HEAD_BYTES + len(self._owner.directory.identity.name_of(parcel.target).encode())
         for offset in offsets:
             start = offset - frames.FRAME_HEAD_BYTES
             block = frames.block(self._owner.disk.read(self.fd, start, head_bytes), start)

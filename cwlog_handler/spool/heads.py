@@ -27,17 +27,20 @@ class Head(NamedTuple):
     """The size of the record area in bytes; 0: there is none."""
     stream: str
     """The log stream of records without a name."""
+    account: str = ""
+    """The account of the role that was assumed; empty: there was none."""
 
 
-_TYPES: Final = [str, str, str, str, int, str, int, int, str]
+_TYPES: Final = [str, str, str, str, int, str, int, int, str, str]
 _MAX_LEVEL_CLASS: Final = 5
 # Far more than names as long as the service allows.
 MAX_PAYLOAD_BYTES: Final = 2**16
 
 
 def head_payload(head: Head) -> bytes:
-    """Return the payload that says this."""
-    return json.dumps(head._asdict(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """Return the payload that says this. Words that have a default are left out if they have it."""
+    words = {name: word for name, word in head._asdict().items() if word != Head._field_defaults.get(name)}
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def parsed_head(payload: bytes) -> Head:
@@ -50,7 +53,7 @@ def parsed_head(payload: bytes) -> Head:
         raise Unreadable from None
     if not isinstance(words, dict):
         raise Unreadable
-    values: list[Any] = [words.get(name) for name in Head._fields]
+    values: list[Any] = [words.get(name, Head._field_defaults.get(name)) for name in Head._fields]
     # Types are compared, because for isinstance() True is an int.
     if list(map(type, values)) != _TYPES:
         raise Unreadable

@@ -26,10 +26,11 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from ..core.columns import Events
+from ..core.targets import Target
 from . import frames
 from .journal_file import JournalFile, NoRoom
 from .ranges import in_order, merged
-from .records import BEGIN, CRC, MAGIC
+from .records import MAGIC, pack_begin, pack_crc
 
 # The area of a file is so large at first, and four times as large as the one before in the next file of its class.
 FIRST_AREA_BYTES: Final = 256 * 1024
@@ -71,12 +72,14 @@ class Journal:
         self,
         begin: Callable[[int, int, int], JournalFile | None],
         class_of: Callable[[float | None], int],
+        name_of: Callable[[Target], str],
         *,
         sync: Callable[[int], None] | None,
     ) -> None:
         self._hand_over: HandOver = _nobody
         self._begin = begin
         self._class_of = class_of
+        self._name_of = name_of
         self._sync = sync
         # By level, because a level's class would have to be computed for each record.
         self._by_level: dict[int, JournalFile] = {}
@@ -84,16 +87,16 @@ class Journal:
         self.files: list[JournalFile] = []
         """The files of which events are in memory, oldest first."""
 
-    def put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool = False) -> None:
+    def put(self, created: float, text: str, target: Target | None, level: int, is_surplus: bool = False) -> None:
         """Write a record, and then hand it over with its place. If the disk refuses, it is handed over without one."""
         file = self._by_level.get(level)
-        if file is not None and stream_name is None and self._sync is None:
+        if file is not None and target is None and self._sync is None:
             # What `_put` and `records.record` do, for the usual case: each further call would make a record 1 % slower.
             number = file.next_number()
             try:
                 data = text.encode()
-                body = BEGIN.pack(MAGIC, 0, len(data), number, created) + data
-                file.write(body + CRC.pack(crc32(body)))
+                body = pack_begin(MAGIC, 0, len(data), number, created) + data
+                file.write(body + pack_crc(crc32(body)))
             except Exception:
                 file.void.append(number)
             else:
@@ -101,10 +104,10 @@ class Journal:
                     self._hand_over(created, text, None, level, is_surplus, file, number)
                     return
                 file.void.append(number)
-        self._put(created, text, stream_name, level, is_surplus)
+        self._put(created, text, target, level, is_surplus)
 
-    def _put(self, created: float, text: str, stream_name: str | None, level: int, is_surplus: bool) -> None:
-        name = b"" if stream_name is None else stream_name.encode("utf-8", "surrogatepass")
+    def _put(self, created: float, text: str, target: Target | None, level: int, is_surplus: bool) -> None:
+        name = b"" if target is None else self._name_of(target).encode("utf-8", "surrogatepass")
         data = text.encode("utf-8", "surrogatepass")
         while True:
             file = self._by_level.get(level)
@@ -128,9 +131,9 @@ class Journal:
                 continue
             if self._sync is not None:
                 self._sync(file.fd)
-            self._hand_over(created, text, stream_name, level, is_surplus, file, number)
+            self._hand_over(created, text, target, level, is_surplus, file, number)
             return
-        self._hand_over(created, text, stream_name, level, is_surplus)
+        self._hand_over(created, text, target, level, is_surplus)
 
     def _turn(self, before: JournalFile | None, level: int, size: int) -> JournalFile | None:
         level_class = self._class_of(level)

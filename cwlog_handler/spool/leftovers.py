@@ -3,8 +3,8 @@
 Owns: the candidates, whose file may be taken over, how its content becomes parcels. Must not know: where the events are
 sent, when a file is taken over (`delivery.storing`). The caller holds the lock of `rounds`.
 
-A file's own words decide nothing: its head is compared with this process's own destination, and a stream's name must be
-one that the service takes.
+A file's own words decide nothing: its head is compared with this process's own destination, a stream's name must be one
+that the service takes, and a group's name one that this process could have given (`groups`).
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from functools import cache, partial
+from typing import NamedTuple
 
-from ..core.events import legal_text
+from ..core.events import timestamp_ms
 from ..core.ledger import Ledger
-from ..core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
 from ..core.parcels import Numbers, Parcel
+from ..core.targets import Target
 from . import frames
 from .directory import Directory
 from .disk import NoLocks
 from .files import File, Owner
+from .groups import TargetOf, name_of, of_this_handler
 from .ranges import in_order, merged, minus
 from .reading import Reading
-
-# The stream of events whose file names none that the service would take.
-UNKNOWN_STREAM: Final = "unknown"
 
 
 class Found(NamedTuple):
@@ -35,8 +34,10 @@ class Found(NamedTuple):
     file: File
     parcels: list[Parcel]
     broken: list[frames.Broken]
-    stream: str
-    """The stream that is told of what is broken."""
+    target: Target | None
+    """The stream that is told of what is broken. None: nobody knows which it was in."""
+    refused: list[tuple[Target, int, int]]
+    """For streams: how many of the records that callers have written do not become events, and the first time in ms."""
 
 
 class Leftovers:
@@ -140,15 +141,20 @@ class Leftovers:
             self._directory.disk.cut(fd, contents.end)
         file = File(self._owner, name, path, fd, head.level_class, contents.end)
         file.is_full = True
+        identity = self._directory.identity
+        own = identity.target_of(head.stream)
+        target_of = cache(partial(identity.target_of, own=own))
+        if identity.may_have_made is not None:
+            contents = self._of_this_handler(name, contents, target_of)
         file.has_broken = bool(contents.broken)
-        own_stream = _legal(head.stream, UNKNOWN_STREAM)
-        parcels = self._parcels(file, contents, numbers, own_stream)
-        parcels += self._parcels_of_records(file, contents, numbers, own_stream)
+        parcels = self._parcels(file, contents, numbers, target_of)
+        refused: list[tuple[Target, int, int]] = []
+        parcels += self._parcels_of_records(file, contents, numbers, target_of, refused)
         file.left = sum(parcel.count for parcel in parcels)
         self._ledger.recover(file.left)
-        return Found(file, parcels, contents.broken, own_stream)
+        return Found(file, parcels, contents.broken, own, refused)
 
-    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str) -> list[Parcel]:
+    def _parcels(self, file: File, contents: frames.Contents, numbers: Numbers, target_of: TargetOf) -> list[Parcel]:
         parcels = []
         for block in contents.blocks:
             last = block.first_id + block.count - 1
@@ -161,7 +167,7 @@ class Leftovers:
                     first_number = numbers.take(count)
                     parcel = Parcel(
                         file,
-                        _legal(block.stream, own_stream),
+                        _sure(target_of(block.stream)),
                         file.level_class,
                         tuple(merged(ids)),
                         size_bytes=block.size_bytes * count // block.count,
@@ -173,27 +179,43 @@ class Leftovers:
                     parcels.append(parcel)
         return parcels
 
+    def _of_this_handler(self, name: str, contents: frames.Contents, target_of: TargetOf) -> frames.Contents:
+        ours = of_this_handler(contents, target_of)
+        if ours.broken != contents.broken:
+            group = self._directory.identity.group
+            self._directory.say(
+                "spool_group",
+                f"the spool file {name!r} names log groups that {group!r} could not: what is for them is not sent",
+            )
+        return ours
+
     def _parcels_of_records(
-        self, file: File, contents: frames.Contents, numbers: Numbers, own_stream: str
+        self,
+        file: File,
+        contents: frames.Contents,
+        numbers: Numbers,
+        target_of: TargetOf,
+        refused: list[tuple[Target, int, int]],
     ) -> list[Parcel]:
-        """Return the parcels of what callers have written one by one.
+        """Return the parcels of what callers have written one by one; note what becomes no event in ``refused``.
 
         Their events stay in memory until they are sent: such a file is not large.
         """
-        groups: dict[tuple[str, int], list[frames.Record]] = {}
+        groups: dict[tuple[Target, int], list[frames.Record]] = {}
         settled, sent = _members(contents.settled), _members(contents.sent)
         for record in contents.records:
             if not settled(record.id):
-                stream_name = _legal(record.stream or own_stream, own_stream)
-                groups.setdefault((stream_name, int(sent(record.id))), []).append(record)
+                target = _sure(target_of(name_of(record, contents.head)))
+                groups.setdefault((target, int(sent(record.id))), []).append(record)
         parcels = []
-        for (stream_name, doubts), records in groups.items():
+        for (target, doubts), records in groups.items():
             first_number = numbers.take(len(records))
             events, ranges = self._reading.converted(records, first_number)
             ids = [record.id for record in records]
             if ranges is not None:
-                refused = sum(not some for some in ranges)
-                self._ledger.recover_in_vain(refused, "empty")
+                if not_events := [record for record, some in zip(records, ranges, strict=True) if not some]:
+                    self._ledger.recover_in_vain(len(not_events), "empty")
+                    refused.append((target, len(not_events), min(map(_timestamp, not_events))))
                 file.pieces.update(
                     (number, len(some)) for number, some in zip(ids, ranges, strict=True) if len(some) > 1
                 )
@@ -202,7 +224,7 @@ class Leftovers:
                 continue
             parcel = Parcel(
                 file,
-                stream_name,
+                target,
                 file.level_class,
                 tuple((number, number) for number in ids) if ranges is not None else in_order(array("Q", ids)),
                 size_bytes=events.size_bytes,
@@ -216,6 +238,12 @@ class Leftovers:
         return parcels
 
 
+def _sure(target: Target | None) -> Target:
+    # What is for another group has been set aside.
+    assert target is not None
+    return target
+
+
 def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
     """Return whether a number is in one of these ranges, which rise."""
     starts = [first for first, _ in ranges]
@@ -227,11 +255,12 @@ def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
     return is_member
 
 
+def _timestamp(record: frames.Record) -> int:
+    try:
+        return timestamp_ms(record.created)
+    except (ValueError, OverflowError):
+        return 0
+
+
 def _owner(name: str) -> str:
     return name.removesuffix(frames.SUFFIX).rpartition(".")[0]
-
-
-def _legal(stream_name: str, otherwise: str) -> str:
-    """Return the name of a stream if the service takes it: a file may say anything."""
-    is_legal = 1 <= len(stream_name) <= MAX_NAME_LENGTH and LOG_STREAM_NAME.fullmatch(stream_name)
-    return stream_name if is_legal and legal_text(stream_name) == stream_name else otherwise

@@ -26,6 +26,9 @@ _CRC_BYTES: Final = CRC.size
 _RIGHT: Final = 0x2144DF1C
 RECORD_COST_BYTES: Final = _BEGIN_BYTES + _CRC_BYTES
 """How many bytes a record takes in addition to its name and its text."""
+# Looked up once, because every record that is logged needs them.
+pack_begin: Final = BEGIN.pack
+pack_crc: Final = CRC.pack
 
 
 class Record(NamedTuple):
@@ -46,8 +49,8 @@ def record(id: int, created: float, name: bytes, text: bytes) -> bytes:  # noqa:
     Raises struct.error or OverflowError if a number does not fit: an id beyond 32 bits, a name beyond 65,535 bytes.
     """
     # Runs in the thread of whoever logs. Adding up bytes is faster than join, % or a checksum for each part.
-    body = BEGIN.pack(MAGIC, len(name), len(text), id, created) + name + text
-    return body + CRC.pack(crc32(body))
+    body = pack_begin(MAGIC, len(name), len(text), id, created) + name + text
+    return body + pack_crc(crc32(body))
 
 
 def read_records(data: bytes, start: int, end: int, checks: Checks) -> tuple[list[Record], list[Broken]]:
@@ -136,7 +139,7 @@ def _is_torn(data: bytes, place: int, used: int, end: int) -> bool:
         return True
     # The checksum is written last: whatever is missing, its own end is NUL, and what is there of it may be right.
     written = data[text_end : text_end + _CRC_BYTES]
-    right = CRC.pack(crc32(data[place:text_end]))
+    right = pack_crc(crc32(data[place:text_end]))
     return written != right and right.startswith(written.rstrip(b"\0"))
 
 

@@ -17,6 +17,7 @@ from ..core.batches import Batch
 from ..core.columns import Events, Gone
 from ..core.ledger import Ledger
 from ..core.parcels import Numbers, Parcel
+from ..core.targets import Target
 from ..system.stderr import Notices
 from . import frames
 from .directory import Directory, Identity, Settings
@@ -77,7 +78,9 @@ class Spool:
         # In a process that forks without Python's hooks, a child would write into its parent's memory; and it is the
         # child that sends the parent's records.
         if settings.mode == "always" and not is_forked_from_c:
-            self.journal = Journal(self._begin_journal, class_of, sync=self.directory.sync if settings.sync else None)
+            self.journal = Journal(
+                self._begin_journal, class_of, self._name_of, sync=self.directory.sync if settings.sync else None
+            )
         # Files that callers have begun, and one for which a caller had no room: class and bytes.
         self._begun: list[JournalFile] = []
         self._wanted: tuple[int, int] | None = None
@@ -96,18 +99,18 @@ class Spool:
         return not self._files
 
     def store(
-        self, stream_name: str, level: float | None, events: Events, *, is_closed: bool = False, is_sent: bool = False
+        self, target: Target, level: float | None, events: Events, *, is_closed: bool = False, is_sent: bool = False
     ) -> Parcel | None:
         """Write events; None if there is no room or the disk refuses them. ``level`` None: a closed batch.
 
         ``is_sent``: a request with them was made, and nobody knows whether it arrived.
         """
         level_class = class_of(level)
-        size = len(events.texts) + 12 * len(events) + frames.FRAME_HEAD_BYTES + 4 * len(stream_name)
+        size = len(events.texts) + 12 * len(events) + frames.FRAME_HEAD_BYTES + 4 * len(self._name_of(target))
         file = self._file_for(level_class, size)
         if file is None:
             return None
-        parcel = file.add(stream_name, level_class, events, is_closed=is_closed, is_sent=is_sent)
+        parcel = file.add(target, level_class, events, is_closed=is_closed, is_sent=is_sent)
         if parcel is not None:
             self._room.written(size)
             self._unsynced[file] = None
@@ -142,6 +145,9 @@ class Spool:
         self._current[level_class] = file
         self._room.look_again()
         return file
+
+    def _name_of(self, target: Target) -> str:
+        return self.directory.identity.name_of(target)
 
     # -- mode "always" -----------------------------------------------------------------------------------------------
 

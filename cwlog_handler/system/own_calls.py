@@ -204,6 +204,12 @@ def thread_of_calls() -> Iterator[None]:
         thread.spans.end()
 
 
+def is_thread_of_calls() -> bool:
+    """True on a thread that makes nothing but our calls."""
+    thread = suspects.get(_current())
+    return thread is not None and thread.is_ours_alone
+
+
 def start_thread(run: Callable[[], object]) -> None:
     """Start a thread of ours. What an audit hook logs about this is our own record: it must not start a thread, too."""
     call_once(lambda: start_native_thread(run))

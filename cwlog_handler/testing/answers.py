@@ -6,7 +6,7 @@ Owns: status, headers and body of an answer. Must not know: which rule or fault 
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 ACCEPTED: Final = "accepted"
@@ -24,6 +24,11 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     code: str
+
+    def with_members(self, members: Mapping[str, Any]) -> "Answer":
+        """Return this answer with more members in its JSON body."""
+        body = _compact(json.loads(self.body or b"{}") | dict(members))
+        return replace(self, body=body, headers={**self.headers, "Content-Length": str(len(body))})
 
     @property
     def is_cut(self) -> bool:

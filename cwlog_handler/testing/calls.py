@@ -5,6 +5,7 @@ Owns: decoding, and the types of members. Must not know: any rule about values, 
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,14 +43,20 @@ _TYPES: Final[Mapping[str, Any]] = {
     "startTime": int,
     "endTime": int,
     "limit": int,
+    "entity": dict,
+    "deletionProtectionEnabled": bool,
 }
+
+_GZIP: Final = 16 + zlib.MAX_WBITS  # for zlib: a gzip header is around the data
 
 
 @dataclass(frozen=True)
 class Call:
     """One request as the service understands it: ``operation``, its ``params``, and its body's length, ``wire_bytes``.
 
-    ``problem`` is set if the body cannot be read. ``log_format`` is the header x-amzn-logs-format, if there is one.
+    ``problem`` is set if the body cannot be read. ``log_format`` is the header x-amzn-logs-format, and
+    ``content_encoding`` the header Content-Encoding, such as "gzip"; None without that header. ``wire_bytes`` is the
+    length as sent, compressed if the body is.
     """
 
     operation: str
@@ -57,16 +64,21 @@ class Call:
     wire_bytes: int
     problem: Refusal | None = None
     log_format: str | None = None
+    content_encoding: str | None = None
 
     @classmethod
-    def parse(cls, headers: Mapping[str, str], body: bytes) -> "Call":
-        """Decode a request. Its header x-amz-target is the operation: ``Logs_20140328.PutLogEvents``. Never raises."""
+    def parse(cls, headers: Mapping[str, str], body: bytes, *, takes_gzip: bool = True) -> "Call":
+        """Decode a request. Its header x-amz-target is the operation: ``Logs_20140328.PutLogEvents``. Never raises.
+
+        Without ``takes_gzip`` the header Content-Encoding is not looked at, as by an endpoint that does not know it.
+        """
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        log_format = headers.get("x-amzn-logs-format")
+        log_format, encoding = headers.get("x-amzn-logs-format"), headers.get("content-encoding")
         try:
-            return cls(operation, _decode(body), len(body), log_format=log_format)
+            params = _decode(_unpacked(body) if encoding == "gzip" and takes_gzip else body)
         except Refusal as problem:
-            return cls(operation, {}, len(body), problem, log_format)
+            return cls(operation, {}, len(body), problem, log_format, encoding)
+        return cls(operation, params, len(body), None, log_format, encoding)
 
     @property
     def group(self) -> str:
@@ -77,6 +89,11 @@ class Call:
     def stream(self) -> str:
         """The log stream named by the request, or an empty string."""
         return str(self.params.get("logStreamName", ""))
+
+    @property
+    def entity(self) -> Mapping[str, Any] | None:
+        """The entity of a put, or None."""
+        return self.params.get("entity")
 
     @cached_property
     def batch(self) -> tuple[tuple[int | None, str | None], ...]:
@@ -92,6 +109,17 @@ class Call:
     def size_bytes(self) -> int:
         """The size of a put's batch as the service counts it."""
         return sum(self.event_sizes)
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = unpacker.decompress(body)
+    except zlib.error as error:
+        raise _unreadable(f"The request body is not compressed with gzip: {error}") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise _unreadable("The request body is not one whole gzip stream.")
+    return unpacked
 
 
 def _decode(body: bytes) -> dict[str, Any]:
@@ -111,6 +139,8 @@ def _decode(body: bytes) -> dict[str, Any]:
         params["logEvents"] = [_event(event) for event in params["logEvents"]]
     _require_strings(params.get("logStreamNames", ()), "logStreamNames")
     _require_strings(params.get("tags", {}).values(), "tags")
+    if "entity" in params:
+        params["entity"] = _entity(params["entity"])
     return params
 
 
@@ -121,6 +151,15 @@ def _event(event: Any) -> dict[str, Any]:
         _require_type(known["timestamp"], int, "timestamp")
     if "message" in known:
         _require_type(known["message"], str, "message")
+    return known
+
+
+def _entity(entity: Any) -> dict[str, Any]:
+    known = _without_nulls(entity)
+    for member in ("keyAttributes", "attributes"):
+        if member in known:
+            _require_type(known[member], dict, f"entity.{member}")
+            _require_strings(known[member].values(), f"entity.{member}")
     return known
 
 

@@ -17,7 +17,7 @@ from .inprocess import in_process_client
 from .ledger import Request
 from .orders import Order
 from .puts import Intake
-from .rates import RateLimit, busiest_second
+from .rates import Quotas, busiest_second
 from .rules import MAX_EVENT_BYTES
 from .server import Server
 from .service import Service
@@ -40,6 +40,10 @@ class FakeCloudWatchLogs:
         requests_per_second: int | None = 5,
         max_event_bytes: int = MAX_EVENT_BYTES,
         account_retention_days: int | None = None,
+        account_puts_per_second: int | None = None,
+        account_streams_per_second: int | None = None,
+        account_groups_per_second: int | None = None,
+        takes_gzip: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Make a fake without any log group.
@@ -49,6 +53,9 @@ class FakeCloudWatchLogs:
         ``max_event_bytes``: the largest event, its 26 bytes included; 262_144 is the limit before April 2025.
         ``account_retention_days``: the retention that the account's policy sets. It overrides that of each group:
         PutRetentionPolicy succeeds, but has no effect.
+        ``account_puts_per_second``: how many puts the whole account accepts in any window of one second; likewise
+        ``account_streams_per_second`` and ``account_groups_per_second`` for what it creates (the service: 50, fewer).
+        ``takes_gzip``: False makes an endpoint that does not know compressed bodies, and finds no JSON in them.
         ``clock``: returns the service's time in seconds since the epoch, which decides what is too old or too new. With
         the default, freezegun does not freeze the fake (time-machine does); ``lambda: time.time()`` follows both.
         """
@@ -59,7 +66,10 @@ class FakeCloudWatchLogs:
             max_event_bytes=max_event_bytes,
             account_retention_days=account_retention_days,
         )
-        self._exchange = Exchange(Service(self._store, intake, RateLimit(requests_per_second)), self._store)
+        quotas = Quotas(
+            requests_per_second, account_puts_per_second, account_streams_per_second, account_groups_per_second
+        )
+        self._exchange = Exchange(Service(self._store, intake, quotas), self._store, takes_gzip=takes_gzip)
         self._changed = self._exchange.changed
         self._server: Server | None = None
 
@@ -198,6 +208,7 @@ class FakeCloudWatchLogs:
         tags: Mapping[str, str] | None = None,
         kms_key_id: str | None = None,
         log_group_class: str = "STANDARD",
+        deletion_protection: bool = False,
     ) -> None:
         """Create a log group with streams directly, without a request. What exists already stays as it is.
 
@@ -208,10 +219,26 @@ class FakeCloudWatchLogs:
                 made = self._store.add_group(group)
                 made.retention_days, made.log_group_class = retention_days, log_group_class
                 made.kms_key_id, made.tags = kms_key_id, dict(tags or {})
+                made.deletion_protection = deletion_protection
             for stream in streams:
                 if stream not in self._streams(group):
                     self._store.add_stream(group, stream)
             self._changed.notify_all()
+
+    def create_role(self, arn: str, *, external_id: str | None = None, lifetime: float = 3600.0) -> None:
+        """Have a role that may be assumed: AssumeRole is answered at the same URL (``AWS_ENDPOINT_URL``).
+
+        A role that was not created, or another external id, is refused as STS does it. The credentials are good for
+        ``lifetime`` seconds, by ``clock``. Then requests that are signed with them are refused. ValueError if ``arn``
+        is none of a role.
+        """
+        with self._changed:
+            self._exchange.sts.create(arn, external_id, lifetime)
+
+    def delete_role(self, arn: str) -> None:
+        """Delete a role: it can be assumed no more; credentials that were given out stay valid. KeyError if unknown."""
+        with self._changed:
+            del self._exchange.sts.roles[arn]
 
     def put_elsewhere(self, group: str, stream: str, message: str, timestamp: int | None = None) -> None:
         """Write an event to an existing stream as another client would: all known sequence tokens become stale.
@@ -224,7 +251,7 @@ class FakeCloudWatchLogs:
             self._changed.notify_all()
 
     def delete_log_group(self, group: str) -> None:
-        """Delete a log group with everything in it, as another client would; KeyError if it does not exist."""
+        """Delete a log group with everything in it, protected or not; KeyError if it does not exist."""
         with self._changed:
             del self._store.groups[group]
             self._changed.notify_all()

@@ -5,13 +5,14 @@ Owns: the kinds of faults, and the bodies of answers that only faults give. Must
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from .answers import Answer, Refusal, foreign
 from .calls import Call
+from .entities import unknown_key
 from .store import ACCOUNT, REGION
 
 
@@ -31,7 +32,8 @@ class Fault:
     ``name`` becomes the ``answer`` of the request in the ledger. ``commits``: the service processes the request by its
     rules. ``hold_before`` and ``hold_after`` are how many seconds the request is held before and after this step;
     ``FakeCloudWatchLogs.release()`` ends a hold earlier. ``answer`` makes an answer in place of the service's.
-    ``ending`` says how much of the answer arrives. A fault is an immutable value:
+    ``adds`` are more members of the service's own answer if that is a success. ``ending`` says how much of the answer
+    arrives. ``concerns`` tells which requests it can hit at all; None: every one. A fault is an immutable value:
     ``dataclasses.replace(throttle(), hold_before=1.0)`` is a slow refusal.
     """
 
@@ -41,6 +43,8 @@ class Fault:
     hold_after: float = 0.0
     answer: Callable[[Call], Answer] | None = None
     ending: Ending = Ending.ANSWER
+    adds: Mapping[str, Any] | None = None
+    concerns: Callable[[Call], bool] | None = None
 
     def __post_init__(self) -> None:
         leaves_an_answer = self.commits or self.answer is not None
@@ -148,6 +152,37 @@ def captive_portal() -> Fault:
 def empty_200() -> Fault:
     """HTTP 200 with an empty body from a proxy on the way: the request did not reach the service."""
     return Fault("empty_200", answer=lambda _: foreign(b"", "text/plain", "empty_200"))
+
+
+def entity_rejected(error_type: str = "InvalidEntity") -> Fault:
+    """The service takes the events without their entity, and says so in ``rejectedEntityInfo``.
+
+    Only requests with an entity are hit. ``error_type`` is one of the model's, such as "UnsupportedLogGroupType".
+    """
+    info = {"rejectedEntityInfo": {"errorType": error_type}}
+    return Fault("entity_rejected", commits=True, adds=info, concerns=lambda call: call.entity is not None)
+
+
+def entity_refused(key: str = "AccountId") -> Fault:
+    """ValidationException for the whole request, as for a key attribute that the service does not know.
+
+    Only requests with an entity are hit.
+    """
+    fault = _refusal(lambda _: unknown_key(key), "ValidationException")
+    return replace(fault, concerns=lambda call: call.entity is not None)
+
+
+def gzip_refused(status: int = 415) -> Fault:
+    """An endpoint, or a proxy on the way, that takes no compressed body: 415 without a word, or 400.
+
+    Only compressed requests are hit. ``status`` 400 is the answer of an endpoint that takes the body for broken JSON.
+    """
+    concerns: Callable[[Call], bool] = lambda call: call.content_encoding is not None  # noqa: E731
+    if status == 400:
+        return replace(error("SerializationException", "The request body is not JSON in UTF-8."), concerns=concerns)
+    page = b"<html><head><title>Unsupported Media Type</title></head></html>"
+    answer = replace(foreign(page, "text/html", "gzip_refused"), status=status)
+    return Fault("gzip_refused", answer=lambda _: answer, concerns=concerns)
 
 
 _PORTAL_PAGE: Final = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Please log in.</body></html>"

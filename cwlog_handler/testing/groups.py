@@ -45,6 +45,7 @@ def create_log_group(store: Store, params: Params) -> None:
         raise invalid("Log groups starting with AWS/ are reserved for AWS.")
     group = store.add_group(params["logGroupName"])
     group.log_group_class, group.kms_key_id = log_group_class, params.get("kmsKeyId")
+    group.deletion_protection = bool(params.get("deletionProtectionEnabled"))
     group.tags.update(tags or {})
 
 
@@ -55,14 +56,27 @@ def create_log_stream(store: Store, params: Params) -> None:
 
 
 def delete_log_group(store: Store, params: Params) -> None:
-    """DeleteLogGroup: deletes the group with all its streams and events."""
-    del store.groups[store.group(_group_of(params)).name]
+    """DeleteLogGroup: deletes the group with all its streams and events, unless it is protected."""
+    group = store.group(_group_of(params))
+    _check_protection(group)
+    del store.groups[group.name]
 
 
 def delete_log_stream(store: Store, params: Params) -> None:
-    """DeleteLogStream: deletes the stream with all its events."""
+    """DeleteLogStream: deletes the stream with all its events, unless its group is protected."""
     group_name, stream_name = _stream_of(params)
-    del store.group(group_name).streams[store.stream(group_name, stream_name).name]
+    stream = store.stream(group_name, stream_name)
+    _check_protection(store.group(group_name))
+    del store.group(group_name).streams[stream.name]
+
+
+def put_log_group_deletion_protection(store: Store, params: Params) -> None:
+    """PutLogGroupDeletionProtection: turns the protection of a group, named or given by its ARN, on or off."""
+    constraints = Constraints()
+    constraints.present(params.get("logGroupIdentifier"), "logGroupIdentifier")
+    constraints.present(params.get("deletionProtectionEnabled"), "deletionProtectionEnabled")
+    constraints.enforce()
+    store.group(group_identified_by(params)).deletion_protection = params["deletionProtectionEnabled"]
 
 
 def put_retention_policy(store: Store, params: Params) -> None:
@@ -131,6 +145,13 @@ def group_identified_by(params: Params) -> str:
     return _group_of(params)
 
 
+def _check_protection(group: Group) -> None:
+    # API reference: "deletion protection blocks all deletion operations until it is explicitly disabled". The code is
+    # that of DeleteLogGroup in botocore's model; nobody has quoted the words.
+    if group.deletion_protection:
+        raise Refusal("ValidationException", f"Deletion protection is enabled on the log group {group.name}.")
+
+
 def _group_of(params: Params) -> str:
     constraints = Constraints()
     constraints.group_name(params.get("logGroupName"))
@@ -174,6 +195,7 @@ def _group_members(group: Group) -> dict[str, Any]:
         "storedBytes": sum(event.size_bytes for event in events),
         "logGroupClass": group.log_group_class,
         "logGroupArn": group.arn,
+        "deletionProtectionEnabled": group.deletion_protection,
     }
     if group.retention_days is not None:
         members["retentionInDays"] = group.retention_days

@@ -17,12 +17,17 @@ class Request:
     """One request: its ``operation``, ``group`` and ``stream``, and how it was answered.
 
     ``number`` counts all requests from 1. ``started`` is its arrival in monotonic seconds. ``parameters`` are its
-    members without the events: retention, tags, class, key and so on. ``wire_bytes`` is the length of its body.
-    ``log_format`` is its header x-amzn-logs-format, such as "json/emf", or None.
+    members without the events: retention, tags, class, key and so on. ``wire_bytes`` is the length of its body as it
+    was sent. ``content_encoding`` is its header Content-Encoding: "gzip" for a compressed body, or None. ``log_format``
+    is its header x-amzn-logs-format, such as "json/emf", or None.
 
     For a put, ``batch`` has the events as they were sent: (timestamp in ms, message). ``events`` is their number and
     ``size_bytes`` their size as the service counts it: UTF-8 bytes plus 26 for each event. ``sequence_token`` is the
-    token in the request. ``stored`` is how many of the events were stored.
+    token in the request, ``entity`` its entity, or None. ``stored`` is how many of the events were stored.
+
+    ``user_agent`` is its header User-Agent. ``assumed_role`` is the ARN of the role's session whose credentials have
+    signed it; empty if they were no role's. Calls of STS (AssumeRole) are among the requests, with their
+    ``parameters``.
 
     ``answer`` is "accepted", an error code, the name of a fault, or "unanswered". ``ordered`` is true for a fault.
     """
@@ -39,6 +44,10 @@ class Request:
     sequence_token: str | None
     parameters: Mapping[str, Any]
     log_format: str | None = None
+    user_agent: str = ""
+    assumed_role: str = ""
+    content_encoding: str | None = None
+    entity: Mapping[str, Any] | None = None
     answer: str = UNANSWERED
     ordered: bool = False
     stored: int = 0
@@ -68,6 +77,8 @@ class Ledger:
                 sequence_token=call.params.get("sequenceToken"),
                 parameters=parameters,
                 log_format=call.log_format,
+                content_encoding=call.content_encoding,
+                entity=call.entity,
             )
         )
         return number

@@ -33,6 +33,7 @@ class Order:
             self.operation in (None, call.operation)
             and self.group in (None, call.group)
             and self.stream in (None, call.stream)
+            and (self.fault.concerns is None or self.fault.concerns(call))
             and (self.when is None or bool(self.when(call)))
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .answers import Refusal
 from .calls import Call
+from .entities import check_form, verdict_on
 from .rules import (
     DAY_MS,
     MAX_AGE_MS,
@@ -42,6 +43,8 @@ class Intake:
         self._check_sizes(call)
         _check_order(batch)
         stream = self._store.stream(call.group, call.stream)
+        log_group_class = self._store.group(call.group).log_group_class
+        entity_error = None if call.entity is None else verdict_on(call.entity, log_group_class)
         messages = tuple(message for _, message in batch)
         if self._sequence_tokens:
             _check_token(stream, call.params.get("sequenceToken"), messages)
@@ -57,6 +60,8 @@ class Intake:
                 output["nextSequenceToken"] = stream.expected_token
         if rejected:
             output["rejectedLogEventsInfo"] = rejected
+        if entity_error is not None:
+            output["rejectedEntityInfo"] = {"errorType": entity_error}
         return output
 
     def _check_sizes(self, call: Call) -> None:
@@ -95,6 +100,8 @@ def _well_formed(call: Call) -> Batch:
         if not message or timestamp is None or timestamp < 0:
             _check_event(constraints, f"logEvents.{number}.member", timestamp, message)
     constraints.enforce()
+    if call.entity is not None:
+        check_form(call.entity)
     return [(timestamp or 0, message or "") for timestamp, message in call.batch]  # `or` is for the types: none is None
 
 

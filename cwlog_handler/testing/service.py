@@ -16,11 +16,12 @@ from .groups import (
     delete_retention_policy,
     describe_log_groups,
     describe_log_streams,
+    put_log_group_deletion_protection,
     put_retention_policy,
     tag_resource,
 )
 from .puts import Intake
-from .rates import RateLimit
+from .rates import Quotas
 from .reads import filter_log_events, get_log_events
 from .store import Store
 
@@ -34,6 +35,7 @@ _OPERATIONS: Final[Mapping[str, Callable[[Store, Mapping[str, Any]], dict[str, A
     "DescribeLogStreams": describe_log_streams,
     "FilterLogEvents": filter_log_events,
     "GetLogEvents": get_log_events,
+    "PutLogGroupDeletionProtection": put_log_group_deletion_protection,
     "PutRetentionPolicy": put_retention_policy,
     "TagResource": tag_resource,
 }
@@ -42,10 +44,10 @@ _OPERATIONS: Final[Mapping[str, Callable[[Store, Mapping[str, Any]], dict[str, A
 class Service:
     """Answers requests from a store by the service's rules, without faults."""
 
-    def __init__(self, store: Store, intake: Intake, rate: RateLimit) -> None:
+    def __init__(self, store: Store, intake: Intake, quotas: Quotas) -> None:
         self._store = store
         self._intake = intake
-        self._rate = rate
+        self._quotas = quotas
 
     def answer(self, call: Call, request: int, now: float) -> Answer:
         """Return the answer to a request. ``request`` is its number; ``now`` is in monotonic seconds. Never raises."""
@@ -57,9 +59,9 @@ class Service:
     def _output(self, call: Call, request: int, now: float) -> dict[str, Any] | None:
         if call.problem is not None:
             raise call.problem
+        if not self._quotas.admits(call.operation, call.group, call.stream, now):
+            raise Refusal("ThrottlingException", "Rate exceeded")
         if call.operation == "PutLogEvents":
-            if not self._rate.admits(call.group, call.stream, now):
-                raise Refusal("ThrottlingException", "Rate exceeded")
             return self._intake.put(call, request)
         operation = _OPERATIONS.get(call.operation)
         if operation is None:

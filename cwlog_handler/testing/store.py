@@ -47,7 +47,7 @@ class LogGroup:
     """A snapshot of a log group, for tests to look at.
 
     ``name``, ``tags``, ``kms_key_id`` and ``log_group_class`` are those of its creation. ``streams`` has the names of
-    its streams. ``retention_days`` None means that events never expire.
+    its streams. ``retention_days`` None means that events never expire. ``deletion_protection``: it cannot be deleted.
     """
 
     name: str
@@ -56,6 +56,7 @@ class LogGroup:
     kms_key_id: str | None
     log_group_class: str
     streams: tuple[str, ...]
+    deletion_protection: bool = False
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Group:
     tags: dict[str, str] = field(default_factory=dict)
     kms_key_id: str | None = None
     log_group_class: str = "STANDARD"
+    deletion_protection: bool = False
     streams: dict[str, Stream] = field(default_factory=dict)
 
     @property
@@ -90,7 +92,13 @@ class Group:
     def snapshot(self) -> LogGroup:
         """The group as an immutable value."""
         return LogGroup(
-            self.name, self.retention_days, dict(self.tags), self.kms_key_id, self.log_group_class, tuple(self.streams)
+            self.name,
+            self.retention_days,
+            dict(self.tags),
+            self.kms_key_id,
+            self.log_group_class,
+            tuple(self.streams),
+            self.deletion_protection,
         )
 
 

@@ -15,6 +15,7 @@ import wrapt
 from botocore.stub import Stubber
 
 from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.aws import destination
 
 from ..programs import python, started
 
@@ -370,3 +371,30 @@ if sys.version_info >= (3, 12):
     def test_what_is_marked_as_a_coroutine_function_is_one():
         marked = SimpleNamespace(put_log_events=inspect.markcoroutinefunction(lambda **_: None))
         assert "an asynchronous one" in refusal(boto3_client=marked)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://logs.us-east-1.amazonaws.com",
+        "https://logs-fips.us-east-1.amazonaws.com/",
+        "https://logs.us-east-1.api.aws",
+        "https://logs-fips.us-east-1.api.aws",
+        "https://logs.cn-north-1.amazonaws.com.cn",
+        "https://logs.cn-north-1.api.amazonwebservices.com.cn",
+    ],
+)
+def test_all_endpoints_of_a_region_lead_to_the_same_groups(url):
+    """A spool's files are delivered also after FIPS or dual stack was turned on."""
+    assert destination.region_and_endpoint("us-east-1", url, None, None) == ("us-east-1", "")
+
+
+def test_an_endpoint_that_is_configured_counts_unless_it_is_ignored(monkeypatch):
+    """As botocore's keyword and variable of this name say it."""
+    where = ("us-east-1", None, None, None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://stand-in")
+    assert destination.region_and_endpoint(*where) == ("us-east-1", "http://stand-in")
+    assert destination.region_and_endpoint(*where, True) == ("us-east-1", "")
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert destination.region_and_endpoint(*where) == ("us-east-1", "")
+    assert destination.region_and_endpoint("us-east-1", "http://given", None, None) == ("us-east-1", "http://given")

@@ -29,10 +29,12 @@ class Arrivals:
         self._requests: list[tuple[float, int, int]] = []
         self._starts: defaultdict[str, list[float]] = defaultdict(list)
         self._doubled = self._foreign = self._disordered = self._over_limits = 0
+        self._wire_bytes = 0
         self.events = 0
 
-    def add(self, at: float, body: bytes) -> None:
-        """Take a request that came at this time."""
+    def add(self, at: float, body: bytes, wire_bytes: int = 0) -> None:
+        """Take a request that came at this time; ``wire_bytes`` is the size of its body as it was sent."""
+        self._wire_bytes += wire_bytes
         self._kept.append((at, body))
         self._kept_bytes += len(body)
         self.events += body.count(b'"timestamp"')
@@ -44,7 +46,8 @@ class Arrivals:
 
         ``doubled`` copies beyond the first, ``foreign`` messages that are not the run's; ``disordered`` requests whose
         events are not in order of time; ``over_limits`` requests that the service would not have taken;
-        ``busiest_second`` the most requests for one stream within a second.
+        ``busiest_second`` the most requests for one stream within a second; ``wire_bytes`` the size of all bodies as
+        they were sent.
         """
         self._look()
         return {
@@ -54,6 +57,7 @@ class Arrivals:
             "disordered": self._disordered,
             "over_limits": self._over_limits,
             "busiest_second": max((_busiest_second(sorted(starts)) for starts in self._starts.values()), default=0),
+            "wire_bytes": self._wire_bytes,
             "requests": sorted(self._requests),
         }
 

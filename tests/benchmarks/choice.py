@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .case import Group, Sizes
-from .goals import caller, ceiling, cpu, ends, growth, memory, others, spool
+from .goals import caller, ceiling, cpu, ends, growth, many, memory, others, spool, ways, wire
 
-MODULES = (caller, cpu, others, memory, ceiling, ends, growth, spool)
+MODULES = (caller, cpu, others, memory, many, ceiling, ends, growth, spool, ways, wire)
 
 
 def groups_of(sizes: Sizes) -> list[Group]:

@@ -11,6 +11,7 @@ import logging.handlers
 import os
 import queue
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ NULL: Final = "NullHandler"
 FILE: Final = "FileHandler"
 QUEUE: Final = "QueueHandler"
 WATCHTOWER: Final = "watchtower"
+# A line on stdout, which a platform or an agent reads: what the program itself spends on it.
+STDOUT: Final = "stdout"
+OPENTELEMETRY: Final = "OpenTelemetry"
+# Ours with compressed requests.
+GZIP: Final = "gzip"
 # Ours with a spool on disk, in each of its modes.
 OUTAGE: Final = "spool, outage"
 ALWAYS: Final = "spool, always"
@@ -61,6 +67,29 @@ def queue_handler(**_: Any) -> Target:
     return Target(logging.handlers.QueueHandler(records), listener.stop)  # type: ignore[arg-type]
 
 
+def stdout(**_: Any) -> Target:
+    """Lines into a pipe that another process empties, as a container's stdout is."""
+    reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert reader.stdin is not None
+    handler = logging.StreamHandler(reader.stdin)
+    return Target(handler, handler.flush)
+
+
+def open_telemetry(*, endpoint_url: str = "", **_: Any) -> Target:
+    """OpenTelemetry's handler and batches, with its exporter for OTLP over HTTP; nothing is signed.
+
+    By default it keeps 2,048 records and drops what comes faster. Here nothing is dropped, as with the others.
+    """
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    exporter = OTLPLogExporter(f"{endpoint_url or os.environ['AWS_ENDPOINT_URL']}/v1/logs")
+    provider = LoggerProvider()
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_queue_size=2**20))
+    return Target(LoggingHandler(logger_provider=provider), lambda: provider.force_flush(300_000))
+
+
 def watchtower(*, log_stream_name: str = "stream", **_: Any) -> Target:
     """watchtower with its own defaults."""
     import watchtower
@@ -70,7 +99,11 @@ def watchtower(*, log_stream_name: str = "stream", **_: Any) -> Target:
 
 
 def ours(
-    *, log_stream_name: str = "stream", requests_per_second: float | None = None, max_buffer_size: int = ROOM_BYTES
+    *,
+    log_stream_name: str = "stream",
+    requests_per_second: float | None = None,
+    max_buffer_size: int = ROOM_BYTES,
+    **options: Any,
 ) -> Target:
     """Ours, with the rate off unless it is the rate that is measured."""
     from cwlog_handler import CloudWatchLogsHandler
@@ -81,6 +114,7 @@ def ours(
         requests_per_second=requests_per_second,
         max_buffer_size=max_buffer_size,
         close_timeout=300.0,
+        **options,
     )
     return Target(handler, handler.flush, delivers=True)
 
@@ -108,7 +142,10 @@ PEERS: Final[dict[str, Callable[..., Target]]] = {
     FILE: file,
     QUEUE: queue_handler,
     WATCHTOWER: watchtower,
+    STDOUT: stdout,
+    OPENTELEMETRY: open_telemetry,
     OURS: ours,
+    GZIP: partial(ours, compression="gzip"),
     OUTAGE: partial(_with_spool, "outage"),
     ALWAYS: partial(_with_spool, "always"),
 }

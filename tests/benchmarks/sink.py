@@ -4,14 +4,17 @@ HTTP/1.1 with keep-alive, a thread for each connection. While a program is measu
 kept; what was in it is looked at when somebody asks. Must not know: who is measured, nor what for.
 
 The measured program speaks to it over the same port: ``POST /begin`` (a new run, see `Orders`), ``GET /wait?events=N``
-(answered when so many were accepted, or nothing comes any more), ``GET /report`` (see `arrivals`).
+(answered when so many were accepted, or nothing comes any more), ``GET /report`` (see `arrivals`), ``GET /tls`` (from
+then on it is served over TLS, too: the URL and the authority's certificate).
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import multiprocessing
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,22 +62,37 @@ class Sink:
 
     def serve(self) -> None:
         """Take connections for ever."""
-        while True:
-            connection, _ = self._listener.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
+        self._serve_all(self._listener, None)
 
-    def _serve_one(self, connection: socket.socket) -> None:
+    def _serve_all(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve_one, args=(connection, context), daemon=True).start()
+
+    def _secured(self) -> dict[str, str]:
+        """Serve over TLS, too; return the URL, and the certificate that clients have to trust."""
+        # Imported here because hardly a measurement needs it.
+        from .certificates import server_context
+
+        context, authority = server_context()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        threading.Thread(target=self._serve_all, args=(listener, context), daemon=True).start()
+        return {"url": f"https://127.0.0.1:{listener.getsockname()[1]}", "ca": authority}
+
+    def _serve_one(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
         with connection, connection.makefile("rb", 1 << 18) as reader, suppress(OSError):
             while line := reader.readline():
-                target, length = _headers(reader)
+                target, length, coding = _headers(reader)
                 body = reader.read(length)
-                answer = self._put(body) if target == PUT else self._other(line.split(b" ")[1].decode(), body)
+                answer = self._put(body, coding) if target == PUT else self._other(line.split(b" ")[1].decode(), body)
                 if answer is None:
                     return
                 connection.sendall(HEAD % len(answer) + answer)
 
-    def _put(self, body: bytes) -> bytes | None:
+    def _put(self, body: bytes, coding: bytes) -> bytes | None:
         """Take a request; None if it is never answered."""
         at = monotonic()
         with self._changed:
@@ -86,7 +104,7 @@ class Sink:
         if orders.latency:
             sleep(orders.latency)
         with self._changed:
-            arrivals.add(at, body)
+            arrivals.add(at, gzip.decompress(body) if coding == b"gzip" else body, len(body))
             self._changed.notify_all()
         return b"{}"
 
@@ -94,6 +112,8 @@ class Sink:
         path, _, query = path.partition("?")
         if path == "/begin":
             self._begin(Orders(**json.loads(body)))
+        elif path == "/tls":
+            return json.dumps(self._secured()).encode()
         elif path == "/wait":
             return json.dumps(self._wait_for(int(query.removeprefix("events=")))).encode()
         elif path == "/report":
@@ -109,9 +129,9 @@ class Sink:
             return {"events": self._arrivals.events}
 
 
-def _headers(reader: BinaryIO) -> tuple[bytes, int]:
-    """Read to the end of the headers; return the operation and the body's length."""
-    target, length = b"", 0
+def _headers(reader: BinaryIO) -> tuple[bytes, int, bytes]:
+    """Read to the end of the headers; return the operation, and the body's length and coding."""
+    target, length, coding = b"", 0, b""
     while (line := reader.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")
         match name.lower():
@@ -119,7 +139,9 @@ def _headers(reader: BinaryIO) -> tuple[bytes, int]:
                 target = value.strip()
             case b"content-length":
                 length = int(value)
-    return target, length
+            case b"content-encoding":
+                coding = value.strip()
+    return target, length, coding
 
 
 def _serve(pipe: Connection) -> None:

@@ -23,7 +23,9 @@ from cwlog_handler.testing import (
     access_denied,
     captive_portal,
     clock_skew,
+    entity_refused,
     error,
+    gzip_refused,
     server_error,
     stall,
     throttle,
@@ -32,6 +34,7 @@ from cwlog_handler.testing import (
 
 from ..programs import HANG_LIMIT, environment, free_port, python
 from .conftest import KEY_ID, SECRET, run
+from .spools import Spool, events
 
 WHERE = ("--log-group-name", "g", "--log-stream-name", "s")
 
@@ -53,9 +56,27 @@ def existing(fake):
     return fake
 
 
+CARRIED = {
+    "entity": {"keyAttributes": {"Type": "Service", "Name": "shop", "Environment": "test"}},
+    "compression": "gzip",
+}
+
+
+def configuration(folder, url, **options):
+    """A file for dictConfig with one handler."""
+    cloudwatch = {
+        "class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "log_stream_name": "s",
+        "endpoint_url": url, **options,
+    }  # fmt: skip
+    config = {"version": 1, "handlers": {"cloudwatch": cloudwatch}, "root": {"handlers": ["cloudwatch"]}}
+    file = folder / "logging.json"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    return file
+
+
 def policy(ended):
     text = ended.output
-    document = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    document = json.loads(text[text.index("{\n") : text.rindex("}") + 1])
     (statement,) = document["Statement"]
     return statement
 
@@ -83,6 +104,58 @@ def test_what_is_missing_is_made_and_said(doctor, fake):
     assert ended.line("creation") == "✓ creation     log group and log stream 's' were missing and have been made"
     assert fake.groups["g"].retention_days == 7
     assert fake.groups["g"].tags == {"team": "search"}
+
+
+def test_entity_and_compression_are_asked_of_the_service(url, existing, tmp_path):
+    ended = run("doctor", "--config", configuration(tmp_path, url, **CARRIED))
+
+    assert ended.status == 0
+    assert ended.line("entity").endswith("the service takes it: Type 'Service', Name 'shop', Environment 'test'")
+    assert ended.line("compression") == "✓ compression  the endpoint takes gzip"
+    last = next(request for request in existing.requests if request.operation == "PutLogEvents")
+    assert (last.entity, last.content_encoding) == (CARRIED["entity"], "gzip")
+
+
+def test_without_entity_and_compression_nothing_is_said_of_them(doctor, existing):
+    ended = doctor()
+
+    assert " entity " not in ended.output
+    assert " compression " not in ended.output
+
+
+def test_an_entity_that_the_service_does_not_take_is_to_be_put_right(url, existing, tmp_path):
+    entity = {"keyAttributes": {"Type": "Servise", "Name": "shop"}}
+
+    ended = run("doctor", "--config", configuration(tmp_path, url, entity=entity))
+
+    assert ended.status == 1
+    assert ended.line("put").startswith("✓")
+    assert "not the entity that they belong to [InvalidTypeValue]" in ended.line("entity")
+    assert "→ correct keyAttributes['Type'], such as 'Service' or 'AWS::Resource'" in ended.line("entity")
+    assert "To be put right: entity." in ended.output
+
+
+def test_both_may_be_refused_and_the_event_is_delivered(url, existing, tmp_path):
+    existing.fail(gzip_refused())
+    existing.fail(entity_refused("Team"))
+
+    ended = run("doctor", "--config", configuration(tmp_path, url, **CARRIED))
+
+    assert ended.status == 1
+    assert ended.line("put").startswith("✓")
+    assert "→ correct the option entity" in ended.line("entity")
+    assert "→ take compression='gzip' out" in ended.line("compression")
+    assert len(existing.messages("g", "s")) == 1
+
+
+def test_compression_is_an_option_of_the_command(doctor, existing):
+    assert doctor("--compression", "gzip").line("compression") == "✓ compression  the endpoint takes gzip"
+    assert "✗ options" in doctor("--compression", "zip").output
+
+
+def test_a_protected_group_is_made_on_the_command_line(doctor, fake):
+    assert doctor("--log-group-deletion-protection").status == 0
+    assert fake.groups["g"].deletion_protection
 
 
 def test_a_missing_stream_is_made_in_the_group_that_is_there(doctor, fake):
@@ -702,3 +775,63 @@ def test_a_terminal_without_unicode_gets_plain_marks(doctor, existing):
     assert "  FAILED put" in ended.output
     assert "  ok     region" in ended.output
     assert "-> allow it in the IAM policy" in ended.output
+
+
+# -- names from templates
+
+TENANTS = ("--log-group-name", "/app/{env:STAGE}/{record:tenant|none}", "--log-stream-name", "s")
+
+
+def test_a_template_of_groups_is_told_with_what_it_depends_on(url, fake):
+    """The event goes where a record without the attribute would; the policy is for all groups that it can make."""
+    ended = run("doctor", *TENANTS, "--endpoint-url", url, STAGE="prod")
+
+    assert ended.status == 0
+    assert ended.line("names") == (
+        "✓ names        this test's event goes to log group '/app/prod/none'; the program's to '/app/prod/*', "
+        "by record:tenant"
+    )
+    assert list(fake.groups) == ["/app/prod/none"]
+    assert policy(ended)["Resource"] == [
+        "arn:aws:logs:us-east-1:*:log-group:/app/prod/*",
+        "arn:aws:logs:us-east-1:*:log-group:/app/prod/*:*",
+    ]
+
+
+def test_a_variable_that_is_not_set_is_told_with_the_way_out(url, fake):
+    ended = run("doctor", *TENANTS, "--endpoint-url", url)
+
+    assert ended.status == 1
+    assert ended.line("names").startswith(
+        "✗ names        not set here, and without a default: STAGE; 'unknown' would stand for it in the names"
+    )
+    assert "set it as the program has it, or write a default such as {env:STAGE|dev}" in ended.output
+    assert ended.line("put") == "– put          not tried: needs names"
+    assert fake.groups == {}, "a group with a wrong name would stay for ever"
+    assert policy(ended)["Resource"][0] == "arn:aws:logs:us-east-1:*:log-group:/app/*/*"
+
+
+def test_what_has_a_default_may_be_missing(url, fake):
+    names = ("--log-group-name", "/{env:STAGE|dev}/{ecs_cluster}", "--log-stream-name", "{ec2_instance_id|x}")
+
+    ended = run("doctor", *names, "--endpoint-url", url)
+
+    assert ended.status == 0
+    assert ended.line("names").startswith("✓ names        this test's event goes to log group '/dev/unknown'; ")
+    assert ended.line("names").endswith(
+        "; STAGE is not set here: 'dev'; ecs_cluster is not known here: 'unknown'; "
+        "ec2_instance_id is not known here: 'x'"
+    )
+
+
+def test_a_name_of_one_group_has_no_line_of_its_own(doctor, existing):
+    assert " names " not in doctor().output
+
+
+def test_what_was_left_by_a_template_is_counted_as_this_handlers(url, fake, tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.leave(events(["a", "b"], stream="/app/prod/x:s"), endpoint=url, group="/app/prod/{record:tenant|none}")
+
+    ended = run("doctor", *TENANTS, "--endpoint-url", url, "--spool-dir", str(spool.path), STAGE="prod")
+
+    assert "2 events of ended processes will be delivered after this handler's first record" in ended.line("spool")

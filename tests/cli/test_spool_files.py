@@ -131,6 +131,29 @@ def test_the_document_has_all_of_it(command, spool):
     assert (first["oldest"], first["newest"]) == (iso(ms(hours=3)), iso(ms(hours=3) + 1000))
 
 
+def test_where_the_group_is_a_template_each_stream_has_its_own(listed, exported, command, spool):
+    parts = [events(["a", "b"], stream="/app/x:s"), events(["c"], stream="/app/y:s", first_id=2)]
+    file = spool.leave(*parts, group="/app/{record:tenant}", stream="")
+
+    assert listed()[file.name]["log_group_name"] == "/app/{record:tenant}"
+    assert listed()[file.name]["groups"] == {"/app/x": 2, "/app/y": 1}
+    assert listed()[file.name]["streams"] == {"/app/x:s": 2, "/app/y:s": 1}
+    assert "/app/{record:tenant}  us-east-1  /app/x:s, /app/y:s" in command("list", spool.path)[1]
+    assert [(event["group"], event["stream"], event["message"]) for event in exported()[1]] == [
+        ("/app/x", "s", "a"),
+        ("/app/x", "s", "b"),
+        ("/app/y", "s", "c"),
+    ]
+
+
+def test_an_event_that_names_no_stream_is_of_the_processs_own(listed, exported, spool):
+    """Callers write such frames where a file cannot be shared memory."""
+    file = spool.leave(events(["a"], stream=""), stream="own")
+
+    assert listed()[file.name]["streams"] == {"own": 1}
+    assert [event["stream"] for event in exported()[1]] == ["own"]
+
+
 def test_an_empty_directory_has_nothing_left(command, spool):
     assert command("list", spool.path)[:2] == (0, "0 files, 0 B: no event is left\n")
 

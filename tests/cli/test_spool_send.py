@@ -83,6 +83,49 @@ def test_yes_means_all_groups_and_regions_that_were_found(send, spool, fake, url
     assert (ended.status, spool.names) == (0, [])
 
 
+TENANTS = "/app/{record:tenant|none}"
+
+
+@pytest.mark.parametrize("given", [TENANTS, "/{env:ROOT}/{record:tenant|none}"])
+def test_what_was_logged_by_a_template_arrives_in_the_groups_it_was_logged_for(send, spool, fake, url, given):
+    """The template is given as the handler had it, or as the list shows it: with its variables put in."""
+    parts = [events([name], stream=f"/app/{name}:s", first_id=n) for n, name in enumerate("abcd")]
+    spool.leave(*parts, endpoint=url, group=TENANTS, stream="")
+
+    ended = send("--log-group-name", given, ROOT="app")
+
+    assert {name: fake.messages(name, "s") for name in fake.groups} == {f"/app/{name}": [name] for name in "abcd"}
+    assert ended.status == 0
+    assert spool.names == []
+    assert f"for {TENANTS}, us-east-1, {url} (log groups /app/a, /app/b, /app/c and 1 more)" in ended.errors
+    assert f"4 events delivered to {TENANTS}" in ended.errors
+
+
+@pytest.mark.parametrize("group", ["/other/a", "/app/a/audit", "aws/a", ""])
+def test_a_group_that_the_template_does_not_make_is_never_sent_to(send, spool, fake, url, group):
+    """A file's own words decide nothing, not even with --yes."""
+    parts = [events(["ours"], stream="/app/a:s"), events(["theirs"], stream=f"{group}:s", first_id=1)]
+    spool.leave(*parts, endpoint=url, group=TENANTS, stream="")
+
+    ended = send("--yes")
+
+    assert fake.messages("/app/a", "s") == ["ours"]
+    assert list(fake.groups) == ["/app/a"]
+    assert ended.status == 1
+    assert [name[-4:] for name in spool.names] == [".bad"]
+    assert "1 not sent: corrupt" in ended.errors
+
+
+def test_a_file_cannot_have_a_variable_of_the_environment_sent(send, spool, fake, url):
+    """Otherwise a forged head could put a secret into the name of a group."""
+    spool.leave(events(["a"]), endpoint=url, group="/{env:AWS_SECRET_ACCESS_KEY}", stream="s")
+
+    ended = send("--yes")
+
+    assert ended.status == 1
+    assert fake.requests == []
+
+
 @pytest.mark.parametrize("arguments", [("--yes",), ("--log-group-name", "g")])
 def test_an_endpoint_is_never_taken_from_a_file(send, spool, fake, arguments):
     """A planted file would otherwise send records, and signed requests, to whoever wrote it."""
@@ -324,3 +367,56 @@ def test_a_program_that_was_killed_in_an_outage_loses_nothing(send, spool, fake,
     assert ended.status == 0
     assert fake.messages("g", "s") == ["order 0", "order 1", "order 2"]
     assert spool.names == []
+
+
+ROLE = "arn:aws:iam::222222222222:role/logs"
+
+
+def test_what_was_logged_with_a_role_goes_only_to_its_account(spool, fake, url):
+    fake.create_role(ROLE)
+    spool.leave(events(["theirs"]), endpoint=url, account="222222222222")
+    group = ("--log-group-name", "g", "--endpoint-url", url)
+
+    without = run("spool", "send", *group, spool.path, AWS_ENDPOINT_URL=url)
+    other = run("spool", "send", *group, "--role-arn", ROLE.replace("2222", "3333"), spool.path, AWS_ENDPOINT_URL=url)
+
+    for ended in (without, other):
+        assert ended.status == 1
+        assert "it was logged with a role of account 222222222222: give that role as --role-arn" in ended.errors
+    assert fake.messages("g") == []
+
+    ended = run("spool", "send", *group, "--role-arn", ROLE, spool.path, AWS_ENDPOINT_URL=url)
+
+    assert ended.status == 0, ended.errors
+    assert fake.messages("g") == ["theirs"]
+    assert {request.assumed_role for request in fake.requests if request.operation == "PutLogEvents"} == {
+        f"arn:aws:sts::222222222222:assumed-role/logs/{_session_name()}"
+    }
+
+
+def test_what_was_logged_without_a_role_goes_to_no_other_account(spool, fake, url):
+    fake.create_role(ROLE)
+    spool.leave(events(["ours"]), endpoint=url)
+
+    ended = run(
+        "spool", "send", "--log-group-name", "g", "--endpoint-url", url, "--role-arn", ROLE, spool.path,
+        AWS_ENDPOINT_URL=url,
+    )  # fmt: skip
+
+    assert ended.status == 1
+    assert "it was logged without a role, and this command would assume one of account 222222222222" in ended.errors
+    assert fake.requests == []
+
+
+def test_the_account_is_shown(spool, url):
+    spool.leave(events(["theirs"]), endpoint=url, account="222222222222")
+
+    assert f"us-east-1, {url}, account 222222222222" in run("spool", "list", spool.path).output
+    listed = run("spool", "list", "--json", spool.path).output
+    assert '"account": "222222222222"' in listed
+
+
+def _session_name():
+    from cwlog_handler.aws.roles import default_session_name
+
+    return default_session_name()

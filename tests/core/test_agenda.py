@@ -33,6 +33,20 @@ def test_those_that_are_due_wait_in_the_order_in_which_they_came_due():
     assert (first, line(agenda)) == ("early", ["late", "same", "early"])
 
 
+def test_many_are_planned_at_once():
+    """Each at its earliest date and once; who waits in the line is asked anyway."""
+    agenda = Agenda()
+    for item, at in (("early", 1.0), ("late", 4.0), ("in line", 0.0)):
+        agenda.plan(item, at)
+    agenda.advance(0.5)
+    agenda.plan_all(["late", "early", "new", "in line"], 2.0)
+    assert (len(agenda), agenda.next_at) == (3, 1.0)
+    agenda.advance(2.0)
+    assert line(agenda) == ["in line", "early", "late", "new"]
+    agenda.advance(4.0)
+    assert (line(agenda), agenda.next_at) == ([], None)
+
+
 PLANS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50), st.booleans()), max_size=200)
 
 

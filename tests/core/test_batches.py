@@ -238,3 +238,19 @@ def test_what_stood_aside_goes_behind_what_was_inserted_meanwhile():
         backlog.insert(Events.of([event(number=number)]), 0)
     backlog.put_back(rest)
     assert [e.number for batch in drained(backlog) for e in batch] == [7, 8, 9, 10]
+
+
+def test_a_batch_knows_the_level_of_each_event_however_it_is_cut_and_joined():
+    """For who is told of lost events. Pieces that are cut and joined again and again keep no more than their own."""
+    backlog = Backlog(Rules(10**6, 4), keeps_levels=True)
+    levels = {number: (10, 20, 30)[number % 3] for number in range(1, 13)}
+    for number, level in levels.items():
+        backlog.append(Events.of([Event(number, b"x", number)]), level)
+    batches = [backlog.take() for _ in range(3)]
+    for _ in range(10):
+        whole = batches[0].joined_with(batches[1]).joined_with(batches[2])
+        batches = [whole.part(0, 3), whole.part(3, 7), whole.part(7, 12)]
+    assert {number: whole.level_at(place) for place, number in enumerate(whole.columns.numbers)} == levels
+    assert sum(len(numbers) for _, numbers in whole.levels) == len(levels)
+    first, event, rest = whole.cut_out(5)
+    assert [part.level_at(0) for part in (first, event, rest)] == [20, 10, 20]

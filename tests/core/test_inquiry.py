@@ -9,11 +9,13 @@ from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send
 from cwlog_handler.core.events import Event
+from cwlog_handler.core.interval import SendInterval
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.outcomes import Accepted, Invalid, Refused, Throttled, Unavailable
-from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.pacing import Overlap, TokenBucket
 from cwlog_handler.core.retry import SLOW_RETRY_MOST
 from cwlog_handler.core.stream import Stream
+from cwlog_handler.core.targets import Target
 
 NOW_MS = 1_700_000_000_000
 LATENCY = 0.05
@@ -41,7 +43,7 @@ class World:
         self.ledger = Ledger()
         rules = Rules(1_048_576, batch_events)
         shared = Shared(rules, AgeLimit(), self.ledger, SendInterval(1.0), Overlap(overlap), jitter)
-        self.stream = Stream("s", TokenBucket(5), shared)
+        self.stream = Stream(Target("g", "s"), TokenBucket(5), shared)
         self.per_ms = per_ms
         self.count = 0
         self.poison = set(poison)

@@ -37,6 +37,21 @@ def test_tag_and_key_lengths_are_the_models():
     assert shape("KmsKeyId").metadata["max"] == limits.MAX_KMS_KEY_ID_LENGTH
 
 
+def test_the_lengths_of_an_entity_are_the_models():
+    keys, attributes = shape("EntityKeyAttributes").metadata, shape("EntityAttributes").metadata
+    assert (keys["min"], keys["max"]) == (limits.MIN_ENTITY_KEY_ATTRIBUTES, limits.MAX_ENTITY_KEY_ATTRIBUTES)
+    assert (attributes["min"], attributes["max"]) == (0, limits.MAX_ENTITY_ATTRIBUTES)
+    assert shape("EntityAttributesKey").metadata["max"] == limits.MAX_ENTITY_ATTRIBUTE_KEY_LENGTH
+    for name in ("EntityKeyAttributesValue", "EntityAttributesValue"):
+        assert shape(name).metadata == {"min": 1, "max": limits.MAX_ENTITY_VALUE_LENGTH}
+
+
+def test_the_keys_of_an_entity_are_those_the_model_documents():
+    text = shape("Entity").members["keyAttributes"].documentation
+    documented = re.findall(r"<code>(\w+)</code>", text)
+    assert {*documented, "AwsAccountId"} - {"keyAttributes"} == set(limits.ENTITY_KEY_ATTRIBUTES)
+
+
 def test_retention_days_are_those_the_model_documents():
     text = re.search(r"Possible values are: (.*?)\.", shape("Days").documentation).group(1)
     assert tuple(map(int, re.findall(r"\d+", text))) == limits.RETENTION_DAYS

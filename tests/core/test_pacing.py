@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.core.pacing import SendInterval, TokenBucket, Turn
+from cwlog_handler.core.pacing import TokenBucket, Turn
 
 
 def starts(bucket, arrivals):
@@ -90,16 +90,3 @@ def test_who_prepares_ahead_is_told_to_ask_so_much_sooner():
 
 def test_no_rate_means_no_waiting():
     assert starts(TokenBucket(None), [0.0] * 1000) == [0.0] * 1000
-
-
-def test_throttling_stretches_the_send_interval_and_it_recovers():
-    interval = SendInterval(1.0)
-    interval.throttled()
-    interval.throttled()
-    assert interval.seconds == 4.0
-    for _ in range(100):
-        interval.throttled()
-    assert interval.seconds == 60.0
-    for _ in range(100):
-        interval.accepted()
-    assert interval.seconds == 1.0

@@ -7,6 +7,7 @@ from cwlog_handler.core.columns import Events
 from cwlog_handler.core.events import Event
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.parcels import PARCEL_COST_BYTES, Numbers, Parcel, Shelf, sole_parcel
+from cwlog_handler.core.targets import Target
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 24 * 3600 * 1000
@@ -53,7 +54,7 @@ class Desk:
         size = sum(len(text) + 26 for text in texts)
         span = (10**6 + first, 10**6 + self.next_id - 1)
         last_ms = ms + (len(texts) - 1) * step_ms
-        return Parcel(self.place, "s", 2, ids, size_bytes=size, span_ms=(ms, last_ms), span=span, **more)
+        return Parcel(self.place, Target("g", "s"), 2, ids, size_bytes=size, span_ms=(ms, last_ms), span=span, **more)
 
     def add(self, *texts, **more):
         parcel = self.parcel(*texts, **more)
@@ -235,7 +236,9 @@ def test_ids_of_a_parcel_with_gaps(desk):
     """Some of its events were settled by the process that wrote them."""
     for text in "abcdef":
         desk.parcel(text)
-    parcel = Parcel(desk.place, "s", 2, ((0, 1), (3, 3), (5, 5)), size_bytes=108, span_ms=(0, 0), span=(1, 4))
+    parcel = Parcel(
+        desk.place, Target("g", "s"), 2, ((0, 1), (3, 3), (5, 5)), size_bytes=108, span_ms=(0, 0), span=(1, 4)
+    )
     desk.shelf.add(parcel)
     desk.ledger.recover(4)
     batch, _ = desk.shelf.take()

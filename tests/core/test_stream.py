@@ -11,10 +11,12 @@ from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send, Wait
 from cwlog_handler.core.events import Event
+from cwlog_handler.core.interval import LEAVES_MOST, SendInterval
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.outcomes import (
     Accepted,
     AlreadyAccepted,
+    AskAgain,
     Created,
     Invalid,
     Refused,
@@ -22,9 +24,10 @@ from cwlog_handler.core.outcomes import (
     Throttled,
     Unavailable,
 )
-from cwlog_handler.core.pacing import Overlap, SendInterval, TokenBucket
+from cwlog_handler.core.pacing import Overlap, TokenBucket
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers, Parcel
 from cwlog_handler.core.stream import Stream
+from cwlog_handler.core.targets import Target
 
 NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -42,7 +45,7 @@ def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
     shared = Shared(rules, AgeLimit(), ledger, interval, Overlap(overlap), jitter, **more)
-    return Stream("s", TokenBucket(rate), shared), ledger
+    return Stream(Target("g", "s"), TokenBucket(rate), shared), ledger
 
 
 _numbers = itertools.count(1)
@@ -71,6 +74,23 @@ def settle(stream, outcome, now):
 
 def texts(send):
     return [e.message for e in send.batch]
+
+
+def left_on_disk(timestamp=NOW_MS):
+    """One event that a process which has ended has left on disk."""
+
+    class Place:
+        def load(self, parcel, first_number):
+            return Events.of([Event(timestamp, b"old", first_number)])
+
+        def settle(self, parcel, ids, count):
+            pass
+
+        def join(self, other):
+            return False
+
+    span = (FIRST_RECOVERED, FIRST_RECOVERED)
+    return Parcel(Place(), Target("g", "s"), 2, ((0, 0),), size_bytes=29, span_ms=(NOW_MS, NOW_MS), span=span)
 
 
 def balanced(ledger):
@@ -200,6 +220,185 @@ def test_after_a_failure_the_same_batch_goes_again_unchanged(failure):
     settle(stream, Accepted(None), now)
     assert texts(next_send(stream, now)[0]) == ["b"]
     assert (ledger.delivered, ledger.retries) == (1, 1)
+
+
+THROTTLED = Throttled("ThrottlingException")
+NOT_CREATED = Throttled("ThrottlingException", is_creation=True)
+# What shows that others use the same quota, too: a first put that is throttled twice, a creation that is throttled.
+SHORT_OF_QUOTA = [[THROTTLED] * 2, [NOT_CREATED], [NOT_CREATED, Created()]]
+
+
+def fail(stream, failures, now):
+    """Have all tries fail in a row, and return the one after them and its instant."""
+    for failure in failures:
+        settle(stream, failure, now)
+        again, now = next_send(stream, now)
+    return again, now
+
+
+@pytest.mark.parametrize("failures", SHORT_OF_QUOTA)
+def test_where_the_quota_is_short_a_throttled_batch_takes_what_has_come_since_with_it(failures):
+    """Nothing of it is stored: one request instead of two, in the same order."""
+    stream, ledger = a_stream()
+    stream.add(event("a"), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    stream.add(event("b"), 20, now)
+    again, now = fail(stream, failures, now)
+    assert texts(again) == ["a", "b"]
+    settle(stream, Accepted(None), now)
+    assert (ledger.delivered, ledger.retries, ledger.pending) == (2, len(failures), 0)
+    assert stream.decide(now, NOW_MS) is None
+
+
+@pytest.mark.parametrize("failures", SHORT_OF_QUOTA)
+@pytest.mark.parametrize("how", ["count", "size", "span", "doubt"])
+def test_a_throttled_batch_takes_nothing_with_it_that_is_not_allowed_beside_it(failures, how):
+    """The limits of a request, and events of which an earlier request may have stored some."""
+    limits = {"count": {"max_events": 2}, "size": {"max_bytes": 90}}.get(how, {})
+    stream, _ = a_stream(**limits)
+    for message in "ab":
+        stream.add(event(message, NOW_MS - (25 * HOUR_MS if how == "span" else 0)), 20, 0.0)
+    first, now = next_send(stream, 0.0)
+    if how == "doubt":
+        settle(stream, Unavailable("503", True), now)
+        _, now = next_send(stream, now)
+    for message in "cd":
+        stream.add(event(message), 20, now)
+    again, now = fail(stream, failures, now)
+    assert again.batch is first.batch
+    settle(stream, Accepted(None), now)
+    left, now = next_send(stream, now)
+    assert texts(left) == ["c", "d"]
+    # What is lost of it later is told with its level.
+    assert [left.batch.level_at(place) for place in (0, 1)] == [20, 20]
+
+
+def test_what_is_halved_to_find_a_bad_event_takes_nothing_with_it():
+    """F15: what has just come is not to blame, and would be refused with it."""
+    stream, ledger = a_stream()
+    for message in "ab":
+        stream.add(event(message), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    _, now = fail(stream, [THROTTLED] * 2, now)
+    stream.add(event("c"), 20, now)
+    sent = []
+    for outcome in [Invalid("no"), Accepted(None), Invalid("no"), Accepted(None)]:
+        settle(stream, outcome, now)
+        if not ledger.pending:
+            break
+        send, now = next_send(stream, now)
+        sent.append(texts(send))
+    assert sent == [["a"], ["b"], ["c"]]
+
+
+def test_a_creation_that_was_throttled_is_tried_again_as_a_creation_and_then_the_batch_is_sent():
+    """Another put would only learn again that the stream is missing. Creations have their own quota: F67."""
+    stream, ledger = a_stream()
+    stream.add(event("a"), 20, 0.0)
+    first, now = next_send(stream, 0.0)
+    assert not first.creates
+    for _ in range(3):
+        settle(stream, Throttled("ThrottlingException", is_creation=True), now)
+        again, now = next_send(stream, now)
+        assert again.creates
+    settle(stream, Created(), now)
+    assert next_send(stream, now) == (first._replace(start=now), now)
+    assert (ledger.throttled, ledger.retries) == (3, 4)
+
+
+@pytest.mark.parametrize("failure", [Unavailable("503", True), Refused("No", "mend"), Throttled("ThrottlingException")])
+def test_whatever_else_a_creation_comes_to_the_next_request_is_a_put_again(failure):
+    """Somebody may have created the stream meanwhile, or have forbidden to create it. An answer that is missing says
+    nothing about the batch, which was not in the request."""
+    stream, _ = a_stream()
+    stream.add(event("a"), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, Throttled("ThrottlingException", is_creation=True), now)
+    creation, now = next_send(stream, now)
+    assert creation.creates
+    settle(stream, failure, now)
+    put, now = next_send(stream, now)
+    assert (put.creates, put.doubts) == (False, 0)
+
+
+def test_a_creation_presumed_lost_leaves_no_doubt_about_the_batch():
+    stream, ledger = a_stream()
+    stream.add(event("a"), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, Throttled("ThrottlingException", is_creation=True), now)
+    next_send(stream, now)
+    stream.presume_lost(now)
+    put, now = next_send(stream, now)
+    settle(stream, Accepted(None), now)
+    assert (put.doubts, ledger.possibly_duplicated) == (0, 0)
+
+
+def test_a_creation_is_no_request_with_events():
+    """`Stats.requests` counts puts. What is lost or left meanwhile cannot have been stored."""
+    stream, ledger = a_stream()
+    stream.add(event("a"), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, NOT_CREATED, now)
+    assert ledger.requests == 1
+    creation, now = next_send(stream, now)
+    assert creation.creates
+    assert [may_be_stored for _, may_be_stored in stream.in_memory()] == [False]
+    assert [may_be_stored for _, may_be_stored in stream.unstored] == [False]
+    settle(stream, Created(), now)
+    assert ledger.requests == 1
+    next_send(stream, now)
+    assert [may_be_stored for _, may_be_stored in stream.in_memory()] == [True]
+
+
+def test_what_comes_while_a_batch_from_disk_is_throttled_waits_for_company_as_ever():
+    """It may not join the batch, and closed it would be a request of its own, where the quota is short."""
+    interval = SendInterval(1.0)
+    stream, ledger = a_stream(interval=interval)
+    for at in (0.0, 2.0):
+        stream.add(event("x"), 20, at)
+        _, now = next_send(stream, at)
+        _, now = fail(stream, [THROTTLED] * 2, now)
+        settle(stream, Accepted(None), now)
+    assert interval.share(1) > 1
+    ledger.recover(1)
+    stream.inherit(left_on_disk(), Numbers(FIRST_RECOVERED), now)
+    old, now = next_send(stream, now)
+    stream.add(event("fresh"), 20, now)
+    due = now + interval.seconds
+    settle(stream, THROTTLED, now)
+    again, now = next_send(stream, now)
+    assert (len(again.batch), texts(again)) == (1, texts(old))
+    settle(stream, Accepted(None), now)
+    assert stream.decide(now, NOW_MS) == Wait(due)
+
+
+@pytest.mark.parametrize("creations", [0, 10])
+def test_throttled_creations_leave_the_send_interval_and_the_back_off_of_puts_alone(creations):
+    """Their quota is another one. What was throttled before the stream was created does not hold it up afterwards."""
+    interval = SendInterval(1.0)
+    stream, _ = a_stream(interval=interval, jitter=lambda: 1.0)
+    interval.taken(0.0, 0.0, times=0)
+    stream.add(event("a"), 20, 10.0)
+    _, now = next_send(stream, 10.0)
+    _, now = fail(stream, [THROTTLED] * 5 + [NOT_CREATED] * creations + [Created()], now)
+    # Stretched once: by the put that was throttled before it learned that the stream is missing.
+    assert interval.seconds == 1.8
+    settle(stream, THROTTLED, now)
+    _, again = next_send(stream, now)
+    assert again == now + 0.5
+
+
+def test_a_stream_that_was_hard_to_create_has_the_usual_interval():
+    interval = SendInterval(1.0)
+    stream, _ = a_stream(interval=interval)
+    interval.taken(0.0, 0.0, times=0)
+    stream.add(event("a"), 20, 10.0)
+    _, now = next_send(stream, 10.0)
+    for outcome in [Throttled("ThrottlingException", is_creation=True)] * 10 + [Created(), Accepted(None)]:
+        settle(stream, outcome, now)
+        if outcome != Accepted(None):
+            _, now = next_send(stream, now)
+    assert interval.seconds == 1.0
 
 
 def test_the_token_of_each_answer_goes_with_the_next_request():
@@ -709,7 +908,7 @@ def test_a_success_makes_back_off_begin_anew(failure):
     assert delays == [0.5, 1.0, 2.0] * 2
 
 
-@pytest.mark.parametrize("outcome", [Created(), StaleToken("7")])
+@pytest.mark.parametrize("outcome", [Created(), StaleToken("7"), AskAgain("400")])
 def test_a_first_stale_token_or_creation_costs_no_waiting(outcome):
     """F17: nothing is wrong with the service then, so the next try follows at once."""
     stream, _ = a_stream()
@@ -719,6 +918,40 @@ def test_a_first_stale_token_or_creation_costs_no_waiting(outcome):
     assert next_send(stream, now)[1] == now
 
 
+def test_a_missing_stream_and_two_questions_are_all_asked_at_once():
+    """A stream that is missing, a compression and an entity that are refused: nobody need wait for these answers."""
+    stream, ledger = a_stream(jitter=lambda: 1.0)
+    stream.add(event("kept"), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    for outcome in (AskAgain("400"), AskAgain("400"), Created()):
+        settle(stream, outcome, now)
+        send, at = next_send(stream, now)
+        assert (at, [each.message for each in send.batch]) == (now, ["kept"])
+    assert (ledger.retries, ledger.last_error, stream.is_failing) == (3, "400", False)
+
+
+def test_a_client_that_asks_without_end_does_not_become_a_hot_loop():
+    """After the fourth question in a row it backs off as after any failure."""
+    stream, _ = a_stream(jitter=lambda: 1.0)
+    stream.add(event(), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    waits = []
+    for _ in range(6):
+        settle(stream, AskAgain("400"), now)
+        before, now = now, next_send(stream, now)[1]
+        waits.append(now - before)
+    assert waits == [0.0] * 4 + [0.5, 1.0]
+
+
+def test_an_entity_that_was_not_taken_costs_no_event_and_is_counted():
+    """The service took the events: that is what counts for the ledger."""
+    stream, ledger = a_stream()
+    stream.add(event(), 20, 0.0)
+    settle(stream, Accepted(None, entity_rejected=True), next_send(stream, 0.0)[1])
+    assert (ledger.delivered, ledger.pending, ledger.entity_rejected) == (1, 0, 1)
+    assert ledger.snapshot(0, 0).entity_rejected == 1
+
+
 def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
     """F20: fewer, fuller requests; an accepted one takes a tenth off again."""
     interval = SendInterval(1.0)
@@ -726,10 +959,95 @@ def test_a_throttled_stream_counts_it_and_makes_the_interval_longer():
     stream.add(event(), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, Throttled("ThrottlingException"), now)
-    assert (ledger.throttled, ledger.last_error, interval.seconds) == (1, "ThrottlingException", 2.0)
+    assert (ledger.throttled, ledger.last_error) == (1, "ThrottlingException")
     _, now = next_send(stream, now)
     settle(stream, Accepted(None), now)
     assert (ledger.throttled, interval.seconds) == (1, 1.8)
+
+
+def test_a_process_that_has_been_there_is_throttled_for_long_and_its_interval_does_not_show_it():
+    """Not how often it was throttled counts, but that it was: an outage makes no process slow."""
+    interval = SendInterval(1.0)
+    stream, _ = a_stream(interval=interval)
+    stream.add(event(), 20, 0.0)
+    _, now = next_send(stream, 0.0)
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 20, now)
+    _, now = next_send(stream, now)
+    _, now = fail(stream, [THROTTLED] * 20, now)
+    settle(stream, Accepted(None), now)
+    assert interval.seconds == 1.8
+
+
+SHARE = 15.0
+
+
+def after_an_outage(is_shared=True, throttled=0):
+    """A stream whose put was taken after a minute of failures. What came meanwhile goes at once, in a second put."""
+    interval = SendInterval(1.0)
+    stream, _ = a_stream(interval=interval)
+    interval.taken(0.0, 0.0, times=0)
+    if is_shared:
+        for at in (1.0, 2.0):
+            interval.taken(at, at, times=1)
+        interval.seconds = SHARE
+    stream.add(event("failed"), 20, 10.0)
+    _, now = next_send(stream, 10.0)
+    stream.add(event("meanwhile"), 20, now)
+    _, now = fail(stream, [Unavailable("503", True)] * 20 + [THROTTLED] * throttled, now)
+    settle(stream, Accepted(None), now)
+    second, at = next_send(stream, now)
+    assert (texts(second), at) == (["meanwhile"], now)
+    return stream, interval, now
+
+
+def test_the_second_put_after_an_outage_asks_as_often_as_the_first():
+    """Its events are as old. In a fleet the quota must be used until the last of them is taken."""
+    stream, _, now = after_an_outage()
+    for _ in range(3):
+        settle(stream, THROTTLED, now)
+        before, now = now, next_send(stream, now)[1]
+        assert 2.0 <= now - before <= 4.0
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 20, now)
+    _, now = next_send(stream, now)
+    settle(stream, THROTTLED, now)
+    assert next_send(stream, now)[1] - now > 4.0
+
+
+def test_who_has_caught_up_first_leaves_a_turn_to_those_who_have_not():
+    """F67: each of them needs two puts. The first to have both would use the quota that the last ones wait for."""
+    stream, interval, now = after_an_outage()
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 20, now)
+    _, later = next_send(stream, now)
+    assert later == pytest.approx(now + interval.seconds + LEAVES_MOST)
+    settle(stream, Accepted(None), later)
+    stream.add(event(), 20, later)
+    assert next_send(stream, later)[1] == pytest.approx(later + interval.seconds)
+
+
+def test_what_is_urgent_leaves_no_turn():
+    stream, _, now = after_an_outage()
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 40, now)
+    stream.hasten(now)
+    assert next_send(stream, now)[1] == now
+
+
+def test_who_has_caught_up_late_leaves_no_turn():
+    """It has waited for an interval since the service was back: half of the others have caught up before it."""
+    stream, interval, now = after_an_outage(throttled=8)
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 20, now)
+    assert next_send(stream, now)[1] == pytest.approx(now + interval.seconds)
+
+
+def test_who_does_not_share_the_quota_leaves_no_turn():
+    stream, _, now = after_an_outage(is_shared=False)
+    settle(stream, Accepted(None), now)
+    stream.add(event(), 20, now)
+    assert next_send(stream, now)[1] == now + 1.0
 
 
 def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
@@ -744,19 +1062,10 @@ def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
 
 def test_fresh_events_are_not_forgotten_when_all_that_was_taken_over_is_too_old():
     """Nobody asks the stream again by itself: it has to say when."""
-
-    class Place:
-        def load(self, parcel, first_number):
-            return Events.of([Event(NOW_MS - 15 * 24 * HOUR_MS, b"old", first_number)])
-
-        def settle(self, parcel, ids, count):
-            pass
-
     stream, ledger = a_stream()
     stream.add(event(), 20, 0.0)
     assert stream.decide(0.1, NOW_MS) == Wait(1.0)
-    old = Parcel(Place(), "s", 2, ((0, 0),), size_bytes=29, span_ms=(NOW_MS, NOW_MS), span=(FIRST_RECOVERED,) * 2)
-    stream.inherit(old, Numbers(FIRST_RECOVERED), 0.1)
+    stream.inherit(left_on_disk(NOW_MS - 15 * 24 * HOUR_MS), Numbers(FIRST_RECOVERED), 0.1)
     ledger.recover(1)
     asked_again = stream.decide(0.1, NOW_MS)
     assert asked_again == Wait(0.1)
@@ -796,7 +1105,15 @@ def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
     send, at = next_send(stream, 0.0)
     batch = send.batch
     batch.stored = (
-        Parcel(Place(), "s", 2, ((0, 0),), size_bytes=27, span_ms=(NOW_MS, NOW_MS), numbers=batch.columns.numbers),
+        Parcel(
+            Place(),
+            Target("g", "s"),
+            2,
+            ((0, 0),),
+            size_bytes=27,
+            span_ms=(NOW_MS, NOW_MS),
+            numbers=batch.columns.numbers,
+        ),
     )
     ledger.store(1)
     stream.presume_lost(at + 3.0)
@@ -804,3 +1121,15 @@ def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
     stream.settle(send, Accepted(None), at + 4.0)
     assert (ledger.delivered, ledger.possibly_duplicated, ledger.pending) == (1, 0, 0)
     assert stream.is_idle
+
+
+def test_what_is_in_memory_is_shown_and_whether_it_may_be_stored():
+    """For who is told of it at the end of the process: a request without an answer may have arrived."""
+    stream, _ = a_stream(max_events=1)
+    stream.add(event("asked"), 20, 0.0)
+    send, now = next_send(stream, 0.0)
+    stream.add(event("waits"), 40, now)
+    shown = [(each.message, batch.level_at(0), may) for batch, may in stream.in_memory() for each in batch]
+    assert shown == [("asked", 20, True), ("waits", 40, False)]
+    stream.settle(send, Unavailable("refused", ambiguous=False), now)
+    assert [may for _, may in stream.in_memory()] == [False, False]

@@ -4,6 +4,8 @@ import threading
 
 from cwlog_handler.delivery.buckets import SharedBucket, StreamBucket, shared_bucket
 
+from ..simulation import to
+
 
 def test_handlers_that_write_to_one_stream_share_a_bucket_and_the_strictest_rate_counts():
     bucket = shared_bucket("https://x", "group", "shared", 50)
@@ -17,11 +19,11 @@ def test_a_stream_joins_the_shared_bucket_when_it_takes_its_first_token():
     """Only then is it known to which service it belongs."""
     joined = []
 
-    def join():
-        joined.append(shared_bucket("https://x", "group", "joined", 1))
+    def join(target):
+        joined.append(shared_bucket("https://x", *target, 1))
         return joined[-1]
 
-    first, second = StreamBucket(join), StreamBucket(join)
+    first, second = (StreamBucket(join, to("joined")) for _ in range(2))
     assert first.is_full(0.0)
     assert not joined
     assert first.take(0.0).is_taken

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cwlog_handler.core import outcomes
 
 from ..conftest import balanced
-from ..simulation import VirtualTime, an_endpoint, simulated
+from ..simulation import VirtualTime, an_endpoint, simulated, to
 
 FAULTS = [
     outcomes.Throttled("ThrottlingException"),
@@ -20,6 +20,7 @@ FAULTS = [
     outcomes.Refused("ExpiredTokenException", "renew it", renew=True),
     outcomes.StaleToken("7"),
     outcomes.Created(),
+    outcomes.AskAgain("the request is wrong"),
     outcomes.Invalid("no"),
     RuntimeError("a bug in a hook"),
 ]
@@ -37,21 +38,25 @@ class Service:
             return self.faults.pop(0)
         return outcomes.Connected(self.endpoint)
 
-    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
+    def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
         on_progress()
-        self.starts.setdefault(stream_name, []).append(self.clock())
+        self.starts.setdefault(target, []).append(self.clock())
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Exception):
             raise fault
         if fault is not None:
             return fault
-        self.stored.setdefault(stream_name, []).extend(events)
+        self.stored.setdefault(target, []).extend(events)
         return outcomes.Accepted(token)
 
 
+# The service knows a stream by its group and its own name.
+TARGETS = [to("a"), to("b"), to("c"), to("a", "h"), to("b", "h")]
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.tuples(st.sampled_from("abc"), st.integers(0, 90), st.sampled_from([10, 20, 40]))),
+        st.tuples(
+            st.just("put"), st.tuples(st.sampled_from(TARGETS), st.integers(0, 90), st.sampled_from([10, 20, 40]))
+        ),
         st.tuples(st.just("wait"), st.floats(0, 5)),
         st.tuples(st.just("fault"), st.sampled_from(FAULTS)),
     ),
@@ -77,13 +82,13 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
         requests_per_second=2,
         jitter=random.random,
     )
-    created, texts = virtual.time_of_day(), {}
+    created, texts, targets = virtual.time_of_day(), {}, {}
     for action, value in steps:
         if action == "put":
-            stream, length, level = value
+            target, length, level = value
             text = f"{len(texts)}:".ljust(length, "x") if length else ""
-            texts[len(texts)] = text
-            rounds.put(created, text, stream, level)
+            targets[len(texts)], texts[len(texts)] = target, text
+            rounds.put(created, text, target, level)
         elif action == "wait":
             virtual.now += value
         else:
@@ -100,17 +105,18 @@ def test_every_record_is_delivered_once_or_counted_whatever_fails(overflow, step
     stats = rounds.stats()
     assert stats.pending == stats.pending_bytes == 0
     assert balanced(stats)
-    for stream, events in service.stored.items():
+    for target, events in service.stored.items():
         # Nothing twice, in order: the part of a split record that has its number comes once.
         numbers = [int(event.message.split(":")[0]) for event in events if ":" in event.message]
-        assert numbers == sorted(set(numbers)), stream
+        assert numbers == sorted(set(numbers)), target
+        assert {targets[number] for number in numbers} <= {target}
     assert stats.delivered == sum(map(len, service.stored.values()))
     for starts in service.starts.values():
         for first, following in zip(starts, starts[2:], strict=False):
             assert following - first >= 1.0
     if not stats.dropped_by_reason.get("overflow") and not stats.rejected:
-        for stream, events in service.stored.items():
+        for target, events in service.stored.items():
             # Nothing lost and nothing invented: the stream is its records' texts, one after the other.
             whole = "".join(event.message for event in events)
             numbers = {int(event.message.split(":")[0]) for event in events if ":" in event.message}
-            assert whole == "".join(text for number, text in texts.items() if text and number in numbers), stream
+            assert whole == "".join(text for number, text in texts.items() if text and number in numbers), target

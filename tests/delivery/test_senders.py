@@ -2,6 +2,7 @@
 
 import threading
 
+from cwlog_handler.delivery.pool import Pool
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.system.own_calls import start_thread
 
@@ -16,7 +17,8 @@ def test_that_no_thread_could_be_started_once_is_not_held_against_later_calls():
             raise refusals.pop()
         start_thread(run)
 
-    senders, done = Senders(start_thread=start), threading.Event()
+    pool, done = Pool(start), threading.Event()
+    senders = Senders(pool=pool)
     senders.run(done.set)
     assert done.is_set()
     assert senders.is_crowded
@@ -25,4 +27,4 @@ def test_that_no_thread_could_be_started_once_is_not_held_against_later_calls():
     senders.run(done.set)
     assert done.wait(30)
     assert not senders.is_crowded
-    senders.dismiss()
+    pool.dismiss()

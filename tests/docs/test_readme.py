@@ -13,6 +13,8 @@ from moto import mock_aws
 from cwlog_handler import CloudWatchLogsHandler, Stats
 from cwlog_handler.core.ledger import DROP_REASONS, REJECT_REASONS
 
+from ..programs import python, started
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARAMETERS = {
@@ -160,3 +162,15 @@ def test_what_a_record_costs_is_what_the_chart_shows():
     assert "a quarter to a sixth of watchtower's" in told
     assert cpu["ours"] / cpu["watchtower"] == pytest.approx(1 / 4, abs=0.04)
     assert cpu_8["ours"] / cpu_8["watchtower"] == pytest.approx(1 / 6, abs=0.04)
+
+
+def test_awslogs_shows_what_arrived(fake, logger):
+    """As the README says it, but without waiting for more."""
+    command = re.search(r"^ {4}(awslogs get .*) --watch$", README, re.MULTILINE)
+    handler = CloudWatchLogsHandler("my-app", boto3_client=fake.client())
+    logger.addHandler(handler)
+    logger.info("Hello, reader")
+    assert handler.flush(30)
+    with fake.serve() as url, started(python("-m", *command[1].split()), url=url) as reader:
+        assert reader.wait() == 0
+    assert reader.output.endswith(" Hello, reader\n")

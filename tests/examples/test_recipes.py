@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import stall
 
-from ..programs import ROOT, free_port, python, started
+from ..programs import HANG_LIMIT, ROOT, free_port, python, started
 
 EXAMPLES = ROOT / "examples"
 # A line for each event, and further lines of its message below its first.
@@ -62,11 +63,16 @@ def parsed(output):
     return Run(output, streams)
 
 
-def run(name, **env):
+def run(name, patience=HANG_LIMIT, **env):
     with started(python(str(EXAMPLES / "run.py"), name), **env) as program:
-        status = program.wait()
+        status = program.wait(patience)
         assert status == 0, program.output
         return parsed(program.output)
+
+
+def ids(ran):
+    """The ids that the answers of a server had."""
+    return re.findall(r"^GET .*: \d+, X-Request-ID ([0-9a-f]{32})$", ran.output, re.MULTILINE)
 
 
 def is_traceback_of(text, error):
@@ -108,32 +114,46 @@ def test_existing_loggers_keep_what_they_had():
     assert f"\n{info}\n{warning}\n\n3 events" in ran.output
 
 
+def test_another_account():
+    ran = run("cross-account")
+    assert ran.messages[:1] == ["order 17: 3 pieces"]
+    assert "signed by arn:aws:sts::222222222222:assumed-role/my-app-logs/my-app" in ran.output
+
+
 def test_django():
     ran = run("django")
     messages = ran.only_stream(r"django/[^/]+/\d+")
-    assert messages == ["INFO django_shop.urls: order 17 by GET", "WARNING django.request: Not Found: /missing"]
+    one, other = ids(ran)
+    assert messages == [
+        f"INFO django_shop.urls [{one}]: order 17 by GET",
+        f"WARNING django.request [{other}]: Not Found: /missing",
+    ]
     assert f"\n{messages[1]}\n" in ran.terminal
 
 
 def test_flask():
     ran = run("flask")
     *orders, error = ran.only_stream(r"flask/[^/]+/\d+")
-    assert orders == ["INFO flask_shop: order 12", "INFO flask_shop: order 13"]
+    one, other = ids(ran)
+    assert orders == [f"INFO flask_shop [{one}]: order 12", f"INFO flask_shop [{other}]: order 13"]
     line, _, traceback = error.partition("\n")
-    assert line == "ERROR flask_shop: Exception on /order/13 [GET]"
+    assert line == f"ERROR flask_shop [{other}]: Exception on /order/13 [GET]"
     assert is_traceback_of(traceback, "LookupError: there is no order 13")
     assert error in ran.terminal
 
 
 def test_fastapi_under_uvicorn():
-    messages = run("fastapi").only_stream(r"uvicorn/[^/]+/\d+")
-    assert "INFO shop: order 17" in messages
-    assert [message.split(" - ")[1] for message in messages if message.startswith("INFO uvicorn.access: ")] == [
-        '"GET /order/17 HTTP/1.1" 200',
-        '"GET /missing HTTP/1.1" 404',
+    ran = run("fastapi")
+    messages = ran.only_stream(r"uvicorn/[^/]+/\d+")
+    one, other = ids(ran)
+    assert f"INFO shop [{one}]: order 17" in messages
+    access = [message.split(": ", 1) for message in messages if message.startswith("INFO uvicorn.access ")]
+    assert [(about, line.split(" - ")[1]) for about, line in access] == [
+        (f"INFO uvicorn.access [{one}]", '"GET /order/17 HTTP/1.1" 200'),
+        (f"INFO uvicorn.access [{other}]", '"GET /missing HTTP/1.1" 404'),
     ]
     # It was stopped by SIGTERM.
-    assert messages[-1].startswith("INFO uvicorn.error: Finished server process")
+    assert messages[-1].startswith("INFO uvicorn.error [-]: Finished server process")
 
 
 @pytest.mark.parametrize(
@@ -165,16 +185,6 @@ def test_celery_workers_and_their_children():
     assert all(re.fullmatch(r"celery/[^/]+/\d+", name) for name in ran.streams)
 
 
-def test_every_job_of_rq_delivers_what_it_logged():
-    """F56: RQ ends its process by os._exit, and says nothing before."""
-    ran = run("rq")
-    packed = [message for message in ran.messages if message.startswith("INFO shop: ")]
-    assert sorted(packed) == [f"INFO shop: order {number} is packed" for number in range(4)]
-    assert all(re.fullmatch(r"rq/[^/]+/\d+", name) for name in ran.streams)
-    # The worker's own, and one for each job.
-    assert len(ran.streams) == 5
-
-
 def test_gunicorn_preloads_and_every_process_has_its_stream():
     ran = run("gunicorn")
     assert all(re.fullmatch(r"gunicorn/[^/]+/\d+", name) for name in ran.streams)
@@ -201,10 +211,17 @@ def test_a_lambda_function_delivers_before_it_returns():
 
 
 def test_records_of_a_lambda_function_carry_the_trace_id_of_their_invocation():
-    ids = ["1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2"]
+    trace_ids = ["1-5759e988-bd862e3fe1be46a994272793", "1-5759e98a-4f2a1c0de8e54ad1b3c7f6a2"]
     assert run("lambda-trace-ids").documents == [
-        {"levelname": "INFO", "name": "shop", "message": "order", "number": number, "xray_trace_id": xray_trace_id}
-        for number, xray_trace_id in enumerate(ids)
+        {
+            "levelname": "INFO",
+            "name": "shop",
+            "message": "order",
+            "number": number,
+            "xray_trace_id": xray_trace_id,
+            "traceId": xray_trace_id.removeprefix("1-").replace("-", ""),
+        }
+        for number, xray_trace_id in enumerate(trace_ids)
     ]
 
 
@@ -297,6 +314,50 @@ def test_asyncio():
     assert messages == [f"r-{number} {word}" for word in ("begins", "ends") for number in range(3)]
 
 
+def test_sampling():
+    """All of a request or none; and what is kept says how many it stands for."""
+    documents = run("sampling").documents
+    assert {
+        document["request_id"]: document["sample_rate"] for document in documents if document["levelname"] == "INFO"
+    } == {f"r-{number}": 2.0 for number in (2, 3, 5, 7, 10, 12, 16, 17, 18)}
+    others = [document for document in documents if document["levelname"] != "INFO"]
+    assert [(document["levelname"], document["request_id"], document["sample_rate"]) for document in others] == [
+        ("WARNING", "r-7", 1.0),
+        ("DEBUG", "r-17", 10.0),
+    ]
+
+
+def test_a_message_that_is_repeated_is_sent_once_and_counted():
+    """A line that counts has the time of the last one that it counts, which is before the order by a moment or none."""
+    messages = run("repeated").messages
+    event = {"event": "try again", "after": 0.5}
+    assert [json.loads(text) for text in messages if text.startswith("{")] == [event, {**event, "repeated": 41}]
+    first, *texts = [text for text in messages if not text.startswith("{")]
+    assert first == "no connection to stock"
+    assert sorted(texts) == ["order 17", "repeated 41 times: no connection to stock"]
+
+
+def test_debug_on_error():
+    opened, *failed = run("debug-on-error").messages
+    assert opened == "INFO the shop is open"
+    assert failed == [
+        "DEBUG order 13: the basket is read",
+        "INFO order 13: the card is charged",
+        "ERROR order 13: out of stock",
+    ]
+
+
+def test_redaction():
+    order, paid, failed = run("redaction").documents
+    about = {"levelname": "INFO", "name": "shop"}
+    gone = "[redacted]"
+    assert order == {**about, "message": f"order 17 by {gone}", "headers": {"Authorization": gone}}
+    assert paid == {**about, "message": "paid", "number": 17, "card": gone, "password": gone}
+    assert is_traceback_of(
+        failed["exc_info"], f"ConnectionError: no answer from postgres://shop:{gone}@db/orders?token={gone}"
+    )
+
+
 def test_embedded_metrics():
     ran = run("embedded-metrics")
     assert [(d["service"], d["latency"], d["order"]) for d in ran.documents] == [
@@ -316,12 +377,12 @@ def test_embedded_metrics():
 
 def test_opentelemetry_ids():
     ordered, paid, outside = run("opentelemetry-traces").documents
-    assert re.fullmatch(r"[0-9a-f]{32}", ordered["trace_id"])
-    assert re.fullmatch(r"[0-9a-f]{16}", ordered["span_id"])
-    assert ordered["trace_id"] == paid["trace_id"]
-    assert ordered["span_id"] != paid["span_id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", ordered["traceId"])
+    assert re.fullmatch(r"[0-9a-f]{16}", ordered["spanId"])
+    assert ordered["traceId"] == paid["traceId"]
+    assert ordered["spanId"] != paid["spanId"]
     assert re.fullmatch(r"1-[0-9a-f]{8}-[0-9a-f]{24}", ordered["xray_trace_id"])
-    assert ordered["xray_trace_id"].replace("-", "") == "1" + ordered["trace_id"]
+    assert ordered["xray_trace_id"].replace("-", "") == "1" + ordered["traceId"]
     assert outside == {"levelname": "INFO", "name": "shop", "message": "outside of any span"}
 
 
@@ -348,6 +409,27 @@ def test_stats_in_a_log_line():
     assert orders == ["order 0", "order 1", "order 2"]
     assert line.startswith("cloudwatch: 4 emitted, 3 delivered, 0 pending, dropped {'empty': 1}, rejected {}; ")
     assert line.endswith("last error: None")
+
+
+def test_stats_in_the_embedded_metric_format():
+    ran = run("stats-emf")
+    (document,) = [json.loads(message) for messages in ran.from_streams(r"stats/.*") for message in messages]
+    assert document["log_group"] == "my-app"
+    assert document["dropped_by_reason"] == {"empty": 1}
+    counts = {name: document[name] for name in ("emitted", "delivered", "lost", "pending")}
+    assert counts == {"emitted": 4, "delivered": 3, "lost": 1, "pending": 0}
+    assert "PutLogEvents had the header x-amzn-logs-format: json/emf" in ran.output
+
+
+def test_lost_events_in_a_file():
+    ran = run("lost-events")
+    assert ran.messages == ["order 17"]
+    lost = [json.loads(line) for line in ran.terminal.splitlines() if line.startswith("{")]
+    empty, old = sorted(lost, key=lambda event: event["reason"])
+    known = {"log_group": "my-app", "counted_as": "dropped", "count": 1, "may_be_stored": False}
+    assert empty.items() >= {**known, "text": "", "level": 20, "reason": "empty"}.items()
+    assert old.items() >= {**known, "text": "order 3 failed", "level": 40, "reason": "too_old"}.items()
+    assert empty["timestamp"] - old["timestamp"] >= 14 * 86_400_000
 
 
 def test_another_endpoint_is_used_if_the_environment_names_it(fake):
@@ -377,7 +459,8 @@ def names():
 
 
 def test_every_recipe_is_tested_and_is_in_the_cookbook():
-    tests = set(re.findall(r'run\("([\w-]+)"', Path(__file__).read_text(encoding="utf-8")))
+    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    tests = set(re.findall(r'run\("([\w-]+)"', "".join(sources)))
     cookbook = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(names()) == tests
     assert set(re.findall(r"examples/run\.py ([\w-]+)$", cookbook, re.MULTILINE)) == set(names())
@@ -386,6 +469,16 @@ def test_every_recipe_is_tested_and_is_in_the_cookbook():
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
 def test_every_program_opens_with_what_it_shows(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_the_keywords_for_proxies_are_taken_as_they_stand():
+    """No file that they name is read before the first record."""
+    yaml = pytest.importorskip("yaml")
+    config = yaml.safe_load((EXAMPLES / "dictconfig_proxies.yaml").read_text())
+    options = {name: value for name, value in config["handlers"]["cloudwatch"].items() if name != "class"}
+    handler = CloudWatchLogsHandler(**options)
+    handler.close()
+    assert handler.stats.last_error is None
 
 
 def test_every_file_is_in_the_cookbook():

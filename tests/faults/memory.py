@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,8 +50,14 @@ def resident_bytes():
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def run(kind, records, url, buffer_bytes, overflow):
-    """Log records of one kind in this process; return what it cost."""
+def compute():
+    """Take a share of the processor from all who log."""
+    while True:
+        sum(range(1000))
+
+
+def run(kind, records, url, buffer_bytes, overflow, loops=0):
+    """Log records of one kind in this process, beside threads that compute; return what it cost."""
     text = KINDS[kind]
     handler = CloudWatchLogsHandler(
         "g", kind, endpoint_url=url, max_buffer_size=buffer_bytes, overflow=overflow, close_timeout=0.1
@@ -63,6 +70,8 @@ def run(kind, records, url, buffer_bytes, overflow):
     logger.error("%s", text.format(0))
     while not handler.stats.requests:
         time.sleep(0.01)
+    for _ in range(loops):
+        threading.Thread(target=compute, daemon=True).start()
     gc.collect()
     before = most = resident_bytes()
     spent = cpu = 0
@@ -89,9 +98,11 @@ def run(kind, records, url, buffer_bytes, overflow):
     }
 
 
-def in_a_process(kind, records, url, buffer_bytes=BUFFER_BYTES, overflow="drop_oldest"):
+def in_a_process(kind, records, url, buffer_bytes=BUFFER_BYTES, overflow="drop_oldest", loops=0):
     """Do the same in a process of its own, whose memory nobody has used before."""
-    command = python("-m", "tests.faults.memory", "--one", kind, str(records), url, str(buffer_bytes), overflow)
+    command = python(
+        "-m", "tests.faults.memory", "--one", kind, str(records), url, str(buffer_bytes), overflow, str(loops)
+    )
     done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True, timeout=3600)
     return json.loads(done.stdout)
 
@@ -130,8 +141,8 @@ def main(records):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        kind, records, url, buffer_bytes, overflow = sys.argv[2:]
-        print(json.dumps(run(kind, int(records), url, int(buffer_bytes), overflow)), flush=True)
+        kind, records, url, buffer_bytes, overflow, loops = sys.argv[2:]
+        print(json.dumps(run(kind, int(records), url, int(buffer_bytes), overflow, int(loops))), flush=True)
         # What waits is not worth waiting for.
         os._exit(0)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 2_000_000)

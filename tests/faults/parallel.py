@@ -14,9 +14,10 @@ from typing import NamedTuple
 from cwlog_handler.aws.making import READ_TIMEOUT
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.retry import NO_DEADLINE, Deadline
+from cwlog_handler.delivery.pool import Pool
 from cwlog_handler.delivery.senders import Senders
 
-from ..simulation import VirtualTime, an_endpoint, simulated
+from ..simulation import VirtualTime, an_endpoint, simulated, to
 
 # More rounds than any test needs; only something that never ends is stopped by it.
 ENDLESS = 100_000
@@ -89,9 +90,9 @@ class ParallelWorld:
             return weather.outcome
         return outcomes.Connected(self._endpoint)
 
-    def put(self, stream_name, events, token, on_progress, patience, is_fresh):
+    def put(self, target, events, token, on_progress, patience, is_fresh):
         on_progress()
-        self.requests.append(Request(stream_name, self.now))
+        self.requests.append(Request(target.stream, self.now))
         weather = self._weather(self.now)
         time_out = READ_TIMEOUT if patience is None else min(READ_TIMEOUT, patience)
         self._park(self.now + min(weather.latency, time_out))
@@ -99,7 +100,7 @@ class ParallelWorld:
             return outcomes.Unavailable("Read timeout", ambiguous=True)
         if weather.outcome is not None:
             return weather.outcome
-        self.stored.setdefault(stream_name, []).extend(event.message for event in events)
+        self.stored.setdefault(target.stream, []).extend(event.message for event in events)
         return outcomes.Accepted(None)
 
     def _park(self, until):
@@ -133,7 +134,7 @@ class ParallelWorld:
 
     def log(self, text, stream="s", level=logging.INFO):
         """Log a record."""
-        self._rounds.put(self._time.time_of_day(), text, stream, level)
+        self._rounds.put(self._time.time_of_day(), text, to(stream), level)
 
     def wait(self, seconds):
         """Let time pass, and do what is due meanwhile."""
@@ -183,12 +184,15 @@ class _Parking(Senders):
     """Senders whose threads are the world's."""
 
     def __init__(self, world):
-        super().__init__()
+        super().__init__(pool=Pool(lambda run: None))
         self._world = world
 
     def run(self, job):
         self._busy += 1
         self._world.start(job)
 
-    def _add_thread(self):
-        return True
+    def reserve(self, wanted):
+        return min(wanted, self.free)
+
+    def keep(self, jobs):
+        pass

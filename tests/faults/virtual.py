@@ -10,22 +10,26 @@ from typing import NamedTuple
 
 from botocore.config import Config
 
+from cwlog_handler.aws.additions import Additions
 from cwlog_handler.aws.client import Client
 from cwlog_handler.aws.creation import Group
 from cwlog_handler.aws.making import Access
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.events import timestamp_ms
+from cwlog_handler.system.stderr import Notices
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..simulation import Service, VirtualTime, an_endpoint, simulated
+from ..simulation import Service, VirtualTime, an_endpoint, simulated, to
 
 # More rounds than any test needs; only something that never ends is stopped by it.
 ENDLESS = 200_000
+GROUP = Group("g")
 
 
 class Call(NamedTuple):
     """One PutLogEvents request as it was made."""
 
+    group: str
     stream: str
     started: float
     ended: float
@@ -47,16 +51,27 @@ class VirtualFake(FakeCloudWatchLogs):
 class World:
     """Rounds whose time passes only in `log`, `run` and `drain`. ``latency`` is what each request takes, seconds.
 
-    They log to a `VirtualFake`, whose time passes along with theirs, or to a `Service` of their own.
+    They log to a `VirtualFake`, whose time passes along with theirs, or to a `Service` of their own. Groups that are
+    missing get what ``made`` says. ``carries`` is the entity and the compression of the handler's own client.
     """
 
-    def __init__(self, fake=None, *, batch_events=10, requests_per_second=5.0, jitter=lambda: 0.5, **options):
+    def __init__(
+        self,
+        fake=None,
+        *,
+        batch_events=10,
+        requests_per_second=5.0,
+        jitter=lambda: 0.5,
+        made=GROUP,
+        carries=None,
+        **options,
+    ):
         self._time = VirtualTime() if fake is None else fake.time
         self.latency = 0.02
         self.calls: list[Call] = []
         self._endpoint = an_endpoint()
         self.service = Service()
-        self._client = self.service if fake is None else a_client(fake)
+        self._client = self.service if fake is None else a_client(fake, made, carries)
         self._rounds = simulated(
             self,
             self._time.clock(),
@@ -85,20 +100,23 @@ class World:
         is_connected = isinstance(connection, outcomes.Connected)
         return outcomes.Connected(self._endpoint) if is_connected else connection
 
-    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
-        outcome = self._client.put(stream_name, events, token, on_progress)
+    def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
+        outcome = self._client.put(target, events, token, on_progress)
         started = self.now
         self.now += self.latency
-        self.calls.append(Call(stream_name, started, self.now, [event.message for event in events], outcome))
+        self.calls.append(Call(*target, started, self.now, [event.message for event in events], outcome))
         return outcome
 
     # -- what a test does ------------------------------------------------------------------------------------------
 
-    def log(self, text, level=logging.INFO, stream="s"):
-        """Log a record, a millisecond after the one before; return its timestamp as the service will have it."""
+    def log(self, text, level=logging.INFO, stream="s", group="g", age=0.0):
+        """Log a record, a millisecond after the one before; return its timestamp as the service will have it.
+
+        ``age`` is how many seconds ago it was made.
+        """
         self.now += 0.001
-        created = self._time.time_of_day()
-        self._rounds.put(created, text, stream, level)
+        created = self._time.time_of_day() - age
+        self._rounds.put(created, text, to(stream, group), level)
         return timestamp_ms(created)
 
     def run(self, seconds=0.0):
@@ -123,10 +141,12 @@ class World:
         raise AssertionError(f"{self.stats.pending} records are never delivered")
 
 
-def a_client(fake) -> Client:
+def a_client(fake, made: Group, carries=None) -> Client:
     """The handler's own client, over a boto3 client that ends in the fake and waits for an answer for a moment only."""
     access = Access(boto3_client=fake.client(Config(read_timeout=0.01)))
-    return Client(access, Group("g"), say=lambda cause, text: None)
+    say = Notices(fake.time.monotonic).say
+    additions = Additions("g", say, **carries, monotonic=fake.time.monotonic) if carries else None
+    return Client(access, made, additions=additions, say=say)
 
 
 def busiest_second(starts):

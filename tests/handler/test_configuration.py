@@ -6,6 +6,7 @@ import logging.config
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.core.targets import Target
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from ..core.test_stream import event, next_send
@@ -151,7 +152,7 @@ def test_the_send_interval_is_the_one_that_was_asked_for(attach, logger, seconds
     handler = attach(send_interval=seconds, close_timeout=0)
     logger.info("The endpoint is known from now on, and so is the rate of each stream.")
     assert handler.flush(60)
-    stream = handler._flusher.rounds._dispatch.stream("another")
+    stream = handler._flusher.rounds._dispatch.stream(Target(handler.log_group_name, "another"))
     stream.add(event(), 20, 100.0)
     assert next_send(stream, 100.0)[1] == 100.0 + seconds
 

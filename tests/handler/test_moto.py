@@ -342,3 +342,26 @@ def test_a_record_is_sent_without_a_flush_in_frozen_time(moto, configure):
             arrived.wait(0.05)
 
         assert messages(handler.log_group_name) == ["by itself"]
+
+
+# A role
+
+
+def test_a_role_is_assumed_of_an_independent_sts(server_url, configure, monkeypatch):
+    """moto's STS was made by others: what we send it is what STS takes, and what it answers is understood."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server_url)
+    arn = "arn:aws:iam::222222222222:role/logs"
+    logger, handler = configure(role_arn=arn, external_id="4711")
+    logger.info("by role")
+    assert handler.flush(WITHIN)
+    keys = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="reader")["Credentials"]
+    theirs = boto3.client(
+        "logs",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    events = theirs.get_log_events(logGroupName=handler.log_group_name, logStreamName="main")["events"]
+    assert [event["message"] for event in events] == ["by role"]
+    # Our own account has no such group: the events are in the role's.
+    assert boto3.client("logs").describe_log_groups(logGroupNamePrefix=handler.log_group_name)["logGroups"] == []

@@ -24,7 +24,7 @@ def refused(error, check, *args, **kwargs) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 511, "x" * 512, "/aws/lambda/f", "awsome", "a.b-c_d/e#F9"])
+@pytest.mark.parametrize("name", ["x", "x" * 511, "x" * 512, "/aws/lambda/f", "awsome", "a.b-c_d/e#F9", "/{env:X}"])
 def test_a_log_group_name_that_the_service_takes_is_accepted(name):
     """CreateLogGroup: 1 to 512 of letters, digits and . - _ / #."""
     assert options.log_group_name(name) == name
@@ -42,6 +42,11 @@ def test_a_log_group_name_that_the_service_takes_is_accepted(name):
         ("arn:aws-cn:logs:cn-north-1:1:log-group:/shop/api:*", "write the group's name, not its ARN: '/shop/api'"),
         ("arn:aws:s3:::bucket", "not its ARN"),
         ("aws/app", "say '/aws/app' instead"),
+        ("/app/{tenant}", "an unknown field 'tenant'; the fields are machine_name"),
+        ("/app/${STAGE}", "env:NAME, record:NAME ({record:STAGE}, {env:STAGE})"),
+        ("/app/{{.Name}}", "use only letters"),
+        ("/app/{env:STAGE", "a field is written {name}"),
+        ("aws/{env:STAGE}", "say '/aws/{env:STAGE}' instead"),
     ],
 )
 def test_a_log_group_name_that_the_service_refuses_is_refused_here(name, way_out):
@@ -283,14 +288,48 @@ def test_a_json_default_that_cannot_be_called_is_refused(value):
     assert "not callable; give a function" in refused(TypeError, options.json_default, value)
 
 
-def test_a_client_and_a_profile_exclude_each_other():
-    """A parameter that is accepted is honoured: the profile could not be."""
-    options.client_or_profile(None, None)
-    options.client_or_profile(object(), None)
-    options.client_or_profile(None, "dev")
-    message = refused(ValueError, options.client_or_profile, object(), "dev")
-    assert "boto3_profile_name='dev'" in message
+OF_OWN_CLIENTS = {
+    "boto3_profile_name": "dev",
+    "role_arn": "arn:aws:iam::123456789012:role/logs",
+    "external_id": "4711",
+    "role_session_name": "shop",
+    "boto3_config": {"tcp_keepalive": True},
+}
+
+
+@pytest.mark.parametrize("name", OF_OWN_CLIENTS)
+def test_a_client_and_what_is_about_a_client_of_ours_exclude_each_other(name):
+    """A parameter that is accepted is honoured: with a client that was passed in, none of them could be."""
+    none = dict.fromkeys(OF_OWN_CLIENTS)
+    options.own_client(None, none)
+    options.own_client(object(), none)
+    options.own_client(None, OF_OWN_CLIENTS)
+    message = refused(ValueError, options.own_client, object(), none | {name: OF_OWN_CLIENTS[name]})
+    assert message.startswith(name)
+    assert ("'dev'" in message) is (name == "boto3_profile_name")
     assert "give one or the other" in message
+
+
+def test_settings_in_which_a_password_may_be_are_not_shown():
+    """A proxy's URL may have one."""
+    settings = {"proxies": {"https": "http://user:hunter2@proxy:3128"}}
+    assert "hunter2" not in refused(ValueError, options.own_client, object(), {"boto3_config": settings})
+
+
+@pytest.mark.parametrize("name", ["external_id", "role_session_name"])
+def test_what_belongs_to_a_role_is_refused_without_one(name):
+    """It would have no effect."""
+    none = dict.fromkeys(OF_OWN_CLIENTS)
+    assert options.role(none) is False
+    message = refused(ValueError, options.role, none | {name: "4711"})
+    assert message == f"{name}='4711': it belongs to a role; give role_arn too, or leave it out"
+
+
+def test_a_role_and_a_profile_exclude_each_other():
+    """A profile may have a role of its own: nobody could tell which one counts."""
+    given = dict.fromkeys(OF_OWN_CLIENTS) | {"role_arn": OF_OWN_CLIENTS["role_arn"]}
+    assert options.role(given) is True
+    assert "boto3_profile_name" in refused(ValueError, options.role, given | {"boto3_profile_name": "dev"})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from logging.handlers import QueueHandler, QueueListener
 
 import pytest
 
+from cwlog_handler.delivery.books import Books
 from cwlog_handler.delivery.rounds import Rounds
 
 
@@ -117,7 +118,7 @@ def test_a_message_whose_str_logs_is_delivered_with_what_it_logged(fake, logger,
 def test_a_signal_handler_that_flushes_while_counts_are_read_does_not_wait_for_the_frame_below_it(fake, attach, logger):
     """F29: at any line of it; the thread that delivers needs what this very frame holds, and would wait, too."""
     handler = attach(send_interval=0.0)
-    codes = {Rounds.stats.__code__, Rounds._books_for_caller.__wrapped__.__code__}
+    codes = {Rounds.stats.__code__, Books.for_caller.__wrapped__.__code__}
     lines = at = 0
 
     def on_line(frame, event, _):

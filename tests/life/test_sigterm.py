@@ -101,7 +101,8 @@ def test_where_it_interrupts_a_caller_at_the_books_it_waits_for_that_and_deliver
         def encode(self, *more):
             os.kill(os.getpid(), signal.SIGTERM)
             return super().encode(*more)
-    handler._flusher.put(time.time(), Killing("\x7f" * 4000), "s", logging.INFO)
+    from cwlog_handler.core.targets import Target
+    handler._flusher.put(time.time(), Killing("\x7f" * 4000), Target("g", "s"), logging.INFO)
     signal.pause()
     """
     assert run(source, max_buffer_size=8192, close_timeout=20) == (-signal.SIGTERM, "")
@@ -116,7 +117,8 @@ def test_a_signal_handler_that_flushes_while_a_caller_is_at_the_books_does_not_w
         def encode(self, *more):
             os.kill(os.getpid(), signal.SIGUSR1)
             return super().encode(*more)
-    handler._flusher.put(time.time(), Interrupting("\x7f" * 4000), "s", logging.INFO)
+    from cwlog_handler.core.targets import Target
+    handler._flusher.put(time.time(), Interrupting("\x7f" * 4000), Target("g", "s"), logging.INFO)
     assert [flushed for flushed, _ in answers] == [False]
     """
     assert run(source, max_buffer_size=8192) == (0, "")

@@ -129,14 +129,14 @@ class Stage:
         for program in self._programs:
             if not program.wait_for_children(PATIENCE):
                 self._wrongs.append("a child of a program does not end")
-        if self._options:
+        if self.plan.mode is not None:
             self._wait(LAST, self._start("tests.oracle.successor"))
             if self._spool.exists() and (left_files := sorted(path.name for path in self._spool.iterdir())):
                 self._wrongs.append(f"these files are left: {left_files[:5]}")
 
     def _start(self, module: str, *arguments: str) -> Program:
-        spool = json.dumps(self._options)
-        command = python("-m", module, f"--diaries={self._diaries}", f"--spool={spool}", *arguments)
+        options = json.dumps(self._options)
+        command = python("-m", module, f"--diaries={self._diaries}", f"--options={options}", *arguments)
         program = self._stack.enter_context(started(command, url=self._world.url))
         self._programs.append(program)
         return program

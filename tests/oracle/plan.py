@@ -1,7 +1,7 @@
-"""Which spool the programs of a run have, and when and how they are killed: by the seed alone.
+"""Which spool the programs of a run have, what goes with their events, and when and how they are killed: by the seed.
 
-Owns: the options of the spool, the deaths and their order. Must not know: what the programs do, what befalls the
-service.
+Owns: the options of the handlers that concern the world, the deaths and their order. Must not know: what the programs
+do, what befalls the service.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from .world import Outage
 # What `os._exit` is called with.
 EXIT_STATUS = 9
 NAMES = "pqrs"
+# What goes with the events in some runs.
+CARRIES: dict[str, Any] = {
+    "entity": {"keyAttributes": {"Type": "Service", "Name": "oracle", "Environment": "test"}},
+    "compression": "gzip",
+}
 LAST = "z"
 """The name of the successor that comes when all is calm and all others have ended."""
 
@@ -49,6 +54,8 @@ class Plan:
         outage = Outage(rng.uniform(0.0, seconds - lasts), lasts, rng.choice(["503", "throttle", "stall"]))
         self.outage = outage if self.mode is not None and rng.random() < 0.5 else None
         """Besides what befalls the service in each run: so that there is something on disk."""
+        rng = random.Random(f"carries {seed}")
+        self._carries = {name: value for name, value in CARRIES.items() if rng.random() < 0.4}
 
     def programs(self) -> Iterator[tuple[str, Death | None]]:
         """The programs by name, in order, and how each dies; one that does not die early is the last."""
@@ -57,14 +64,14 @@ class Plan:
             yield NAMES[self._kills], None
 
     def options(self, directory: str) -> dict[str, Any]:
-        """The options of a handler."""
+        """The options of each handler."""
         if self.mode is None:
-            return {}
+            return self._carries
         small = {"max_spool_size": 1024 * 1024} if self.is_small else {}
-        return {"spool_dir": directory, "spool_mode": self.mode, **small}
+        return {"spool_dir": directory, "spool_mode": self.mode, **small, **self._carries}
 
     def __str__(self) -> str:
         outage = [f"no service for {self.outage.lasts:.1f} s"] if self.outage is not None else []
         spool = f"{self.mode or 'no'} spool{' (small)' if self.mode and self.is_small else ''}"
         deaths = [f"{name} {death.how} after {death.after:.1f} s" for name, death in self.programs() if death]
-        return ", ".join([spool, *outage, *deaths])
+        return ", ".join([spool, *self._carries, *outage, *deaths])

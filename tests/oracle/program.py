@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--diaries", required=True)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--name", default="p")
-    parser.add_argument("--spool", type=json.loads, default={})
+    parser.add_argument("--options", type=json.loads, default={})
     parser.add_argument("--dies-after", type=float)
     arguments = parser.parse_args()
     calm = Path(arguments.diaries, "calm")
@@ -62,7 +62,7 @@ def main() -> None:
     threading.Thread(target=watch, args=(calm,), name="watch", daemon=True).start()
     # The programs that come after the first one do something else.
     seed = f"{arguments.seed}" if arguments.name == "p" else f"{arguments.seed} {arguments.name}"
-    script = Script(seed, arguments.seconds, arguments.spool)
+    script = Script(seed, arguments.seconds, arguments.options)
     print("ready", flush=True)
     if arguments.dies_after is not None:
         threading.Thread(target=die, args=(arguments.dies_after,), name="death", daemon=True).start()
@@ -77,7 +77,7 @@ def main() -> None:
     last = Voice("last", random.Random(arguments.seed))
     last.say(logging.getLogger("oracle.a"))
     witness.settle(60.0)
-    if arguments.spool:
+    if "spool_dir" in arguments.options:
         # Nobody waits for what others have left, and yet it is delivered.
         give_up_at = time.monotonic() + HANG_LIMIT
         while witness.pending() and time.monotonic() < give_up_at:

@@ -27,9 +27,9 @@ from .world import GROUP
 class Script:
     """What the program does, drawn from the seed alone; the clock only cuts it short."""
 
-    def __init__(self, seed: str, seconds: float, spool: dict[str, Any]) -> None:
+    def __init__(self, seed: str, seconds: float, more: dict[str, Any]) -> None:
         self._seed = seed
-        self._spool = spool
+        self._more = more
         self._rng = random.Random(f"program {seed}")
         self._until = time.monotonic() + seconds
         self._seconds = seconds
@@ -69,7 +69,7 @@ class Script:
     def configure(self) -> None:
         """Configure logging as programs do, from a dict; the handler before is closed by it."""
         options = self._usual if self._rng.random() < 0.5 else self._options(self._rng)
-        handler = {"class": "tests.oracle.witness.Witness", "log_group_name": GROUP, **options, **self._spool}
+        handler = {"class": "tests.oracle.witness.Witness", "log_group_name": GROUP, **options, **self._more}
         handler["log_stream_name"] = self._stream_name
         top = {"handlers": ["cloudwatch"], "level": "DEBUG"}
         loggers = {"root": top} if self._at_root else {"loggers": {"oracle": {**top, "propagate": False}}}
@@ -132,7 +132,7 @@ class Script:
     def _collected(self) -> None:
         """Nobody closes this handler. It must not need more than memory and time, as nobody can ask it afterwards."""
         logger = logging.Logger("oracle.collected")
-        options = {"send_interval": 0.2, "close_timeout": 60.0, **self._spool}
+        options = {"send_interval": 0.2, "close_timeout": 60.0, **self._more}
         logger.addHandler(Witness(GROUP, self._stream_name, remembered=False, **options))
         for _ in range(self._rng.randint(1, 50)):
             self._voice.say(logger)
@@ -190,7 +190,7 @@ class Script:
     def _multiprocess(self) -> None:
         method = self._rng.choice(["fork", "fork", "fork", "spawn", "forkserver"])
         name, seed = self._next_child()
-        handler = {**self._usual, **self._spool, "log_stream_name": self._stream_name}
+        handler = {**self._usual, **self._more, "log_stream_name": self._stream_name}
         arguments = (name, diary.directory(), seed, None if method == "fork" else handler)
         child = multiprocessing.get_context(method).Process(target=multiprocessing_child, args=arguments)
         child.start()

@@ -81,6 +81,7 @@ class World:
         events = self._plan(seconds)
         if outage is not None:
             events += self._long_outage(outage)
+        events += self._refusals(random.Random(f"refusals {seed}"), seconds)
         self._events = sorted(events, key=lambda event: event.at)
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
         self._seconds = seconds
@@ -118,6 +119,19 @@ class World:
         return [
             Event(outage.at, "no service", lambda: self.fake.fail(fault, seconds=outage.lasts)),
             Event(outage.at + outage.lasts, "release", self.fake.release),
+        ]
+
+    def _refusals(self, rng: random.Random, seconds: float) -> list[Event]:
+        """What goes with the events is refused, where something does."""
+        refused = [faults.entity_refused("Team"), faults.gzip_refused(415)]
+        orders = [(fault, rng.randint(1, 3)) for fault in refused if rng.random() < 0.6]
+        return [
+            Event(
+                rng.uniform(0.0, seconds),
+                fault.name,
+                lambda fault=fault, times=times: self.fake.fail(fault, times),
+            )
+            for fault, times in orders
         ]
 
     def _order(self, fault: Fault) -> Callable[[], None]:

@@ -6,12 +6,14 @@ import time
 import pytest
 
 from cwlog_handler.core import outcomes
+from cwlog_handler.delivery.senders import Senders
+from cwlog_handler.process.carriers import Carrier
 from cwlog_handler.process.driver import Driver, State
 from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import Service, simulated
+from ..simulation import Service, simulated, to
 
 HANG_LIMIT = 60.0
 
@@ -33,9 +35,9 @@ class Door(Service):
 class Program:
     """A driver of simulated rounds on the real clock; what rings is counted, and wakes nobody else."""
 
-    def __init__(self, use_thread=True, start_thread=start_thread):
+    def __init__(self, use_thread=True, start_thread=start_thread, **options):
         self.service, self.resumed, self.rings = Door(), threading.Event(), 0
-        self.rounds = simulated(self.service, SYSTEM_CLOCK, wake=self._ring)
+        self.rounds = simulated(self.service, SYSTEM_CLOCK, wake=self._ring, **options)
         self.driver = Driver(
             self.rounds,
             SYSTEM_CLOCK,
@@ -43,7 +45,7 @@ class Program:
             self.resumed.set,
             send_interval=0.01,
             use_thread=use_thread,
-            start_thread=start_thread,
+            carrier=Carrier(start_thread),
         )
 
     def _ring(self):
@@ -54,7 +56,7 @@ class Program:
         return self.driver.state
 
     def log(self, text="m"):
-        self.rounds.put(time.time(), text, "s", 20)
+        self.rounds.put(time.time(), text, to("s"), 20)
 
     def wait_for(self, state):
         until = time.monotonic() + HANG_LIMIT
@@ -201,3 +203,31 @@ def test_a_caller_waits_for_the_thread_that_drives_no_longer_than_it_may(capsys)
     program.service.opens.set()
     assert program.driver.drive(soon())
     assert program.rounds.stats().delivered == 1
+
+
+def test_who_tells_of_lost_events_begins_before_the_thread_that_drives_runs():
+    """By the first step of that thread the interpreter may end already, and Python 3.12.1 starts no thread then."""
+    told = threading.Event()
+    program = Program(start_thread=lambda run: None, on_lost=lambda events: told.set(), senders=Senders())
+    assert program.driver.start_thread()
+    program.log("")
+    program.rounds.step()
+    assert told.wait(HANG_LIMIT)
+    program.rounds.thread_ends()
+
+
+def test_lost_events_are_told_although_ctrl_c_ended_the_start_of_the_thread():
+    told, ended = threading.Event(), threading.Event()
+
+    def start_and_interrupt(run):
+        start_thread(lambda: (run(), ended.set()))
+        raise KeyboardInterrupt
+
+    program = Program(start_thread=start_and_interrupt, on_lost=lambda events: told.set(), senders=Senders())
+    with pytest.raises(KeyboardInterrupt):
+        program.driver.start_thread()
+    program.log("")
+    program.rounds.inbox.ring()
+    assert told.wait(HANG_LIMIT)
+    program.driver.end_thread()
+    assert ended.wait(HANG_LIMIT)

@@ -6,15 +6,17 @@ import time
 from functools import partial
 
 from cwlog_handler.core import outcomes
+from cwlog_handler.delivery.pool import Pool
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.delivery.senders import Senders
+from cwlog_handler.process.carriers import Carrier
 from cwlog_handler.process.driver import State
 from cwlog_handler.process.flusher import Flusher
 from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import terms
+from ..simulation import terms, to
 
 
 class Client:
@@ -30,11 +32,11 @@ class Client:
     def connect(self, patience=None):
         return outcomes.Connected(f"endpoint-{id(self)}")
 
-    def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
+    def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
         with self.changed:
-            self.calls.append(stream_name)
+            self.calls.append(target.stream)
             self.changed.notify_all()
-        return outcomes.Refused("No", "mend it") if stream_name in self.denied else outcomes.Accepted(None)
+        return outcomes.Refused("No", "mend it") if target.stream in self.denied else outcomes.Accepted(None)
 
     def wait_for_calls(self, count):
         with self.changed:
@@ -50,8 +52,8 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_t
         terms(send_interval=0.05),
         clock=clock,
         jitter=lambda: 1.0,
-        own_stream_name=lambda: "s",
-        senders=Senders(inline=not use_thread, start_thread=start_thread),
+        own_target=lambda: to("s"),
+        senders=Senders(inline=not use_thread, pool=Pool(start_thread)),
     )
     return Flusher(
         client,
@@ -61,7 +63,7 @@ def a_flusher(client, monotonic=SYSTEM_CLOCK.monotonic, use_thread=True, start_t
         send_interval=0.05,
         close_timeout=0.1,
         use_thread=use_thread,
-        start_thread=start_thread,
+        carrier=lambda: Carrier(start_thread),
         getpid=getpid,
         clock=clock,
     )
@@ -71,10 +73,10 @@ def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):
     """Its own next date, seconds away, must not be when the flusher looks again."""
     client = Client()
     flusher = a_flusher(client)
-    flusher.put(time.time(), "m", "denied", 20)
+    flusher.put(time.time(), "m", to("denied"), 20)
     client.wait_for_calls(3)  # the fourth comes two seconds later
     assert flusher.stats().pending == 1
-    flusher.put(time.time(), "m", "fine", 20)
+    flusher.put(time.time(), "m", to("fine"), 20)
     client.wait_for_calls(4)
     assert client.calls == ["denied"] * 3 + ["fine"]
     client.denied.clear()
@@ -85,13 +87,13 @@ def test_an_event_that_the_service_refuses_is_told_whatever_else_waits(capsys):
     """F15, F39: its neighbours go out after it, and with them went the line on stderr."""
 
     class Picky(Client):
-        def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
+        def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
             bad = any(event.message == "bad" for event in events)
             return outcomes.Invalid("no such thing") if bad else outcomes.Accepted(None)
 
     flusher = a_flusher(Picky())
     for text in ("bad", "good"):
-        flusher.put(time.time(), text, "s", 20)
+        flusher.put(time.time(), text, to("s"), 20)
     assert flusher.flush(20)
     assert flusher.stats().rejected_by_reason == {"invalid": 1}
     assert "the service refused an event: no such thing" in capsys.readouterr().err
@@ -102,12 +104,12 @@ def test_a_call_that_outlasts_its_callers_patience_is_settled_when_the_caller_re
     now = [1000.0]
 
     class Slow(Client):
-        def put(self, stream_name, events, token, on_progress, patience=None, is_fresh=False):
+        def put(self, target, events, token, on_progress, patience=None, is_fresh=False):
             now[0] += 60.0
             return outcomes.Accepted(None)
 
     flusher = a_flusher(Slow(), monotonic=lambda: now[0], use_thread=False)
-    flusher.put(time.time(), "m", "s", 20)
+    flusher.put(time.time(), "m", to("s"), 20)
     assert flusher.stats().delivered == 1
     flusher.finish(now[0])
     assert "not delivered" not in capsys.readouterr().err
@@ -117,7 +119,7 @@ def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has
     """F25: flush() as a program's last statement, and its exit, took twice what both may take together."""
     now = [1000.0]
     flusher = a_flusher(Client(), monotonic=lambda: now[0])
-    flusher.put(time.time(), "m", "denied", 20)
+    flusher.put(time.time(), "m", to("denied"), 20)
     assert not flusher.flush(0.1)
     assert flusher.deadline_from_now() == 1000.1  # its caller chose another time
     assert not flusher.flush(None)
@@ -131,7 +133,7 @@ def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has
 def test_a_flush_that_has_worked_leaves_the_end_its_time():
     client = Client()
     flusher = a_flusher(client)
-    flusher.put(time.time(), "m", "denied", 20)
+    flusher.put(time.time(), "m", to("denied"), 20)
     assert not flusher.flush(None)
     client.denied.clear()
     assert flusher.flush(60)
@@ -148,10 +150,10 @@ def test_a_child_that_was_forked_without_pythons_hooks_starts_over_too():
             start_thread(run)
 
     flusher = a_flusher(client, start_thread=start_in_child, getpid=lambda: pid)
-    flusher.put(time.time(), "m", "parent", 20)
+    flusher.put(time.time(), "m", to("parent"), 20)
     pid = 2
     flusher.notice_fork()
-    flusher.put(time.time(), "m", "child", 20)
+    flusher.put(time.time(), "m", to("child"), 20)
     assert flusher.flush(60)
     assert client.calls == ["child"]
     assert (flusher.pid, flusher.stats().emitted, client.forks) == (2, 1, 1)
@@ -172,11 +174,11 @@ def test_where_no_thread_can_be_started_the_caller_delivers():
     """Over the limit of processes, or while the interpreter ends; the next record tries for a thread again."""
     client, threads = Client(), Threads()
     flusher = a_flusher(client, start_thread=threads.start)
-    flusher.put(time.time(), "one", "fine", 20)
+    flusher.put(time.time(), "one", to("fine"), 20)
     assert client.calls == ["fine"]
     assert flusher.driver.state is State.NO_MORE_THREADS
     threads.are_there = True
-    flusher.put(time.time(), "two", "fine", 20)
+    flusher.put(time.time(), "two", to("fine"), 20)
     assert flusher.driver.state is State.THREAD
     assert flusher.flush(60)
     assert client.calls == ["fine", "fine"]
@@ -186,12 +188,12 @@ def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(capsy
     """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
     client, threads = Client(), Threads()
     flusher = a_flusher(client, start_thread=threads.start)
-    flusher.put(time.time(), "one", "denied", 20)
+    flusher.put(time.time(), "one", to("denied"), 20)
     assert not flusher.flush(0)
     client.denied.clear()
     threads.are_there = True
     tries = len(client.calls)
-    flusher.put(time.time(), "two", "fine", 20)
+    flusher.put(time.time(), "two", to("fine"), 20)
     client.wait_for_calls(tries + 2)
     assert sorted(client.calls[tries:]) == ["denied", "fine"]
     assert flusher.flush(60)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlog_handler.core.limits import LOG_STREAM_NAME, MAX_NAME_LENGTH
-from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME, FIELDS, StreamName
+from cwlog_handler.record.fields import FIELDS
+from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME, StreamName
 
 VALUES = {
     "machine_name": "web-1",
@@ -19,6 +20,14 @@ VALUES = {
     "logger_name": "shop.cart",
     "level_name": "INFO",
     "strftime": datetime(2025, 4, 8, 9, 5, 7, tzinfo=timezone.utc),
+    "ecs_cluster": "production",
+    "ecs_task_id": "0123456789abcdef0123456789abcdef",
+    "ecs_task_family": "shop-web",
+    "ecs_container_name": "web",
+    "ec2_instance_id": "i-0123456789abcdef0",
+    "kubernetes_namespace": "shop",
+    "env:NAME": "blue",
+    "record:NAME": "acme",
 }
 
 
@@ -63,6 +72,55 @@ def test_doubled_braces_are_braces():
     assert StreamName("{{{level_name}}}").render(VALUES) == "{INFO}"
 
 
+@pytest.mark.parametrize("missing", [None, ""])
+@pytest.mark.parametrize("field", ["env:STAGE", "record:tenant", "ecs_cluster", "ec2_instance_id"])
+def test_what_is_not_known_is_unknown_or_the_default(field, missing):
+    """As for the machine's name: a record always has a stream."""
+    assert StreamName(f"a/{{{field}}}").render({field: missing}) == "a/unknown"
+    assert StreamName(f"a/{{{field}|none}}").render({field: missing}) == "a/none"
+    assert StreamName(f"a{{{field}|}}").render({field: missing}) == "a"
+    assert StreamName(f"a/{{{field}|none}}").render({field: "x"}) == "a/x"
+
+
+def test_a_default_may_have_what_the_template_may_have():
+    assert StreamName("{record:tenant|no/tenant at all}").render({"record:tenant": None}) == "no/tenant at all"
+
+
+def test_two_fields_of_one_value_may_have_two_defaults():
+    name = StreamName("{record:a|x}/{record:a|y}")
+    assert name.fields == {"record:a"}
+    assert name.render({"record:a": None}) == "x/y"
+
+
+def test_a_format_applies_to_what_the_platform_tells():
+    assert StreamName("{ecs_task_id:.8}").render(VALUES) == "01234567"
+    assert StreamName("{ecs_task_id|local:.8}").render({"ecs_task_id": None}) == "local"
+
+
+def test_a_slash_in_an_attribute_of_a_record_becomes_an_underscore():
+    """It may come from a request: ``a/1`` must not be taken for a tenant's first process."""
+    assert StreamName("{record:tenant}/{process_id}").render({"record:tenant": "a/1", "process_id": 7}) == "a_1/7"
+    assert StreamName("{logger_name}/{env:PATH}").render({"logger_name": "a/b", "env:PATH": "c/d"}) == "a/b/c/d"
+
+
+def test_a_long_value_cuts_neither_the_template_nor_shorter_values():
+    """What stands behind a value that was chosen by somebody else must not vanish."""
+    name = StreamName("{record:tenant}/{logger_name}/audit")
+    rendered = name.render({"record:tenant": "x" * 10_000, "logger_name": "shop"})
+    assert rendered == "x" * (512 - len("/shop/audit")) + "/shop/audit"
+    both = name.render({"record:tenant": "x" * 10_000, "logger_name": "y" * 400})
+    assert both == "x" * 252 + "/" + "y" * 252 + "/audit"
+
+
+def test_values_that_are_known_become_the_templates_own_words():
+    name = StreamName("{env:STAGE}/{ecs_cluster|none}/{record:tenant}").known({"env:STAGE": "a:b", "ecs_cluster": None})
+    assert name.fields == {"record:tenant"}
+    assert name.template == "{env:STAGE}/{ecs_cluster|none}/{record:tenant}"
+    assert name.render({"record:tenant": "t"}) == "a_b/none/t"
+    long = StreamName("{env:A}/{env:B}/x").known({"env:A": "a" * 900, "env:B": "b"})
+    assert long.render({}) == "a" * (512 - len("/b/x")) + "/b/x"
+
+
 def test_only_the_fields_that_occur_are_looked_up():
     """The caller need not compute what the template does not use."""
     name = StreamName("{logger_name}/{level_name}/{logger_name}")
@@ -80,6 +138,8 @@ def test_only_the_fields_that_occur_are_looked_up():
         ("{logger_name}", False),
         ("{level_name}", False),
         ("{strftime:%Y}", False),
+        ("{env:STAGE}/{ecs_task_id}/{machine_name}", True),
+        ("{env:STAGE}/{record:tenant|none}", False),
     ],
 )
 def test_a_name_of_the_process_is_known_to_stay_the_same(template, expected):
@@ -110,6 +170,24 @@ def test_a_name_of_the_process_is_known_to_stay_the_same(template, expected):
         ("all*", "cannot contain '*'; use '/'"),
         ("{strftime}", "write it as {strftime:%Y-%m-%d}"),
         ("{strftime:today}", "write it as {strftime:%Y-%m-%d}"),
+        ("{env}", "env needs the name of an environment variable; write {env:NAME}, or with a default"),
+        ("{record}", "record needs the name of an attribute of the record; write {record:NAME}"),
+        ("{record:}", "record needs the name of an attribute of the record; write {record:NAME}"),
+        ("{env:|x}", "env needs the name of an environment variable; write {env:NAME}"),
+        ("{env|x}", "env needs a name before its default; write {env:NAME|x}"),
+        ("{env:STAGE:-dev}", "env cannot look up 'STAGE:-dev'; write {env:NAME}, or with a default {env:NAME|default}"),
+        ("{record:tenant:>8}", "cannot look up 'tenant:>8'; write {record:NAME}, or with a default"),
+        ("{record:a b}", "cannot look up 'a b'"),
+        ("{record:tenant!r}", "cannot look up 'tenant!r'"),
+        ("{record:a|b|c}", "record:a has more than one default; write {record:a|b}"),
+        ("{record:a|{b}}", "the default of record:a has a brace in it"),
+        ("{record:a|b:c}", "cannot contain ':'; use '/'"),
+        ("{record:msg}", "record:msg differs from record to record"),
+        ("{record:created}", "record:created differs from record to record"),
+        ("{machine_name|x}", "machine_name is always known and takes no default; write {machine_name}"),
+        ("{strftime|x:%Y}", "strftime is always known"),
+        ("{ecs_task|x}", "unknown field 'ecs_task'"),
+        ("{ecs_cluster:d}", "use {ecs_cluster}"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused_with_the_way_out(template, way_out):
@@ -161,8 +239,9 @@ def test_a_value_of_another_kind_is_taken_as_it_prints():
 
 
 LITERALS = st.text(st.characters(exclude_characters=":*{}"), max_size=60)
+MORE_FIELDS = ["{strftime:%c:*%f}", "{record:NAME|none}", "{env:NAME|}", "{ecs_task_id|x:.8}", "{process_id:/>9}"]
 PIECES = st.lists(
-    st.tuples(LITERALS, st.sampled_from(["{" + f + "}" for f in FIELDS if f != "strftime"] + ["{strftime:%c:*%f}"])),
+    st.tuples(LITERALS, st.sampled_from([*("{" + f + "}" for f in FIELDS if f != "strftime"), *MORE_FIELDS])),
     min_size=1,
     max_size=8,
 )

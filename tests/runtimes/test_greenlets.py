@@ -129,7 +129,7 @@ log.addHandler(handler)
 log.info("first")
 assert handler.flush()
 {patching}
-books = handler._flusher.rounds._books
+books = handler._flusher.rounds._books.lock
 def let_go():
     sleep(0.2)
     books.release()

@@ -24,14 +24,16 @@ from typing import Any
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.retry import NO_DEADLINE
+from cwlog_handler.core.targets import Target
 from cwlog_handler.delivery import buckets
 from cwlog_handler.delivery.rounds import Rounds
+from cwlog_handler.record.names import GroupName
 from cwlog_handler.spool import frames
 from cwlog_handler.spool.directory import Identity, Settings
 from cwlog_handler.spool.spool import Spool
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import VirtualTime, an_endpoint, terms
+from ..simulation import VirtualTime, an_endpoint, terms, to
 from .disks import FOR_EVER, Died, FakeDisk
 
 DIRECTORY = "/spool"
@@ -42,6 +44,7 @@ DISK_TROUBLE = 21.0
 HANGS_FOR = 30.0
 MOST_PROCESSES = 3
 MARKS = 4096
+TEMPLATE = "/app/{logger_name}"
 
 Action = tuple[Any, ...]
 
@@ -66,10 +69,10 @@ class Service:
         return outcomes.Connected(an_endpoint())
 
     def put(
-        self, stream_name: str, batch: Any, token: Any, on_progress: Any, patience: Any = None, is_fresh: bool = False
+        self, target: Target, batch: Any, token: Any, on_progress: Any, patience: Any = None, is_fresh: bool = False
     ) -> outcomes.Outcome:
         on_progress()
-        return self.answer(stream_name, batch, self.mode)
+        return self.answer(self.world.stream_of(target), batch, self.mode)
 
     def answer(self, stream_name: str, batch: Any, mode: str) -> outcomes.Outcome:
         events = list(batch)
@@ -132,6 +135,24 @@ class Senders:
     def go_inline(self) -> None:
         pass
 
+    is_waiting = False
+
+    def ring(self) -> None:
+        pass
+
+    def belong_to(self, endpoint: str | None) -> None:
+        pass
+
+    def reserve(self, wanted: int) -> int:
+        return min(wanted, self.free)
+
+    def keep(self, jobs: int) -> None:
+        pass
+
+    @property
+    def may_overlap(self) -> bool:
+        return self.free > 4
+
 
 class Process:
     """One life: rounds, and a view of the disk."""
@@ -147,7 +168,11 @@ class Process:
         options = world.options
         group = options["group"]
         settings = Settings(DIRECTORY, options["mode"], options["max_spool"], options["sync"], 1_048_576, "split")
-        owner = Identity(group, "r", "", "own", "box")
+        owner = Identity(group, "r", "", "", "box")
+        if options["has_groups"]:
+            template = GroupName(TEMPLATE)
+            owner = owner._replace(group=template.text, may_have_made=template.may_have_made)
+        owner = owner._replace(stream=owner.name_of(world.target_of("own")))
         chance = random.Random(seed)
 
         def make_spool(ledger: Ledger) -> Spool:
@@ -169,7 +194,7 @@ class Process:
             inline=False,
             clock=world.time.clock(),
             jitter=chance.random,
-            own_stream_name=lambda: "own",
+            own_target=lambda: world.target_of("own"),
             senders=self.senders,  # type: ignore[arg-type]
             make_spool=make_spool,
         )  # fmt: skip
@@ -179,7 +204,7 @@ class Process:
 
     @property
     def is_rung(self) -> bool:
-        return not self.rounds.inbox._bell.locked()
+        return self.rounds.inbox.is_rung
 
     def due_at(self) -> float:
         if self.is_rung:
@@ -251,6 +276,8 @@ class World:
             "rate": chance.choice([None, 5, 5]),
             "sync": chance.random() < 0.2,
             "mode": chance.choice(["outage", "always"]),
+            # Each stream in a group of its own, all with the same name.
+            "has_groups": chance.random() < 0.5,
         }
         self.young = YOUNG if self.options["mode"] == "outage" else -1.0
         self.service = Service(self)
@@ -350,6 +377,14 @@ class World:
             process = Process(self, f"p{len(self.ended) + len(self.processes)}", seed)
             self.processes.append(process)
 
+    def target_of(self, stream: str) -> Target:
+        return Target(TEMPLATE.format(logger_name=stream), "s") if self.options["has_groups"] else to(stream)
+
+    def stream_of(self, target: Target) -> str:
+        if self.options["has_groups"] and target != self.target_of(target.group.rpartition("/")[2]):
+            raise Violation(f"sent to {target}, to which nobody has logged")
+        return target.group.rpartition("/")[2] if self.options["has_groups"] else target.stream
+
     def do_emit(self, number: int, stream: str, level: int, count: int, length: int, is_bad: bool) -> None:
         if (process := self.one(number)) is None:
             return
@@ -360,7 +395,7 @@ class World:
                 text = f"{self.numbers}"
                 process.emitted[text] = inf
                 words = f"{text} {'BAD' if is_bad else ''}{'x' * length}"
-                process.rounds.put(self.time.time_of_day(), words, stream, level)
+                process.rounds.put(self.time.time_of_day(), words, self.target_of(stream), level)
                 # If its process has died in this call, it may be missing.
                 process.emitted[text] = self.time.now
 

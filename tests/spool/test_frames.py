@@ -473,7 +473,7 @@ class TestHostile:
         with pytest.raises(Unreadable):
             frames.read(forged(1, json.dumps({**HEAD._asdict(), **words}).encode()))
 
-    @pytest.mark.parametrize("name", Head._fields)
+    @pytest.mark.parametrize("name", [name for name in Head._fields if name not in Head._field_defaults])
     def test_a_head_without_a_word_is_unreadable(self, name):
         words = HEAD._asdict()
         del words[name]

@@ -1,6 +1,7 @@
 """Mode "always" on a disk in memory: what callers write, and what the driver makes of it."""
 
 import errno
+import tracemalloc
 from array import array
 
 import pytest
@@ -9,17 +10,18 @@ from cwlog_handler.core.conversion import Records, convert
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
 from cwlog_handler.spool import directory as directories
-from cwlog_handler.spool import frames
+from cwlog_handler.spool import frames, journal_file
 from cwlog_handler.spool.directory import Identity, Settings
 from cwlog_handler.spool.journal import FIRST_AREA_BYTES, Taken
 from cwlog_handler.spool.spool import Spool
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import VirtualTime
+from ..simulation import VirtualTime, to
 from .disks import FOR_EVER, FakeDisk
 
 DIRECTORY = "/spool"
 CREATED = 1_700_000_000.25
+OWNER = Identity("g", "r", "", "own", "box")
 MIB = 1024 * 1024
 DEBUG, INFO, ERROR = 10, 20, 40
 
@@ -27,14 +29,14 @@ DEBUG, INFO, ERROR = 10, 20, 40
 class Process:
     """A process whose callers write each record."""
 
-    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False):
+    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False, identity=OWNER):
         self.clock = clock = VirtualTime()
         self.disk, self.ledger = disk, Ledger()
         settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, "split")
         self.max_event_bytes = max_event_bytes
         self.spool = Spool(
             settings,
-            lambda: Identity("g", "r", "", "own", "box"),
+            lambda: identity,
             self.ledger,
             Notices(clock.monotonic),
             clock.monotonic,
@@ -45,12 +47,12 @@ class Process:
         self.handed_over = []
         self.next_number = 1
 
-    def _hand_over(self, created, text, stream_name, level, is_surplus, file=None, number=0):
-        self.handed_over.append((created, text, stream_name, level, is_surplus, file, number))
+    def _hand_over(self, created, text, target, level, is_surplus, file=None, number=0):
+        self.handed_over.append((created, text, target, level, is_surplus, file, number))
 
     def log(self, *texts, level=INFO, stream=None, created=CREATED):
         for text in texts:
-            self.journal.put(created, text, stream, level)
+            self.journal.put(created, text, None if stream is None else to(stream), level)
 
     def take_in(self):
         """Take in all that was handed over, as `Intake` does; return the events, in order."""
@@ -64,9 +66,10 @@ class Process:
         else:
             self.journal.took_in(taken, converted.numbers)
         self.next_number = converted.last_number + 1
-        for events in converted.events.values():
+        by_kind = converted.scattered.by_kind() if converted.scattered is not None else converted.events
+        for events in by_kind.values():
             self.ledger.enter(len(events), events.size_bytes)
-        return converted.events
+        return by_kind
 
     def settle(self, numbers):
         self.journal.settle(array("Q", numbers))
@@ -82,7 +85,7 @@ class Process:
             assert not one.broken
             for parcel in one.parcels:
                 texts = [event.message for event in parcel.place.load(parcel, 1)]
-                found.setdefault(parcel.stream_name, []).extend(texts)
+                found.setdefault(parcel.target.stream, []).extend(texts)
                 doubtful += texts if parcel.doubts else []
         heir.spool.tidy()
         return found, doubtful
@@ -481,7 +484,7 @@ def test_a_split_record_that_was_stored_elsewhere_is_settled_here():
     process = Process(FakeDisk().process("first"), max_event_bytes=26 + 4)
     process.log("abcdefgh")
     (events,) = process.take_in().values()
-    assert process.spool.store("own", INFO, events) is not None
+    assert process.spool.store(to("own"), INFO, events) is not None
     process.journal.settle(events.numbers)
     assert process.ledger.spooled == 2
     process.spool.tidy()
@@ -522,3 +525,37 @@ def test_where_no_memory_can_be_shared_an_odd_time_does_not_hold_its_caller(proc
     process.log("after")
     assert [record[1] for record in process.handed_over] == ["before", "odd", "after"]
     assert len(process.disk.contents()) == 1
+
+
+def bytes_of_journal_files():
+    only = [tracemalloc.Filter(True, journal_file.__file__)]
+    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(only).traces)
+
+
+@pytest.mark.parametrize("leave", ["shelve", "settle"])
+def test_events_that_have_left_memory_take_none_of_it(process, leave):
+    """Otherwise an outage of 2,000,000 records would take 26 MB more than ``max_buffer_size``."""
+    tracemalloc.start()
+    try:
+        process.log("the first one begins the file")
+        process.settle(range(1, 1 + sum(map(len, process.take_in().values()))))
+        before = bytes_of_journal_files()
+        process.log(*["x" * 20] * 5000)
+        (events,) = process.take_in().values()
+        here = bytes_of_journal_files()
+        parcels = []
+        if leave == "settle":
+            process.settle(events.numbers)
+        else:
+            parcels = [
+                file.shelve("own", places, events.part(start, end))
+                for file, start, end, places in process.journal.runs(events)
+                if file is not None
+            ]
+        del events
+        after = bytes_of_journal_files()
+    finally:
+        tracemalloc.stop()
+    assert here - before > 5000 * 12
+    assert after - before < 5000
+    assert sum(parcel.count for parcel in parcels) == (5000 if leave == "shelve" else 0)

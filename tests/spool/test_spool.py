@@ -17,7 +17,7 @@ from cwlog_handler.spool.directory import PAUSE, Identity, Settings
 from cwlog_handler.spool.spool import Spool, class_of
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import VirtualTime
+from ..simulation import VirtualTime, to
 from .disks import FOR_EVER, Died, FakeDisk
 
 DIRECTORY = "/spool"
@@ -29,11 +29,23 @@ DEBUG, INFO, ERROR = 10, 20, 40
 class Host:
     """A spool of a process, and what it has told and lost."""
 
-    def __init__(self, disk, clock, *, max_bytes=MIB, sync=False, group="g", region="r", endpoint="", newest=False):
+    def __init__(
+        self,
+        disk,
+        clock,
+        *,
+        max_bytes=MIB,
+        sync=False,
+        group="g",
+        region="r",
+        endpoint="",
+        newest=False,
+        made_by=None,
+    ):
         self.disk, self.clock, self.ledger = disk, clock, Ledger()
-        self.lost = []
+        self.lost, self.group = [], group
         settings = Settings(DIRECTORY, "outage", max_bytes, sync, 1_048_576, "split")
-        identity = Identity(group, region, endpoint, "own", "box/1")
+        identity = Identity(group, region, endpoint, "own", "box/1", may_have_made=made_by)
         self.spool = Spool(
             settings, lambda: identity, self.ledger, Notices(clock.monotonic), clock.monotonic, disk,
             gives_up_newest=newest,
@@ -50,11 +62,11 @@ class Host:
         first, self.next_number = self.next_number, self.next_number + len(texts)
         return Events.of([Event(ms + k, text.encode(), first + k) for k, text in enumerate(texts)])
 
-    def store(self, *texts, level=INFO, stream="s", **more):
+    def store(self, *texts, level=INFO, stream="s", group=None, **more):
         """Store events as `Storing` does: they leave memory."""
         events = self.events(*texts)
         self.ledger.enter(len(events), events.size_bytes)
-        parcel = self.spool.store(stream, level, events, **more)
+        parcel = self.spool.store(to(stream, group or self.group), level, events, **more)
         if parcel is not None:
             self.ledger.unload(len(events), events.size_bytes)
         return parcel
@@ -236,7 +248,7 @@ def test_damaged_files_kept_aside_are_the_first_to_go(world, host):
 def test_what_was_given_up_is_not_read_any_more(world, host):
     """A batch in memory of which a copy was given up counts as not stored: it is stored again when there is room."""
     events = host.events("d" * 60_000)
-    copy = host.spool.store("s", DEBUG, events, is_closed=True)
+    copy = host.spool.store(to("s"), DEBUG, events, is_closed=True)
     copy.numbers = events.numbers
     while not host.lost:
         host.store("e" * 60_000, level=ERROR)
@@ -386,7 +398,7 @@ def test_what_a_dead_process_left_is_taken_over_with_its_streams(world, host):
     world.kill(host)
     heir = world.host()
     assert heir.take_over() == ["a", "b"]
-    assert [parcel.stream_name for found in heir.found for parcel in found.parcels] == ["one", "two"]
+    assert [parcel.target.stream for found in heir.found for parcel in found.parcels] == ["one", "two"]
     assert heir.ledger.recovered == heir.ledger.pending == heir.ledger.spooled == 2
 
 
@@ -504,7 +516,7 @@ def test_marks_behind_a_torn_frame_do_not_make_it_a_damaged_one(world, host, mar
         host.store(str(number))
     host.disk.die_at(1, torn=True)
     with pytest.raises(Died):
-        host.spool.store("s", INFO, host.events(*"x" * 200))
+        host.spool.store(to("s"), INFO, host.events(*"x" * 200))
     heir = world.host()
     heir.take_over()
     for parcel in [parcel for found in heir.found for parcel in found.parcels][:marks]:
@@ -658,3 +670,13 @@ def test_what_is_written_survives_a_power_cut_if_asked_for(world):
     host.spool.tidy()
     world.disk.power_cut(nul=True)
     assert world.host().take_over() == ["a"]
+
+
+def test_a_file_of_another_account_is_not_ours():
+    """A group, a region and an endpoint may be the same in two accounts. (Files without a role name no account.)"""
+    ours = Identity("g", "r", "", "own", "box", account="222222222222")
+    theirs = frames.Head("g", "r", "", "box", 1, "9", 0, 0, "own")
+    assert not ours.owns(theirs)
+    assert ours.owns(theirs._replace(account="222222222222"))
+    assert ours._replace(account="").owns(theirs)
+    assert not ours._replace(account="").owns(theirs._replace(account="333333333333"))

@@ -4,10 +4,11 @@ import pytest
 
 from cwlog_handler.core.limits import MAX_AGE_MS
 
+from ..simulation import to
 from . import model
 
 ROOMY = {"max_spool": 10**9, "max_bytes": 10**9, "overflow": "drop_oldest", "batch_bytes": 1_048_576}
-ROOMY |= {"batch_events": 10_000, "rate": 5, "sync": False, "mode": "outage"}
+ROOMY |= {"batch_events": 10_000, "rate": 5, "sync": False, "mode": "outage", "has_groups": False}
 DEBUG, INFO, ERROR = 10, 20, 40
 
 
@@ -209,7 +210,7 @@ def test_small_parts_are_read_together_and_settled(make):
         emit(world, stream="a", count=2)
         emit(world, stream="b")
         world.do_pass(3.0)
-    shelf = process.rounds._dispatch.streams["a"].shelf
+    shelf = process.rounds._dispatch.streams[to("a")].shelf
     assert len(shelf.parcels) <= 3
     world.do_service("ok")
     world.do_pass(120.0)
@@ -252,7 +253,7 @@ def test_records_keep_their_order_although_one_of_their_callers_waited_for_room(
     texts = [f"{number} {'x' * 300}" for number in range(20)]
     for number, text in enumerate(texts):
         world.numbers += 1
-        process.rounds.inbox.put(created, text, "s", INFO, number % 5 == 3)
+        process.rounds.inbox.put(created, text, to("s"), INFO, number % 5 == 3)
     world.do_pass(3.0)
     world.do_service("ok")
     world.do_pass(60.0)

@@ -6,18 +6,18 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 from typing_extensions import assert_type
 
 import cwlog_handler
-from cwlog_handler import CloudWatchLogsHandler, Stats, testing
+from cwlog_handler import CloudWatchLogsHandler, LostEvent, Stats, testing
 from cwlog_handler.prometheus import CloudWatchLogsCollector
 from cwlog_handler.testing import (
     Answer,
@@ -32,6 +32,24 @@ from cwlog_handler.testing import (
 )
 
 assert_type(cwlog_handler.__version__, str)
+
+
+def remember(events: Sequence[LostEvent]) -> None:
+    for event in events:
+        assert_type(event.timestamp, int)
+        assert_type(event.level, int | None)
+        assert_type(event.log_group, str)
+        assert_type(event.log_stream, str)
+        assert_type(event.text, str | None)
+        assert_type(event.counted_as, Literal["dropped", "rejected", "pending"])
+        assert_type(event.count, int)
+        assert_type(event.may_be_stored, bool)
+        assert event.reason in ("overflow", "invalid", "exit")
+        event.text = ""  # type: ignore[misc]
+
+
+def remember_one(event: LostEvent) -> None:
+    assert_type(dataclasses.asdict(event), dict[str, Any])
 
 
 def make_handlers(fake: FakeCloudWatchLogs) -> list[CloudWatchLogsHandler]:
@@ -49,13 +67,20 @@ def make_handlers(fake: FakeCloudWatchLogs) -> list[CloudWatchLogsHandler]:
             endpoint_url="http://127.0.0.1:4566",
             boto3_profile_name="logs",
             boto3_client=None,
+            boto3_config={"tcp_keepalive": True, "proxies": {"https": "http://proxy:3128"}},
+            role_arn="arn:aws:iam::123456789012:role/logs",
+            external_id="4711",
+            role_session_name="shop",
             create_log_group=False,
             create_log_stream=False,
             log_group_retention_days=30,
             log_group_tags={"team": "shop"},
             log_group_kms_key_id="arn:aws:kms:eu-west-1:123456789012:key/1",
             log_group_class="INFREQUENT_ACCESS",
+            log_group_deletion_protection=True,
             log_format="json/emf",
+            entity={"keyAttributes": {"Type": "Service", "Name": "shop"}, "attributes": {}},
+            compression="gzip",
             send_interval=timedelta(seconds=1),
             max_batch_size=1_048_576,
             max_batch_count=10_000,
@@ -75,7 +100,9 @@ def make_handlers(fake: FakeCloudWatchLogs) -> list[CloudWatchLogsHandler]:
             spool_mode="always",
             max_spool_size=2_000_000,
             spool_sync=True,
+            on_lost=remember,
         ),
+        CloudWatchLogsHandler("group", on_lost="pkg.mod:remember"),
         CloudWatchLogsHandler("group", level=logging.INFO, send_interval=2, json_serialize_default="pkg.mod:default"),
     ]
 
@@ -89,13 +116,20 @@ def make_wrong_handlers() -> None:
     CloudWatchLogsHandler("group", region_name=1)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", endpoint_url=1)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", boto3_profile_name=1)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", boto3_config=[("tcp_keepalive", True)])  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", role_arn=1)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", external_id=1)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", role_session_name=1)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", create_log_group="no")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", create_log_stream="no")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", log_group_retention_days="30")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", log_group_tags={"team": 1})  # type: ignore[dict-item]
     CloudWatchLogsHandler("group", log_group_kms_key_id=1)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", log_group_class="standard")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", log_group_deletion_protection="yes")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", log_format="emf")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", entity={"Type": "Service"})  # type: ignore[dict-item]
+    CloudWatchLogsHandler("group", compression="deflate")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", send_interval="1")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", max_batch_size=1.5)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", max_batch_count=None)  # type: ignore[arg-type]
@@ -115,6 +149,8 @@ def make_wrong_handlers() -> None:
     CloudWatchLogsHandler("group", spool_mode="sometimes")  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", max_spool_size=1.5)  # type: ignore[arg-type]
     CloudWatchLogsHandler("group", spool_sync="no")  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", on_lost=1)  # type: ignore[arg-type]
+    CloudWatchLogsHandler("group", on_lost=remember_one)  # type: ignore[arg-type]
 
 
 def use(handler: CloudWatchLogsHandler, record: logging.LogRecord) -> None:
@@ -165,6 +201,7 @@ def read(stats: Stats) -> None:
     assert_type(stats.delivered_bytes, int)
     assert_type(stats.possibly_duplicated, int)
     assert_type(stats.loss_notices, int)
+    assert_type(stats.entity_rejected, int)
     assert_type(stats.last_error, str | None)
     stats.delivered = 1  # type: ignore[misc]
 
@@ -195,6 +232,7 @@ def look(fake: FakeCloudWatchLogs) -> None:
     assert_type(fake.busiest_second("group", "stream"), int)
     assert_type(fake.wait_for(lambda: fake.messages("group"), timeout=5), bool)
     fake.create("group", "one", "two", retention_days=1, tags={}, kms_key_id=None, log_group_class="STANDARD")
+    fake.create("group", deletion_protection=True)
     fake.put_elsewhere("group", "stream", "message", timestamp=1)
     fake.delete_log_stream("group", "stream")
     fake.delete_log_group("group")
@@ -214,8 +252,11 @@ def order(fake: FakeCloudWatchLogs) -> None:
         testing.clock_skew(),
         testing.connection_refused(),
         testing.empty_200(),
+        testing.entity_refused("AccountId"),
+        testing.entity_rejected("InvalidEntity"),
         testing.error("Code", "message", 400, after_commit=True),
         testing.expired_token(),
+        testing.gzip_refused(400),
         testing.operation_aborted(),
         testing.reset_after_commit(),
         testing.reset_before_commit(),
@@ -238,9 +279,16 @@ def order(fake: FakeCloudWatchLogs) -> None:
         assert_type(fault.hold_after, float)
         assert_type(fault.answer, Callable[[Call], Answer] | None)
         assert_type(fault.ending, Ending)
+        assert_type(fault.adds, Mapping[str, Any] | None)
+        assert_type(fault.concerns, Callable[[Call], bool] | None)
     Fault("mine", ending="reset")  # type: ignore[arg-type]
     FakeCloudWatchLogs(sequence_tokens=True, requests_per_second=None, max_event_bytes=262_144, clock=lambda: 0.0)
+    FakeCloudWatchLogs(account_puts_per_second=800, account_streams_per_second=50, account_groups_per_second=5)
+    FakeCloudWatchLogs(takes_gzip=False)
     FakeCloudWatchLogs(True)  # type: ignore[call-arg]
+    fake.create_role("arn:aws:iam::123456789012:role/logs", external_id="4711", lifetime=900)
+    fake.create_role("arn:aws:iam::123456789012:role/logs", external_id=4711)  # type: ignore[arg-type]
+    fake.delete_role("arn:aws:iam::123456789012:role/logs")
 
 
 def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Call) -> None:
@@ -259,12 +307,17 @@ def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Ca
     assert_type(request.ordered, bool)
     assert_type(request.stored, int)
     assert_type(request.log_format, str | None)
+    assert_type(request.user_agent, str)
+    assert_type(request.assumed_role, str)
+    assert_type(request.content_encoding, str | None)
+    assert_type(request.entity, Mapping[str, Any] | None)
     assert_type(group.name, str)
     assert_type(group.retention_days, int | None)
     assert_type(group.tags, Mapping[str, str])
     assert_type(group.kms_key_id, str | None)
     assert_type(group.log_group_class, str)
     assert_type(group.streams, tuple[str, ...])
+    assert_type(group.deletion_protection, bool)
     assert_type(event.timestamp, int)
     assert_type(event.message, str)
     assert_type(event.ingestion_time, int)
@@ -277,12 +330,15 @@ def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Ca
     assert_type(call.wire_bytes, int)
     assert_type(call.problem, Refusal | None)
     assert_type(call.log_format, str | None)
+    assert_type(call.content_encoding, str | None)
+    assert_type(call.entity, Mapping[str, Any] | None)
     assert_type(call.group, str)
     assert_type(call.stream, str)
     assert_type(call.batch, tuple[tuple[int | None, str | None], ...])
     assert_type(call.event_sizes, tuple[int, ...])
     assert_type(call.size_bytes, int)
     assert_type(Call.parse({"x-amz-target": "Logs_20140328.PutLogEvents"}, b"{}"), Call)
+    assert_type(Call.parse({}, b"{}", takes_gzip=False), Call)
     refusal = Refusal("Code", "message", status=400, members={}, message_key="Message")
     assert_type(refusal.code, str)
     assert_type(refusal.message, str | None)
@@ -296,3 +352,4 @@ def look_closely(request: Request, group: LogGroup, event: StoredEvent, call: Ca
     assert_type(answer.body, bytes)
     assert_type(answer.code, str)
     assert_type(answer.is_cut, bool)
+    assert_type(answer.with_members({}), Answer)

@@ -18,6 +18,7 @@ from .configuration import handlers_in
 from .examination import examine
 from .findings import Lines, Mark, failed
 from .policy import least_policy
+from .role import policies as role_policies
 from .unusable import Unusable
 
 _Say: TypeAlias = Callable[[str], None]
@@ -87,16 +88,22 @@ def _report(name: str | None, case: Case, say: _Say) -> dict[str, Any]:
     if name is not None:
         say(f"Handler {name!r}")
     lines, findings, policy = Lines(sys.stdout.encoding), [], None
+    of_role: dict[str, Any] = {}
     for check, finding in examine(case):
         say(lines.of(check, finding))
         findings.append((check, finding))
     if case.known:
         policy = least_policy(case.known, **case.place)
-        say(f"\nThe least IAM policy for these options:\n{json.dumps(policy, indent=2)}")
+        of_what = "these options"
+        if case.known["role_arn"] is not None:
+            of_role, of_what = role_policies(case), f"the role {case.known['role_arn']}"
+            say(f"\nThe policy of who assumes the role:\n{json.dumps(of_role['assume_role_policy'], indent=2)}")
+            say(f"\nThe trust policy of the role:\n{json.dumps(of_role['trust_policy'], indent=2)}")
+        say(f"\nThe least IAM policy for {of_what}:\n{json.dumps(policy, indent=2)}")
     wrong = [check for check, finding in findings if finding.mark is Mark.FAILED]
     say(f"\nTo be put right: {', '.join(wrong)}.\n" if wrong else "\nAll needed checks passed.\n")
     checks = [finding.as_json(check) for check, finding in findings]
-    return {"handler": name, "ok": not wrong, "checks": checks, "policy": policy}
+    return {"handler": name, "ok": not wrong, "checks": checks, "policy": policy, **of_role}
 
 
 def _is_unicode() -> bool:

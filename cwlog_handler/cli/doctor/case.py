@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import botocore.session
 
+from ... import composition
 from ...core.advice import Call
 from ...core.outcomes import Outcome
+from ...core.targets import Target
 from .files import Tag
 from .findings import Finding
 
@@ -37,11 +39,17 @@ class Case:
     of_its_class: tuple[str, ...] = ()
     """Keywords in the file that only a subclass of our handler takes: doctor does not know what they do."""
     known: dict[str, Any] = field(default_factory=dict)
+    target: Target | None = None
+    """Where the event goes, once the check of the options has passed."""
     region: str | None = None
     account: str | None = None
     credentials_problem: Finding | None = None
     client: Any = None
     """The boto3 client; None until it has been made."""
+    made: Any = None
+    """What our own client is made with; None if a client was passed in."""
+    assumes_as: str = ""
+    """Who assumes the role; empty if there is none, or if that is unknown."""
     clock_ahead: float | None = None
     """How many seconds our clock is ahead of the service's; negative if it is behind, None if unknown."""
     calls: list[tuple[str, str | None]] = field(default_factory=list)
@@ -49,20 +57,34 @@ class Case:
     put_outcome: Outcome | None = None
     notes: list[str] = field(default_factory=list)
     """Warnings of the handler's code about what was not done although the event was delivered."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What the service did not take of what the put carried, "entity" or "compression", and the warning about it."""
     marker: str = ""
     """The text of the event that was sent."""
-    stream: str = ""
     sent_ms: int = 0
 
     @property
     def group(self) -> str:
-        """The log group's name."""
-        return str(self.known["log_group_name"])
+        """The name of the log group to which the event goes."""
+        assert self.target is not None  # the check of the options sets it
+        return self.target.group
+
+    @property
+    def stream(self) -> str:
+        """The name of the log stream to which the event goes."""
+        assert self.target is not None  # the check of the options sets it
+        return self.target.stream
 
     @property
     def call(self) -> Call:
         """The call that the checks are about, in the form that `advice` takes."""
         return Call(PUT, self.group)
+
+    @cached_property
+    def access(self) -> Any:
+        """How the handler reaches the service."""
+        names = ("endpoint_url", "boto3_profile_name", "role_arn", "external_id", "role_session_name", "boto3_config")
+        return composition.access(self.region, **{name: self.known[name] for name in names})
 
     @cached_property
     def session(self) -> Any:
@@ -76,4 +98,9 @@ class Case:
     def place(self) -> dict[str, Any]:
         """Partition, region and account for an ARN; None for what is not known."""
         partition = getattr(getattr(self.client, "meta", None), "partition", None)
-        return {"partition": partition or "aws", "region": self.region, "account": self.account}
+        role = None if self.known["role_arn"] is None else self.access.role
+        return {
+            "partition": partition or "aws",
+            "region": self.region,
+            "account": role.account if role else self.account,
+        }

@@ -5,34 +5,46 @@ Owns: the order of calls for one event. Must not know: what an error means (`err
 
 from __future__ import annotations
 
-import platform
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any, Final
 
+from ... import composition
 from ...aws import errors
 from ...aws.client import Client
 from ...aws.creation import Group
 from ...aws.making import Access
 from ...core.batches import Batch
 from ...core.events import Event
-from ...core.outcomes import Accepted, AlreadyAccepted, Created, Outcome, Refused, StaleToken, Throttled, Unavailable
-from ...record.names import StreamName
+from ...core.outcomes import (
+    Accepted,
+    AlreadyAccepted,
+    AskAgain,
+    Created,
+    Outcome,
+    Refused,
+    StaleToken,
+    Throttled,
+    Unavailable,
+)
+from ...core.targets import Target
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped
 
-# The worst usual case takes six puts: one creates what is missing, one finds it not yet visible, one gets a sequence
-# token (older service), two are throttled, and the last one succeeds.
-_TRIES: Final = 6
+# The worst usual case takes eight puts: one creates what is missing, one finds it not yet visible, one gets a sequence
+# token (older service), two are refused for what they carry, two are throttled, and the last one succeeds.
+_TRIES: Final = 8
 # In seconds. In the real service, an event can be read only some seconds after it was acknowledged.
 _READABLE_WITHIN: Final = 10.0
 _READ_PAUSE: Final = 0.5
 # Seconds between two tries. A quota that is used up for a moment is free again after this time.
 _PAUSE: Final = 1.0
 _EVENTS_A_PAGE: Final = 100
+
+# Makes the event long enough to be compressed.
+_LONG: Final = ", with more text so that it is compressed" * 20
 
 _TRY_LATER: Final = "try again: the handler itself does so, and keeps the records meanwhile"
 _TRY_AGAIN: Final = f"{_TRY_LATER}; if it goes on, check proxies and firewall"
@@ -44,8 +56,9 @@ _QUOTA: Final = (
 
 def creation(case: Case) -> Finding:
     """Send an event; the finding says whether log group and stream had to be created for it."""
-    case.stream = _stream_name(str(case.known["log_stream_name"]))
     case.marker = f"cwlog_handler doctor: a test event, {uuid.uuid4().hex}"
+    if case.known["compression"] is not None:
+        case.marker += _LONG
     case.sent_ms = int(time.time() * 1000)
     # Three calls in addition create the group and the stream. Each call may take the time to connect and to answer.
     longest = 2 * case.patience * (_TRIES + 3)
@@ -91,24 +104,28 @@ def put(case: Case) -> Finding:
             return failed_with(outcome, _TRY_AGAIN)
 
 
+def entity(case: Case) -> Finding:
+    """Report whether the service has taken the entity of the event."""
+    keys = case.known["entity"]["keyAttributes"]
+    named = ", ".join(f"{key} {value!r}" for key, value in keys.items())
+    return _carried(case, "entity", f"the service takes it: {named}")
+
+
+def compression(case: Case) -> Finding:
+    """Report whether the endpoint has taken the request compressed."""
+    return _carried(case, "compression", f"the endpoint takes {case.known['compression']}")
+
+
+def _carried(case: Case, kind: str, well: str) -> Finding:
+    if kind not in case.left_out:
+        return passed(well)
+    cause, _, way_out = case.left_out[kind].rpartition("): ")
+    return failed(f"{cause})", way_out.removesuffix("."))
+
+
 def _failed_to_create(case: Case) -> bool:
     operation, code = case.calls[-1] if case.calls else ("", None)
     return operation.startswith("Create") and code not in (None, errors.RESOURCE_ALREADY_EXISTS)
-
-
-def _stream_name(template: str) -> str:
-    """Render the template with doctor's own values: if it has fields, the event goes to no stream of the program."""
-    return StreamName(template).render(
-        {
-            "machine_name": platform.node(),
-            "program_name": "cwlog_handler-doctor",
-            "process_id": 0,
-            "thread_name": "MainThread",
-            "logger_name": "doctor",
-            "level_name": "INFO",
-            "strftime": datetime.now(timezone.utc),
-        }
-    )
 
 
 def _put(case: Case) -> Outcome:
@@ -121,8 +138,20 @@ def _put(case: Case) -> Outcome:
         tags=known["log_group_tags"],
         kms_key_id=known["log_group_kms_key_id"],
         group_class=known["log_group_class"],
+        is_protected=bool(known["log_group_deletion_protection"]),
     )
-    client = Client(Access(boto3_client=case.client), group, say=lambda _, text: case.notes.append(text))
+
+    def leave_out(kind: str, text: str) -> None:
+        case.left_out["compression" if kind == "compression" else "entity"] = text
+
+    additions = composition.additions(group.name, known["entity"], known["compression"], leave_out)
+    client = Client(
+        Access(boto3_client=case.client),
+        group,
+        log_format=known["log_format"],
+        additions=additions,
+        say=lambda _, text, __="": case.notes.append(text),
+    )
     stop_watching = _watch(case)
     try:
         return _put_until_settled(case, client)
@@ -135,12 +164,14 @@ def _put_until_settled(case: Case, client: Client) -> Outcome:
     outcome: Outcome = Unavailable("not tried", ambiguous=False)
     has_created = False
     for _ in range(_TRIES):
-        outcome = client.put(case.stream, batch, token, on_progress=lambda: None)
+        outcome = client.put(Target(case.group, case.stream), batch, token, on_progress=lambda: None)
         match outcome:
             case Created() if not has_created:
                 has_created = True
             case StaleToken(expected):
                 token = expected
+            case AskAgain():
+                pass
             case Created() | Throttled():
                 # A new stream or group may take a moment until it is visible.
                 time.sleep(min(_PAUSE, case.patience))

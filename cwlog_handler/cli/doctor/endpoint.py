@@ -21,6 +21,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from ...aws import errors, making
+from ...core import advice
 from ..bounded import within
 from .case import Case
 from .findings import Finding, failed, failed_with, impossible, passed, skipped
@@ -37,15 +38,7 @@ _REGION_OR_URL: Final = (
 _FIREWALL: Final = (
     "check firewall, security groups and routes, endpoint_url, and the proxy settings (HTTPS_PROXY, NO_PROXY)"
 )
-_CERTIFICATE: Final = (
-    "set AWS_CA_BUNDLE where a proxy of yours has its own certificates; check the clock, and endpoint_url"
-)
-_OTHER_NAME: Final = (
-    "correct endpoint_url: the certificate there is for another name; or set AWS_CA_BUNDLE where a proxy of yours has "
-    "its own certificates"
-)
-# Messages of OpenSSL and urllib3 for a certificate of another host name.
-_NOT_ITS_NAME: Final = re.compile(r"mismatch|doesn't match|subjectAltName", re.IGNORECASE)
+_PROXY: Final = f"check whether the proxy is running and may be reached from here; {advice.PROXY_SETTINGS}"
 # Messages of OpenSSL if the other end does not speak TLS.
 _NOT_TLS: Final = re.compile(r"wrong.version.number|record.layer.failure|http.request|EOF", re.IGNORECASE)
 _NO_TLS: Final = (
@@ -59,14 +52,8 @@ _SOMEBODY_ELSE: Final = (
 
 def endpoint(case: Case) -> Finding:
     """Report the URL that boto3 uses, and the setting that it comes from."""
-    known = case.known
     try:
-        case.client = known["boto3_client"] or within(
-            _MAKING_PATIENCE,
-            lambda: making.make(
-                making.Access(case.region, known["endpoint_url"], known["boto3_profile_name"]), case.patience
-            ),
-        )
+        case.client = case.known["boto3_client"] or within(_MAKING_PATIENCE, lambda: _client(case))
         url = _url(case)
         # A port that is not a number raises ValueError only when it is read.
         _address(url)
@@ -77,6 +64,11 @@ def endpoint(case: Case) -> Finding:
     if not url.hostname:
         return failed(f"{url.geturl()!r} is no URL", "correct endpoint_url")
     return passed(f"{url.scheme}://{_host_and_port(url)}, {_source(case)}")
+
+
+def _client(case: Case) -> Any:
+    case.made = making.prepare(case.access)
+    return making.client_of(case.made, case.access, case.patience)
 
 
 def _source(case: Case) -> str:
@@ -107,7 +99,8 @@ def name(case: Case) -> Finding:
     try:
         found = within(case.patience, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
-        return failed(f"{host}: {error}", _REGION_OR_URL)
+        on_the_way = _is_proxy(case)
+        return failed(f"{host}: {error}{on_the_way}", _PROXY if on_the_way else _REGION_OR_URL)
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     return passed(f"{host} is {', '.join(addresses[:3])}{' …' if len(addresses) > 3 else ''}{_is_proxy(case)}")
 
@@ -120,7 +113,8 @@ def connection(case: Case) -> Finding:
         # create_connection tries several addresses, each with the full time-out. `within` limits them together.
         within(case.patience, lambda: socket.create_connection((host, port), case.patience).close())
     except OSError as error:
-        return failed(f"{host} port {port}: {error}", _FIREWALL)
+        on_the_way = _is_proxy(case)
+        return failed(f"{host} port {port}: {error}{on_the_way}", _PROXY if on_the_way else _FIREWALL)
     return passed(f"TCP to port {port} in {(time.monotonic() - started) * 1000:.0f} ms{_is_proxy(case)}")
 
 
@@ -146,16 +140,22 @@ def _way_out(error: Exception, scheme: str) -> str:
     if not isinstance(error, exceptions.SSLError):
         is_cut = isinstance(error, exceptions.ConnectionClosedError)
         return f"{_TLS_INSTEAD}; {_FIREWALL}" if is_cut and scheme == "http" else _FIREWALL
-    if _NOT_TLS.search(str(error)):
-        return _NO_TLS
-    return _OTHER_NAME if _NOT_ITS_NAME.search(str(error)) else _CERTIFICATE
+    # Certificates have a way out of their own, in `advice`.
+    return _NO_TLS if _NOT_TLS.search(str(error)) else advice.UNTRUSTED.way_out
 
 
 def _ask(case: Case, url: str) -> Any:
     verify = case.session.get_config_variable("ca_bundle") or True
     # An unsigned call of DescribeLogGroups: the service refuses it, stand-ins such as moto answer it.
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Logs_20140328.DescribeLogGroups"}
-    session = URLLib3Session(verify=verify, proxies=_proxies(url), timeout=(case.patience, case.patience))
+    config = case.client.meta.config
+    session = URLLib3Session(
+        verify=verify,
+        proxies=_proxies(case),
+        timeout=(case.patience, case.patience),
+        client_cert=config.client_cert,
+        proxies_config=config.proxies_config,
+    )
     try:
         return session.send(AWSRequest("POST", url, headers, b'{"limit":1}').prepare())
     finally:
@@ -190,18 +190,19 @@ def _url(case: Case) -> SplitResult:
     return urlsplit(str(case.client.meta.endpoint_url))
 
 
-def _proxies(url: str) -> dict[str, str]:
-    proxies: dict[str, str] = get_environ_proxies(url)
+def _proxies(case: Case) -> dict[str, str]:
+    given = case.client.meta.config.proxies
+    proxies: dict[str, str] = get_environ_proxies(_url(case).geturl()) if given is None else given
     return proxies
 
 
 def _next_hop(case: Case) -> SplitResult:
     """Return the URL that we connect to: the proxy on the way if there is one, else the service."""
     url = _url(case)
-    proxy = _proxies(url.geturl()).get(url.scheme)
-    if proxy is None:
+    proxy = _proxies(case).get(url.scheme)
+    if not proxy:
         return url
-    return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy.removeprefix('//')}")
 
 
 def _is_proxy(case: Case) -> str:

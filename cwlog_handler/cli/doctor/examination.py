@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...aws import errors
-from . import delivery, endpoint, spool, surroundings
+from . import delivery, endpoint, names, role, spool, surroundings
 from .case import Case
 from .findings import Finding, Mark, failed, impossible
 
@@ -26,6 +26,7 @@ _STEPS: Final = (
     _Step("Python", surroundings.versions),
     _Step("tags", surroundings.tags),
     _Step("options", surroundings.options),
+    _Step("names", names.names, ("options",)),
     _Step("loggers", surroundings.loggers),
     _Step("spool", spool.spool, ("options",)),
     _Step("region", surroundings.region, ("options",)),
@@ -35,8 +36,12 @@ _STEPS: Final = (
     _Step("connection", endpoint.connection, ("name",)),
     _Step("answer", endpoint.answer, ("connection",)),
     _Step("clock", endpoint.clock, ("answer",)),
-    _Step("creation", delivery.creation, ("credentials", "answer")),
-    _Step("put", delivery.put, ("credentials", "answer")),
+    _Step("role", role.role, ("credentials", "endpoint")),
+    # Where a name is not what it will be, a group would be made that nobody wants.
+    _Step("creation", delivery.creation, ("names", "credentials", "role", "answer")),
+    _Step("put", delivery.put, ("names", "credentials", "role", "answer")),
+    _Step("entity", delivery.entity, ("put",)),
+    _Step("compression", delivery.compression, ("put",)),
     _Step("read back", delivery.reading, ("put",)),
 )
 
@@ -63,9 +68,15 @@ def _applies(name: str, of: Case) -> bool:
             return of.loggers is not None
         case "tags":
             return bool(of.tags)
+        # From what the user has given, because the check of the options may have failed.
+        case "role":
+            return of.options.get("role_arn") is not None
+        case "names":
+            return names.has_fields(of.known)
         case "spool":
-            # From what the user has given, because the check of the options may have failed.
             return of.options.get("spool_dir") is not None
+        case "entity" | "compression":
+            return of.options.get(name) is not None
     return True
 
 

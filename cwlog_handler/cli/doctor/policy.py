@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .names import pattern
+
 
 def least_policy(options: Mapping[str, Any], *, partition: str, region: str | None, account: str | None) -> Any:
     """Return the policy document as plain data; unknown parts of the ARN become ``*``."""
@@ -22,7 +24,7 @@ def least_policy(options: Mapping[str, Any], *, partition: str, region: str | No
         actions.append("logs:PutRetentionPolicy")
     if makes_group and options["log_group_tags"]:
         actions.append("logs:TagResource")
-    group = f"arn:{partition}:logs:{region or '*'}:{account or '*'}:log-group:{options['log_group_name']}"
+    group = f"arn:{partition}:logs:{region or '*'}:{account or '*'}:log-group:{pattern(options)}"
     resources = [group, f"{group}:*"] if len(actions) > 1 else [f"{group}:*"]
     statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
     return {"Version": "2012-10-17", "Statement": [statement]}

@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ...aws import destination
 from ...spool.disk import UNKNOWN_FREE_BYTES, Disk, NoLocks
 from ...system.stdlib import getpid, urandom
 from ..send.display import size
-from ..spool.survey import Destination, Kind, Owner, SpoolFile, Unusable, absolute, survey
+from ..spool.survey import Destination, Kind, Owner, SpoolFile, Unusable, absolute, destination_of, survey
 from ..spool.wording import counted, place, shown
 from .case import Case
 from .findings import Finding, failed, passed
@@ -126,12 +125,7 @@ def _try_locks(directory: str) -> None:
 
 def _told(files: Iterable[SpoolFile], options: dict[str, Any]) -> Iterator[str]:
     """Say what ended processes have left: for this handler, for others, and what nobody can read."""
-    ours = Destination(
-        options["log_group_name"],
-        *destination.region_and_endpoint(
-            options["region_name"], options["endpoint_url"], options["boto3_profile_name"], options["boto3_client"]
-        ),
-    )
+    ours = destination_of(options)
     others: dict[Destination, int] = {}
     left = 0
     for file in files:

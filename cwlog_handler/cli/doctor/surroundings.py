@@ -22,6 +22,7 @@ from ..bounded import within
 from .case import Case
 from .files import Tagged
 from .findings import Finding, failed, failed_with, passed, skipped
+from .names import sample
 
 _OLDEST_BOTO3: Final = (1, 34)
 # Seconds to wait for credentials. Looking for a container's takes 9 s to fail, for an instance's role about 2 s.
@@ -87,6 +88,7 @@ def options(case: Case) -> Finding:
     bound = inspect.signature(CloudWatchLogsHandler).bind(**case.options)
     bound.apply_defaults()
     case.known = bound.arguments
+    case.target = sample(case.known)
     own = f"; left out, for only its class knows them: {', '.join(case.of_its_class)}" if case.of_its_class else ""
     return passed(f"log group {handler.log_group_name!r}, log stream {handler.log_stream_name!r}{own}")
 

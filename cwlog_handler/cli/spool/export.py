@@ -69,13 +69,13 @@ def _problem_of(file: SpoolFile) -> str | None:
 
 
 def _print(file: SpoolFile) -> int:
-    assert file.head is not None
     count = 0
     for event in events_in(file.path, is_written=file.owner is not Owner.GONE):
+        group, stream = file.names_of(event.stream)
         write_json(
             {
-                "group": file.head.group,
-                "stream": event.stream,
+                "group": group,
+                "stream": stream,
                 "timestamp": event.timestamp_ms,
                 "time": moment(event.timestamp_ms),
                 "message": event.message,

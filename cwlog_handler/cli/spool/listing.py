@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ...spool.frames import Head
 from ..send.display import size
 from .survey import Kind, Owner, SpoolFile, survey
 from .wording import counted, moment, shown, write, write_json
@@ -16,8 +17,9 @@ from .wording import counted, moment, shown, write, write_json
 HELP: Final = "show what is in the directory: whose files, and which events are left"
 EPILOG: Final = """\
 Reads only. "alive" means that a process holds the file, "gone" that none does: the next process that logs to the same
-group, region and endpoint delivers what is left in it. "unknown": files cannot be locked here. Exit status: 0 the
-directory was read, 1 it was not, 2 wrong usage."""
+group, region and endpoint delivers what is left in it. "unknown": files cannot be locked here. Where the log group is a
+template, each stream has its group and a colon in front. Exit status: 0 the directory was read, 1 it was not, 2 wrong
+usage."""
 
 _HEADINGS: Final = ("file", "size", "owner", "events", "oldest", "newest", "log group", "region", "streams", "")
 _TO_THE_RIGHT: Final = frozenset({1, 3})
@@ -56,10 +58,15 @@ def _row(file: SpoolFile) -> tuple[str, ...]:
         moment(file.oldest_ms),
         moment(file.newest_ms),
         shown(head.group) if head else "-",
-        shown(", ".join(filter(None, [head.region, head.endpoint])) or "unknown") if head else "-",
+        shown(_place(head)) if head else "-",
         _streams(file.streams),
         _remarks(file),
     )
+
+
+def _place(head: Head) -> str:
+    account = head.account and f"account {head.account}"
+    return ", ".join(filter(None, [head.region, head.endpoint, account])) or "unknown"
 
 
 def _owner(file: SpoolFile) -> str:
@@ -129,7 +136,9 @@ def _as_data(file: SpoolFile) -> dict[str, Any]:
         "log_group_name": head.group if head else None,
         "region_name": head.region if head else None,
         "endpoint_url": head.endpoint if head else None,
+        "account": (head.account or None) if head else None,
         "events": file.events,
+        "groups": file.groups,
         "streams": file.streams,
         "oldest": moment(file.oldest_ms) if file.oldest_ms is not None else None,
         "newest": moment(file.newest_ms) if file.newest_ms is not None else None,

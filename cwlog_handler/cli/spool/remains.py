@@ -70,7 +70,7 @@ def _parts(contents: frames.Contents) -> Iterator[tuple[str, int, int, int]]:
     """Yield stream, count, first and last time of what is left. The times are those of a whole frame."""
     for block in contents.blocks:
         if count := sum(last - first + 1 for first, last in _left(block, contents)):
-            yield block.stream, count, block.first_ms, block.last_ms
+            yield block.stream or contents.head.stream, count, block.first_ms, block.last_ms
     for record in contents.records:
         if not _is_settled(record.id, contents):
             moment = timestamp_ms(record.created)
@@ -121,6 +121,6 @@ def _events_in(path: str, is_written: bool) -> Iterator[Event]:
             for first, last in _left(place, contents):
                 for number in range(first - place.first_id, last - place.first_id + 1):
                     event = events[number]
-                    yield Event(place.stream, event.timestamp, event.message)
+                    yield Event(place.stream or contents.head.stream, event.timestamp, event.message)
     finally:
         _disk.close(fd)

@@ -13,21 +13,21 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ...aws import destination
 from .. import arguments as handler_arguments
 from ..send.display import displayed, size
 from ..send.interruption import Interruption
 from .delivery import Delivery
-from .survey import Destination, Kind, Owner, SpoolFile, survey
-from .wording import agreed, extent, is_asked, place, say, shown
+from .survey import Destination, Kind, Owner, SpoolFile, destination_of, group_of, survey
+from .wording import agreed, extent, is_asked, named_groups, place, say, shown
 
 HELP: Final = "deliver now what ended processes have left, and wait until it is done"
 EPILOG: Final = """\
 Shows the destinations that the files name, and sends only to those that are given by --log-group-name (in the region
-of --region-name, or that boto3 finds), or to all of them after a question or with --yes. The endpoint is never taken
-from a file: give --endpoint-url. Files of living processes are left alone. SIGINT or SIGTERM ends the command; what is
-not delivered stays in the directory. Exit status: 0 all that was left for these destinations is delivered, 1 not all,
-or the answer was no, 2 wrong usage."""
+of --region-name, or that boto3 finds), or to all of them after a question or with --yes. Endpoint and role are never
+taken from a file: give --endpoint-url and --role-arn. Where the group is a template, its events go to the groups that
+they were logged for, if it could have made their names. Files of living processes are left alone. SIGINT or SIGTERM
+ends the command; what is not delivered stays in the directory. Exit status: 0 all that was left for these destinations
+is delivered, 1 not all, or the answer was no, 2 wrong usage."""
 
 
 class _Chosen(NamedTuple):
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1 if arguments.log_group_name and _some_stay(files) else 0
     for target in chosen:
         told = f"{extent(target.files)}, for {place(target.destination)}"
+        if "{" in target.destination.group:
+            told += f" (log groups {named_groups(target.files)})"
         say(f"{told}: not sent: {target.obstacle}" if target.obstacle else told)
     wanted = [target for target in chosen if not target.obstacle]
     if not wanted:
@@ -108,19 +110,21 @@ def _chosen(target: Destination, files: list[SpoolFile], arguments: argparse.Nam
     """Find out whether a handler made with this command's options would deliver to the destination."""
     options = handler_arguments.options_of(arguments)
     names = options.pop("log_group_name")
-    if names and target.group not in names:
+    if names and target.group not in {*names, *map(group_of, names)}:
         return _Chosen(target, files, {}, _NOT_GIVEN)
     if not names and "region_name" not in options and target.region:
         # Group and region come from the file: the question, or --yes, is about both.
         options["region_name"] = target.region
-    region, endpoint = destination.region_and_endpoint(
-        options.get("region_name"), options.get("endpoint_url"), options.get("boto3_profile_name"), None
-    )
     options["log_group_name"] = target.group
-    return _Chosen(target, files, options, _obstacle(target, region, endpoint))
+    return _Chosen(target, files, options, _obstacle(target, destination_of(options)))
 
 
-def _obstacle(target: Destination, region: str, endpoint: str) -> str:
+def _obstacle(target: Destination, here: Destination) -> str:
+    region, endpoint = here.region, here.endpoint
+    if here.account != target.account:
+        if target.account:
+            return f"it was logged with a role of account {target.account}: give that role as --role-arn"
+        return f"it was logged without a role, and this command would assume one of account {here.account}"
     if endpoint != target.endpoint:
         if not target.endpoint:
             return f"it was logged for the region's own endpoint, and this command would use {endpoint}"

@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from ...aws import destination
+from ...aws.roles import Role
+from ...record.names import DEFAULT_LOG_STREAM_NAME
+from ...record.naming import Naming
 from ...spool import frames
 from ...spool.disk import Disk, check_directory
 from .remains import remains_of
@@ -58,6 +63,31 @@ class Destination(NamedTuple):
     """Empty: unknown to the process that wrote it."""
     endpoint: str
     """Empty: the region's own."""
+    account: str = ""
+    """The account of the role that was assumed; empty: there was none."""
+
+
+def destination_of(options: Mapping[str, Any]) -> Destination:
+    """Return where a handler with these options delivers, as its files in a spool say it. Makes no request."""
+    given = options.get
+    role_arn, config = given("role_arn"), given("boto3_config") or {}
+    region, endpoint = destination.region_and_endpoint(
+        given("region_name"),
+        given("endpoint_url"),
+        given("boto3_profile_name"),
+        given("boto3_client"),
+        bool(config.get("ignore_configured_endpoint_urls")),
+    )
+    account = Role(role_arn, "").account if isinstance(role_arn, str) else ""
+    return Destination(group_of(str(given("log_group_name") or "")), region, endpoint, account)
+
+
+def group_of(log_group_name: str) -> str:
+    """Return a handler's log group as its files say it: with the environment's variables put into a template."""
+    try:
+        return Naming(log_group_name, DEFAULT_LOG_STREAM_NAME).groups.text
+    except ValueError:
+        return log_group_name
 
 
 @dataclass(frozen=True)
@@ -71,7 +101,7 @@ class SpoolFile:
     owner: Owner = Owner.UNKNOWN
     head: frames.Head | None = None
     streams: dict[str, int] = field(default_factory=dict)
-    """How many events are left for each stream."""
+    """How many events are left for each stream, by its name in the file."""
     oldest_ms: int | None = None
     newest_ms: int | None = None
     broken: list[frames.Broken] = field(default_factory=list)
@@ -83,9 +113,28 @@ class SpoolFile:
         return sum(self.streams.values())
 
     @property
+    def groups(self) -> dict[str, int]:
+        """How many events are left for each log group."""
+        groups: dict[str, int] = {}
+        for name, count in self.streams.items():
+            group, _ = self.names_of(name)
+            groups[group] = groups.get(group, 0) + count
+        return groups
+
+    def names_of(self, name: str) -> tuple[str, str]:
+        """Return the log group and the stream that a name in this file stands for."""
+        group = self.head.group if self.head is not None else ""
+        if "{" not in group:
+            return group, name
+        # The file's group is a template, so each stream's name has its own group in front.
+        own, colon, stream = name.partition(":")
+        return (own, stream) if colon else (group, name)
+
+    @property
     def destination(self) -> Destination | None:
         """Where its events belong, if that can be read."""
-        return None if self.head is None else Destination(self.head.group, self.head.region, self.head.endpoint)
+        head = self.head
+        return None if head is None else Destination(head.group, head.region, head.endpoint, head.account)
 
     @property
     def is_deliverable(self) -> bool:

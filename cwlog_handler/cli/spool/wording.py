@@ -18,6 +18,7 @@ from .survey import Destination, SpoolFile
 say: Final = partial(display.say, command="spool")
 """Writes a line to stderr."""
 
+_SHOWN_GROUPS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -43,8 +44,17 @@ def counted(count: int, what: str) -> str:
 
 def place(destination: Destination) -> str:
     """Return where events belong, in words."""
-    parts = [destination.group, destination.region or "region unknown", destination.endpoint]
+    account = destination.account and f"account {destination.account}"
+    parts = [destination.group, destination.region or "region unknown", destination.endpoint, account]
     return shown(", ".join(filter(None, parts)))
+
+
+def named_groups(files: Iterable[SpoolFile]) -> str:
+    """Return the first log groups of what is left, and how many more there are."""
+    groups = list(dict.fromkeys(group for file in files for group in file.groups))
+    more = len(groups) - _SHOWN_GROUPS
+    first = ", ".join(map(shown, groups[:_SHOWN_GROUPS]))
+    return f"{first} and {more:,} more" if more > 0 else first
 
 
 def extent(files: Iterable[SpoolFile]) -> str:

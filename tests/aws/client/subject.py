@@ -7,11 +7,14 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
+from cwlog_handler.aws.additions import Additions
 from cwlog_handler.aws.client import Client
 from cwlog_handler.aws.creation import Group
+from cwlog_handler.aws.entity import checked
 from cwlog_handler.aws.making import Access
 from cwlog_handler.core.batches import Batch
 from cwlog_handler.core.events import Event
+from cwlog_handler.core.targets import Target
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
@@ -28,9 +31,12 @@ class Subject:
     def __init__(self, boto3_client=None, **options):
         self.said = []
         self.started = 0
-        say = lambda key, text: self.said.append((key, text))  # noqa: E731
+        say = lambda key, text, about="": self.said.append((key, text))  # noqa: E731
         access = {name: options.pop(name) for name in Access._fields if name in options}
         group = {name: options.pop(name) for name in Group._fields if name in options}
+        entity, compression = options.pop("entity", None), options.pop("compression", None)
+        if entity is not None or compression is not None:
+            options["additions"] = Additions("g", say, entity and checked(entity), compression)
         self.client = Client(
             Access(boto3_client=boto3_client, **access), Group(**{"name": "g"} | group), say=say, **options
         )
@@ -38,8 +44,11 @@ class Subject:
     def start(self):
         self.started += 1
 
-    def put(self, *events, token=None, stream="s"):
-        return self.client.put(stream, Batch.of(events or [event()]), token, self.start)
+    def put(self, *events, token=None, stream="s", group="g"):
+        return self.client.put(Target(group, stream), Batch.of(events or [event()]), token, self.start)
+
+    def create(self, stream="s", group="g"):
+        return self.client.create(Target(group, stream))
 
 
 def answering(body, status=200, headers=()):

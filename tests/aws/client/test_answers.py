@@ -93,13 +93,21 @@ def test_an_answer_that_cannot_be_read_is_ambiguous():
     [
         (302, Unavailable("the answer is not from CloudWatch Logs: HTTP 302", ambiguous=False)),
         (403, Unavailable("the answer is not from CloudWatch Logs: HTTP 403", ambiguous=False)),
-        (407, Unavailable("the answer is not from CloudWatch Logs: HTTP 407", ambiguous=False)),
         (429, Throttled("429")),
     ],
 )
 def test_a_proxys_refusal_is_told_from_the_services(status, expected):
     """The service's errors have a code; where there is none, somebody on the way has answered."""
     assert answering(b"<p>no</p>", status, {"content-type": "text/html"}).put() == expected
+
+
+def test_a_proxy_that_wants_a_password_says_what_to_do():
+    """A proxy for http:// endpoints answers in the service's place."""
+    outcome = answering(b"<p>no</p>", 407, {"content-type": "text/html"}).put()
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "proxy-407"
+    assert "the proxy wants a user and a password" in outcome.advice
+    assert "http://user:password@host:port" in outcome.way_out
 
 
 @pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b"upstream failed"])

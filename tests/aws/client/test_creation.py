@@ -156,9 +156,29 @@ def test_a_creation_that_cannot_succeed_is_refused(fake, subject, code, in_advic
 
 
 def test_a_throttled_creation_is_throttled(fake, subject):
-    """Creations have quotas of their own, and back off like puts."""
+    """Creations have quotas of their own, and the outcome says that it was one."""
     fake.fail(throttle(), operation="CreateLogGroup")
-    assert subject.put() == Throttled("ThrottlingException")
+    assert subject.put() == Throttled("ThrottlingException", is_creation=True)
+
+
+@pytest.mark.parametrize("operation", ["CreateLogGroup", "CreateLogStream"])
+def test_a_creation_is_tried_again_without_a_put(fake, subject, operation):
+    """What is missing is known."""
+    fake.fail(throttle(), times=2, operation=operation)
+    throttled = Throttled("ThrottlingException", is_creation=True)
+    assert [subject.put(), subject.create(), subject.create(), subject.create()] == [throttled] * 2 + [Created()] * 2
+    assert operations(fake).count("PutLogEvents") == 1
+    assert isinstance(subject.put(), Accepted)
+
+
+def test_credentials_that_expire_in_a_creation_alone_are_read_again(environment, fake):
+    fake.fail(expired_token(), times=1, operation="CreateLogStream")
+    with fake.serve() as url:
+        subject = Subject(region_name="us-east-1", endpoint_url=url)
+        assert subject.create().renew
+        with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+            assert subject.create() == Created()
+    assert session.call_count == 1
 
 
 def test_credentials_that_expire_before_the_creation_are_read_again(environment, fake):

@@ -155,7 +155,7 @@ def test_a_users_own_client_does_not_retry_creations_either(fake):
     """CreateLogStream has a quota of its own."""
     boto3_client = fake.client(Config(retries={"total_max_attempts": 3}))
     fake.fail(throttle(), times=3, operation="CreateLogStream")
-    assert Subject(boto3_client).put() == Throttled("ThrottlingException")
+    assert Subject(boto3_client).put() == Throttled("ThrottlingException", is_creation=True)
     assert [request.operation for request in fake.requests] == ["PutLogEvents", "CreateLogStream"]
 
 

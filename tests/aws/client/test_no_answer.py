@@ -1,10 +1,15 @@
 """Errors without an answer: the network, missing credentials, secrets that must not be told, interrupts."""
 
+from unittest import mock
+
 import botocore
 import pytest
+import urllib3
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 from packaging.version import Version
+from urllib3 import PoolManager
+from urllib3.exceptions import LocationParseError
 
 from cwlog_handler.core.outcomes import Accepted, Refused, Unavailable
 from cwlog_handler.testing import connection_refused, reset_after_commit, server_error, truncated_answer
@@ -23,6 +28,7 @@ from .subject import Subject, raising, refused_with
         (exceptions.ConnectionClosedError(endpoint_url="u"), True),
         (exceptions.ResponseStreamingError(error="IncompleteRead"), True),
         (exceptions.HTTPClientError(error="what?"), True),
+        (exceptions.HTTPClientError(error=LocationParseError("not a host")), False),
         (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), True),
         (ResponseParserError("not JSON"), True),
         (ConnectionResetError("reset"), True),
@@ -49,15 +55,34 @@ def test_the_fakes_weather_is_unavailable(ready, subject, fault, ambiguous):
     assert outcome.ambiguous is ambiguous
 
 
+def test_a_request_whose_connections_are_closed_before_it_has_one_was_not_made(environment, ready):
+    """Another handler with the same client may close those that are idle, at any moment."""
+
+    def connection_from_url(manager, *arguments, usual=PoolManager.connection_from_url):
+        pool = usual(manager, *arguments)
+        manager.clear()
+        pool.close()
+        return pool
+
+    with ready.serve() as url:
+        subject = Subject(region_name="us-east-1", endpoint_url=url)
+        with mock.patch.object(PoolManager, "connection_from_url", connection_from_url):
+            outcome = subject.put()
+        assert isinstance(outcome, Unavailable)
+        assert not outcome.ambiguous
+        assert not ready.messages("g")
+        assert subject.put() == Accepted(None)
+
+
 def test_an_answer_that_breaks_off_is_still_the_services_yes(environment, ready):
     """200 with a request id: the events are stored, and sending them again would certainly store them twice."""
     ready.fail(truncated_answer())
     with ready.serve() as url:
         outcome = Subject(region_name="us-east-1", endpoint_url=url).put()
-    if Version(botocore.__version__) >= Version("1.43.127"):
+    if Version(botocore.__version__) >= Version("1.43.127") or Version(urllib3.__version__) < Version("2"):
         assert outcome == Accepted(None)
     else:
-        # Older ones tell nothing of an answer that breaks off.
+        # Older ones tell nothing of an answer that breaks off, if urllib3 has noticed it.
         assert isinstance(outcome, Unavailable)
         assert outcome.ambiguous
     assert ready.messages("g") == ["hello"]
@@ -100,6 +125,11 @@ HEADER = "Authorization header requires 'Signature' parameter. Authorization=AWS
             "PASS",
             "http://…@host:1/",
         ),
+        (
+            lambda: raising(exceptions.HTTPClientError(error=LocationParseError("http://me:PASS/word@host:1"))).put(),
+            "PASS",
+            "http://…@host:1",
+        ),
         (lambda: raising(ValueError("Invalid endpoint: http://PASS@host x")).put(), "PASS", "http://…@host x"),
     ],
 )
@@ -120,6 +150,15 @@ def test_credentials_with_a_line_end_are_refused_and_not_shown(environment, read
     assert outcome.renew
     assert "line end" in outcome.advice
     assert "QUITE" not in repr(outcome)
+
+
+@pytest.mark.parametrize("separator", "/#?")
+def test_a_part_of_a_proxys_password_is_not_shown(environment, separator):
+    """Not encoded, these end the host of a URL: urllib3 takes what is before them for host and port, and tells it."""
+    environment.setenv("HTTPS_PROXY", f"http://me:PASS{separator}word@127.0.0.1:1")
+    told = repr(Subject(region_name="us-east-1").put())
+    assert "PASS" not in told
+    assert "127.0.0.1" not in told or "…@" in told
 
 
 def test_interrupts_are_not_swallowed():

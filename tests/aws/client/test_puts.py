@@ -8,6 +8,7 @@ from botocore.config import Config
 
 from cwlog_handler.core.batches import Batch
 from cwlog_handler.core.outcomes import Accepted, AlreadyAccepted, Invalid, StaleToken
+from cwlog_handler.core.targets import Target
 from cwlog_handler.testing import FakeCloudWatchLogs, reset_after_commit, stall, throttle
 
 from .subject import DAY, NOW, Subject, answering_json, event
@@ -105,7 +106,7 @@ def test_the_start_is_told_once_when_the_request_goes_out(ready):
     note = lambda name: lambda **_: order.append(name)  # noqa: E731
     boto3_client.meta.events.register("before-sign.cloudwatch-logs", note("signed"))
     boto3_client.meta.events.register_last("before-send.cloudwatch-logs", note("sent"))
-    Subject(boto3_client).client.put("s", Batch.of([event()]), None, lambda: order.append("started"))
+    Subject(boto3_client).client.put(Target("g", "s"), Batch.of([event()]), None, lambda: order.append("started"))
     assert order == ["signed", "started", "sent"]
 
 
@@ -121,7 +122,7 @@ def test_a_request_of_our_own_is_seen_once_more_when_the_network_has_all_of_it(r
 
     with ready.serve() as url:
         client = Subject(endpoint_url=url).client
-        thread = threading.Thread(target=client.put, args=("s", Batch.of([event()]), None, on_progress))
+        thread = threading.Thread(target=client.put, args=(Target("g", "s"), Batch.of([event()]), None, on_progress))
         thread.start()
         assert is_sent.wait(30)
         assert thread.is_alive()

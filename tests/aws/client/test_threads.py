@@ -72,7 +72,7 @@ def test_a_client_is_used_while_another_thread_makes_one_with_other_time_outs(re
     client = Subject(region_name="us-east-1").client
     client.connect()
     usual = client._maker.client
-    assert client._maker._lock.acquire()
+    assert client._maker._source.lock.acquire()
     assert isinstance(client.connect(0.05), Connected)
     assert client._maker.client is usual
     assert isinstance(client.connect(0.05), Connected)

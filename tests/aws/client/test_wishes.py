@@ -1,11 +1,20 @@
-"""Retention and tags are wishes: nothing is lost where they cannot be had."""
+"""Retention, tags and protection are wishes: nothing is lost where they cannot be had."""
 
 import pytest
+from botocore.exceptions import ParamValidationError
 
 from cwlog_handler.core.outcomes import Created, Refused
-from cwlog_handler.testing import access_denied, connection_refused, error, throttle
+from cwlog_handler.testing import FakeCloudWatchLogs, access_denied, connection_refused, error, throttle
 
 from .subject import Subject, operations
+
+
+def knows_protection():
+    create = FakeCloudWatchLogs().client().meta.service_model.operation_model("CreateLogGroup")
+    return "deletionProtectionEnabled" in create.input_shape.members
+
+
+needs_protection = pytest.mark.skipif(not knows_protection(), reason="boto3 knows no protection of log groups yet")
 
 
 @pytest.mark.parametrize("fault", [access_denied, throttle, connection_refused])
@@ -41,6 +50,68 @@ def test_tags_that_botocore_refuses_are_left_out(fake):
     subject = Subject(fake.client(), tags={"": "a"})
     assert subject.put() == Created()
     assert [key for key, _ in subject.said] == ["tags"]
+
+
+@needs_protection
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error("AccessDeniedException", "User: u is not authorized to perform: logs:PutLogGroupDeletionProtection"),
+        error("InvalidParameterException", "deletionProtectionEnabled is not supported in this region"),
+        error("ValidationException", "1 validation error detected: Value at 'deletionProtectionEnabled' failed"),
+    ],
+)
+def test_a_protection_that_is_refused_is_left_out_and_told_of(fake, fault):
+    """A group that can be deleted takes events; none takes none."""
+    fake.fail(fault, times=1, operation="CreateLogGroup")
+    subject = Subject(fake.client(), is_protected=True, tags={"team": "a"})
+    assert subject.put() == Created()
+    assert (fake.groups["g"].deletion_protection, fake.groups["g"].tags) == (False, {"team": "a"})
+    ((key, text),) = subject.said
+    assert key == "deletion protection"
+    assert "without log_group_deletion_protection [" in text
+    assert "aws logs put-log-group-deletion-protection" in text
+
+
+def test_a_boto3_that_knows_no_protection_makes_the_group_without_it(fake):
+    """boto3 before 1.43: botocore refuses the parameter, and lists those that it knows, tags among them."""
+    boto3_client = fake.client()
+
+    def know_less(params, **_):
+        if "deletionProtectionEnabled" in params:
+            raise ParamValidationError(
+                report='Unknown parameter in input: "deletionProtectionEnabled", must be one of: '
+                "logGroupName, kmsKeyId, tags, logGroupClass"
+            )
+
+    boto3_client.meta.events.register("before-parameter-build.cloudwatch-logs.CreateLogGroup", know_less)
+    denied = error("AccessDeniedException", "User: u is not authorized to perform: logs:TagResource")
+    fake.fail(denied, operation="CreateLogGroup", when=lambda call: "tags" in call.params)
+    subject = Subject(boto3_client, is_protected=True, tags={"team": "a"})
+    assert subject.put() == Created()
+    assert [(key, "Unknown parameter" in text) for key, text in subject.said] == [
+        ("deletion protection", True),
+        ("tags", False),
+    ]
+
+
+def test_a_refusal_that_names_neither_costs_only_the_one_that_is_to_blame(fake):
+    """Each is tried alone before both are given up."""
+    fake.fail(access_denied(), operation="CreateLogGroup", when=lambda c: "deletionProtectionEnabled" in c.params)
+    subject = Subject(fake.client(), is_protected=True, tags={"team": "a"})
+    assert subject.put() == Created()
+    assert fake.groups["g"].tags == {"team": "a"}
+    assert [key for key, _ in subject.said] == ["deletion protection"]
+
+
+@needs_protection
+def test_a_group_is_made_protected_if_that_is_wished(fake):
+    """Otherwise nothing is said of it: an older boto3 would refuse the parameter."""
+    Subject(fake.client(), is_protected=True).put()
+    Subject(fake.client()).put(group="plain")
+    assert (fake.groups["g"].deletion_protection, fake.groups["plain"].deletion_protection) == (True, False)
+    made = [request.parameters for request in fake.requests if request.operation == "CreateLogGroup"]
+    assert ["deletionProtectionEnabled" in parameters for parameters in made] == [True, False]
 
 
 def test_a_group_that_cannot_be_made_with_its_key_is_told_as_that(fake):

@@ -33,7 +33,8 @@ def queued(setup: Setup) -> Figures:
 def buffer(setup: Setup) -> Figures:
     """Fill a buffer more than once while the endpoint is down; the growth is the largest there was."""
     kind, size = setup.params["kind"], setup.params["buffer_mib"] * MIB
-    run = in_a_process(kind, round(size * RECORDS_PER_BYTE[kind]), f"http://127.0.0.1:{free_port()}", size)
+    url, loops = f"http://127.0.0.1:{free_port()}", setup.params.get("loops", 0)
+    run = in_a_process(kind, round(size * RECORDS_PER_BYTE[kind]), url, size, loops=loops)
     return {"growth": run["growth"] / size, "kept": run["pending"], "overflow": run["overflow"]}
 
 
@@ -53,4 +54,9 @@ def group(sizes: Sizes) -> Group:
         cases.append(Case(name, "memory.buffer", (OURS,), params, sizes.few_rounds))
         title = f"{name}: RSS growth, of max_buffer_size"
         goals.append(Goal(title, name, "growth", "×", 1.3, in_short=kind == "120 bytes", margin=1.2))
+    for buffer_mib in (16, sizes.buffer_mib):
+        name = f"memory, {buffer_mib} MiB full of 120 bytes, beside two threads that compute"
+        params = {"kind": "120 bytes", "buffer_mib": buffer_mib, "loops": 2}
+        cases.append(Case(name, "memory.buffer", (OURS,), params, sizes.few_rounds))
+        goals.append(Goal(f"{name}: RSS growth, of max_buffer_size", name, "growth", "×", 1.3, in_short=False))
     return Group("memory", "Memory", cases, goals)

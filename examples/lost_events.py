@@ -1,0 +1,49 @@
+"""Writes each event that is lost to a file, with the reason: a document for each, in files of a bounded size.
+
+The function runs on a thread of the handler's own, so it may wait for the disk. At the end of the program it also gets
+what could not be delivered in time.
+"""
+
+import dataclasses
+import json
+import logging
+import logging.handlers
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+
+from cwlog_handler import CloudWatchLogsHandler, LostEvent
+
+# Each process has a file of its own: it would rotate that of another one.
+PATH = os.path.join(tempfile.gettempdir(), f"my-app-lost-{os.getpid()}.jsonl")
+lost_file = logging.handlers.RotatingFileHandler(PATH, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
+
+
+def write_lost(events: Sequence[LostEvent]) -> None:
+    for event in events:
+        line = json.dumps(dataclasses.asdict(event), ensure_ascii=False)
+        # No logger in between: its handlers would include the one that loses events.
+        lost_file.handle(logging.makeLogRecord({"msg": line}))
+
+
+def main() -> None:
+    cloudwatch = CloudWatchLogsHandler("my-app", on_lost=write_lost)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[cloudwatch])
+    log = logging.getLogger("shop")
+
+    log.info("order 17")
+    log.info("")  # the service accepts no empty event
+    # A record that was kept somewhere for too long, such as in a queue: the service accepts 14 days.
+    old = {"name": "shop", "levelno": logging.ERROR, "msg": "order 3 failed", "created": time.time() - 15 * 86_400}
+    log.handle(logging.makeLogRecord(old))
+    cloudwatch.flush()
+
+    with open(PATH, encoding="utf-8") as file:
+        print(file.read(), end="")
+    lost_file.close()
+    os.remove(PATH)
+
+
+if __name__ == "__main__":
+    main()

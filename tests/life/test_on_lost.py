@@ -1,0 +1,194 @@
+"""The end of a process, and what the program's own function gets of all that is lost by then."""
+
+import json
+import signal
+
+import pytest
+
+from cwlog_handler.testing import stall
+
+# A handler whose service is down, and whose function writes what is lost to a file, a document for each event.
+DOWN = """
+import dataclasses, json
+class Client:
+    def put_log_events(self, **_): raise OSError("down")
+before_telling = lambda: None
+def on_lost(events):
+    before_telling()
+    with open("lost", "a") as file:
+        for event in events:
+            file.write(json.dumps(dataclasses.asdict(event)) + chr(10))
+log.removeHandler(handler)
+known = {{"boto3_client": Client(), "on_lost": on_lost, "close_timeout": 1.0}}
+handler = CloudWatchLogsHandler("g", "s", **{{**known, **{options}}})
+log.addHandler(handler)
+"""
+ENDS = {
+    "normal end": ("", 0),
+    "sys.exit": ("sys.exit(3)", 3),
+    "sigterm that nobody handles": ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", -signal.SIGTERM),
+    "a flush in vain as last statement": ("handler.flush()", 0),
+    "a closed handler": ("handler.close()", 0),
+    "logging shut down": ("logging.shutdown()", 0),
+}
+
+
+def down(**options):
+    return DOWN.format(options=options)
+
+
+@pytest.fixture
+def lost(tmp_path):
+    """What was written to the file so far."""
+
+    def lost():
+        path = tmp_path / "lost"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    return lost
+
+
+@pytest.mark.parametrize("options", [{}, {"use_queues": False, "close_timeout": 0.1}], ids=["thread", "no thread"])
+@pytest.mark.parametrize("name", ENDS)
+def test_however_a_program_ends_what_is_left_is_told(run, lost, name, options):
+    """Each record once, with its level; and stderr says how many there are."""
+    ending, status = ENDS[name]
+    returned, output = run(down(**options) + f"for n in range(3): log.warning('last %d', n)\n{ending}")
+    assert [(e["text"], e["level"], e["counted_as"], e["reason"]) for e in lost()] == [
+        (f"last {n}", 30, "pending", "exit") for n in range(3)
+    ], output
+    assert returned == status, output
+    assert "3 events not delivered at exit: OSError: down" in output or name == "a closed handler"
+
+
+def test_more_than_may_wait_for_the_function_is_told_at_the_end(run, lost):
+    """50,000 records of 100 bytes: the end waits for room, as long as there is time."""
+    source = down(close_timeout=60.0) + "\nfor n in range(50_000): log.info('%0100d', n)\n"
+    # Time is short for delivery, not for the function.
+    source += "flusher = handler._flusher; flusher._kept = flusher._exit.kept = 50.0\n"
+    source += "flusher._exit.flushed(False, float('inf'))\n"
+    _, output = run(source)
+    assert [int(event["text"]) for event in lost()] == list(range(50_000)), output
+
+
+def test_a_function_that_hangs_ends_with_the_program(run):
+    """The exit takes `close_timeout`, and not for ever."""
+    source = down().replace('with open("lost"', "import threading; threading.Event().wait()\n    with open('lost'")
+    returned, output = run(source + "log.info(''); log.info('last')")
+    assert returned == 0, output
+    assert "1 events not delivered at exit" in output
+
+
+def test_a_request_that_is_not_answered_may_be_stored(run, fake, lost):
+    """The program is told that, too."""
+    fake.fail(stall)
+    source = down(boto3_client=None) + "log.info('asked')\nwhile not handler.stats.requests: handler.flush(0.5)\n"
+    _, output = run(source)
+    ((text, may_be_stored),) = [(event["text"], event["may_be_stored"]) for event in lost()]
+    assert (text, may_be_stored) == ("asked", True), output
+
+
+def test_what_is_on_disk_is_not_told(run, lost, tmp_path):
+    """It is not lost: the next process delivers it."""
+    source = down(spool_dir=str(tmp_path / "spool"))
+    _, output = run(source + "log.info(''); log.info('kept')")
+    assert [event["reason"] for event in lost()] == ["empty"], output
+    assert "1 of them are kept" in output
+
+
+@pytest.mark.parametrize("mode", ["outage", "always"])
+def test_what_the_disk_refuses_is_told(run, lost, tmp_path, mode):
+    (tmp_path / "file").write_text("")
+    source = down(spool_dir=str(tmp_path / "file" / "spool"), spool_mode=mode)
+    _, output = run(source + "log.info('nowhere')")
+    assert [(event["text"], event["reason"]) for event in lost()] == [("nowhere", "exit")], output
+
+
+def test_a_forked_child_is_told_of_its_own_losses_only(run, lost):
+    """Those of the parent are the parent's: also what had not been told yet at the fork."""
+    source = (
+        down()
+        + """
+go_on, parent = threading.Event(), os.getpid()
+before_telling = lambda: os.getpid() == parent and go_on.wait(60)
+log.info("")
+while handler.stats.dropped == 0: time.sleep(0.01)
+log.info("parent")
+child = os.fork()
+log.error("child" if child == 0 else "parent too")
+if child == 0:
+    sys.exit()
+os.waitpid(child, 0)
+go_on.set()
+"""
+    )
+    _, output = run(source)
+    texts = [event["text"] for event in lost()]
+    assert sorted(texts) == ["", "child", "parent", "parent too"], output
+
+
+def test_what_the_function_logs_is_delivered_and_does_not_go_on_for_ever(run, fake):
+    """Each loss would cause a record, and that record's loss the next one."""
+    source = """
+calls = []
+def on_lost(events):
+    calls.append(events)
+    log.error("%d lost", len(events))
+    log.error("")
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", on_lost=on_lost)
+log.addHandler(handler)
+log.info("")
+handler.flush()
+handler.flush()
+print(len(calls), handler.stats.dropped)
+"""
+    _, output = run(source)
+    assert fake.messages("g", "s") == ["1 lost"], output
+    assert output == "1 2\n"
+
+
+def test_the_function_may_flush_and_close_the_handler(run):
+    """It must not wait for itself, nor for what waits for it."""
+    source = """
+told = []
+def on_lost(events):
+    told.append(handler.flush())
+    handler.close()
+    told.append(handler.stats.dropped)
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", on_lost=on_lost)
+log.addHandler(handler)
+log.info("")
+handler.flush()
+print(told)
+"""
+    assert run(source) == (0, "[False, 1]\n")
+
+
+def test_a_program_that_the_function_starts_is_not_deaf(run):
+    """Threads of the handler block all signals, and children inherit that."""
+    source = """
+import subprocess
+def on_lost(events):
+    shown = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    print(subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True).stdout, end="")
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", on_lost=on_lost)
+log.addHandler(handler)
+log.info("")
+"""
+    assert run(source) == (0, "set()\n")
+
+
+def test_what_a_finalizer_logs_and_loses_at_the_very_end_is_told(run, lost):
+    """Where no thread runs any more, the thread that logs calls the function."""
+    source = (
+        down()
+        + """
+import weakref
+weakref.finalize(log, lambda: log.info(""))
+"""
+    )
+    _, output = run(source, first="import logging, atexit")
+    assert [event["reason"] for event in lost()] == ["empty"], output
