@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import signal
 import time
 from math import inf
 from weakref import WeakSet
@@ -25,6 +26,13 @@ WORKERS = 4
 # No test judges how long something takes: the machine may be busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_configure():
+    # A shell without job control has what it starts in the background ignore Ctrl-C, and all that this starts, too. The
+    # programs of the tests are to have what programs usually have.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
