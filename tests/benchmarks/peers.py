@@ -33,6 +33,8 @@ OUTAGE: Final = "spool, outage"
 ALWAYS: Final = "spool, always"
 # boto3 by itself: not a handler, but what both of the last two are compared with here and there.
 BOTO3: Final = "boto3"
+# The same with one event in each request: nobody who calls boto3 as often costs others less.
+BOTO3_ONE_EVENT: Final = "boto3, 1 event"
 
 # Nothing is to be lost for want of room where the cost of a record is measured.
 ROOM_BYTES: Final = 2**30

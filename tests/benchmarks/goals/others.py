@@ -15,7 +15,7 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.core.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, REQUESTS_PER_SECOND
 
 from ..case import Case, Figures, Goal, Group, Sizes
-from ..peers import BOTO3, GROUP, OURS
+from ..peers import BOTO3, BOTO3_ONE_EVENT, GROUP, OURS
 from ..program import LOGGER, DoesNotCount, Setup
 from ..workload import KINDS, log, serials
 
@@ -101,11 +101,12 @@ def handler_at_work(setup: Setup, seconds: float) -> Iterator[Callable[[], None]
 
 @contextmanager
 def boto3_at_work(setup: Setup, seconds: float) -> Iterator[Callable[[], None]]:
-    """boto3 as everybody calls it, with the same batch at the same rate."""
+    """boto3 as everybody calls it, at the same rate, with the same batch or one event of it."""
     import boto3
 
     client = boto3.client("logs")
-    texts = [KIND.template % (setup.run, number) for number in serials(0, BATCH)]
+    count = 1 if setup.peer == BOTO3_ONE_EVENT else BATCH
+    texts = [KIND.template % (setup.run, number) for number in serials(0, count)]
     events = [{"timestamp": int(time() * 1000), "message": text} for text in texts]
     put: Callable[[list[dict[str, Any]]], object] = lambda events: client.put_log_events(  # noqa: E731
         logGroupName=GROUP, logStreamName="stream", logEvents=events
@@ -156,7 +157,7 @@ def group(sizes: Sizes) -> Group:
         Case(
             name,
             "others.measure",
-            (BOTO3, OURS),
+            (BOTO3, BOTO3_ONE_EVENT, OURS),
             {"thread": thread, "seconds": sizes.seconds},
             sizes.few_rounds,
         )
