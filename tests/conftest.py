@@ -8,7 +8,7 @@ from math import inf
 from weakref import WeakSet
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from cwlog_handler.delivery import buckets
 from cwlog_handler.process import lifecycle
@@ -23,7 +23,7 @@ _numbers = itertools.count()
 WORKERS = 4
 
 # No test judges how long something takes: the machine may be busy.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
