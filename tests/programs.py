@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -102,7 +103,15 @@ class Program:
         status = self._process.wait(timeout)
         # What it started may hold the pipe open: no longer than a moment.
         self._reader.join(5.0)
+        give_up = time.monotonic() + HANG_LIMIT
+        # But all that was written is read, also where the thread that reads gets no processor for that moment.
+        while self._reader.is_alive() and self._has_more_to_read() and time.monotonic() < give_up:
+            self._reader.join(0.01)
         return status
+
+    def _has_more_to_read(self) -> bool:
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0.0)[0])
 
     def end(self) -> None:
         """End it and all that it started, if it has not ended."""
