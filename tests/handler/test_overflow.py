@@ -2,7 +2,7 @@
 
 import pytest
 
-from cwlog_handler.testing import faults
+from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
 from ..conftest import balanced, logged
 from ..programs import HANG_LIMIT
@@ -40,9 +40,15 @@ def test_bytes_are_bounded_too(fake, logger, attach):
     assert handler.flush(60)
 
 
-def test_a_caller_that_blocks_waits_for_room_and_loses_nothing(fake, logger, attach):
+def test_a_caller_that_blocks_waits_for_room_and_loses_nothing(logger, attach):
+    fake = FakeCloudWatchLogs(requests_per_second=None)
     handler = attach(
-        max_buffer_count=10, overflow="block", block_timeout=60, send_interval=0.01, requests_per_second=None
+        boto3_client=fake.client(),
+        max_buffer_count=10,
+        overflow="block",
+        block_timeout=HANG_LIMIT,
+        send_interval=0.01,
+        requests_per_second=None,
     )
     for number in range(100):
         logger.info("%d", number)

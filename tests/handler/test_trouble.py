@@ -61,7 +61,7 @@ def test_what_a_person_must_mend_is_said_once_and_the_data_kept(fake, logger, at
 
 def test_a_request_that_the_service_calls_invalid_costs_only_the_bad_event(logger, attach):
     """F15: an endpoint with the older limit of 256 KB an event."""
-    fake = FakeCloudWatchLogs(max_event_bytes=262_144)
+    fake = FakeCloudWatchLogs(max_event_bytes=262_144, requests_per_second=None)
     handler = attach(boto3_client=fake.client(), requests_per_second=None)
     for number in range(8):
         logger.info("%d", number)
