@@ -110,8 +110,10 @@ def test_a_refused_role_is_told_on_stderr_and_the_records_wait(service, logger, 
     service.delete_role(ARN)
     handler = handler_with(use_queues=use_queues, close_timeout=0.5, **ROLE)
     logger.warning("hello")
-    assert service.wait_for(lambda: handler.stats.last_error is not None)
-    (line,) = capfd.readouterr().err.splitlines()
+    said = []
+    # It is told after it is noted, in the stats and elsewhere.
+    assert service.wait_for(lambda: said.append(capfd.readouterr().err) or any("\n" in part for part in said))
+    (line,) = "".join(said).splitlines()
     assert line.startswith(f"cwlog_handler: the role {ARN} may not be assumed [User: ")
     assert line.endswith("with the very external_id in its condition sts:ExternalId.")
     assert handler.stats.pending == 1

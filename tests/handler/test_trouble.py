@@ -22,7 +22,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_after_a_fault_everything_arrives_once_and_in_order(fake, logger, attach, capsys, name):
+def test_after_a_fault_everything_arrives_once_and_in_order(fake, logger, attach, capsys, known_arrivals, name):
     fake.create("g", "s")
     fake.fail(FAULTS[name], times=2)
     handler = attach()
