@@ -203,6 +203,8 @@ def test_a_real_handler_tells_in_its_stream_what_an_outage_cost(fake, logger, at
     for number in range(250):
         logger.info("%d", number)
     assert handler.flush(0.2) is False
+    # The service must not make room before those that have none are taken in.
+    assert fake.wait_for(lambda: handler.stats.dropped == 150)
     with fake.serve(port):
         assert handler.flush()
         logger.info("flows again")
