@@ -14,6 +14,7 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs, Fault, faults
 
 from ..conftest import balanced
+from ..network import nobody_listening
 from ..programs import HANG_LIMIT
 from .virtual import VirtualFake, World, assert_full_rate_after, busiest_second, through_a_spell
 
@@ -134,10 +135,11 @@ def test_an_endpoint_that_nobody_listens_on_is_found_again(fake, logger, attach_
     log(logger, range(5) if has_connection else ())
     assert handler.flush()
     fake.stop()
-    log(logger, range(5, 100))
-    assert fake.wait_for(lambda: handler.stats.retries >= 2)
-    assert "EndpointConnectionError" in handler.stats.last_error
-    assert handler.stats.pending == 95
+    with nobody_listening(attach_over_http.port):
+        log(logger, range(5, 100))
+        assert fake.wait_for(lambda: handler.stats.retries >= 2)
+        assert "EndpointConnectionError" in handler.stats.last_error
+        assert handler.stats.pending == 95
     fake.start(attach_over_http.port)
     log(logger, range(100, 105))
     assert handler.flush()
