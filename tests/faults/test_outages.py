@@ -296,6 +296,9 @@ def test_what_is_logged_after_a_deletion_under_load_arrives(logger, deleted, tok
         assert handler.flush()
     arrived = fake.messages("g", "s")
     assert arrived[-30:] == texts(range(30, 60))
-    assert arrived == texts(range(60 - len(arrived), 60))
+    # Where answers are slow, a request may overtake another one: then it is not the oldest batches that are gone.
+    assert arrived == sorted(set(arrived), key=int)
+    accepted = [text for request in fake.requests if request.answer == "accepted" for _, text in request.batch]
+    assert sorted(accepted, key=int) == texts(range(60))
     assert handler.stats.delivered == 60
     assert handler.stats.possibly_duplicated == 0
