@@ -9,9 +9,9 @@ from math import inf
 from weakref import WeakSet
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from cwlog_handler.delivery import buckets
+from cwlog_handler.delivery import buckets, calls
 from cwlog_handler.process import lifecycle
 
 from .markers import starts_processes
@@ -24,7 +24,7 @@ _numbers = itertools.count()
 WORKERS = 4
 
 # No test judges how long something takes: the machine may be busy.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
@@ -132,6 +132,16 @@ def attach(fake, logger):
         return handler
 
     return attach
+
+
+@pytest.fixture
+def known_arrivals(monkeypatch):
+    """Have each request count from its answer, by which it has arrived in any case.
+
+    Otherwise it counts from 0.02 s after it was last seen being sent, at most. On a busy machine it may arrive later
+    than that, and then a sixth request within a second of it.
+    """
+    monkeypatch.setattr(calls, "ARRIVED_AFTER_MOST", inf)
 
 
 def balanced(stats):

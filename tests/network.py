@@ -27,6 +27,16 @@ def _has_ipv6():
 needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
 
 
+@contextmanager
+def nobody_listening(port=0):
+    """Yield a port of 127.0.0.1 that refuses each connection; no other test is given it meanwhile, as a free one is."""
+    with socket.socket() as held:
+        # Connections that have ended there do not matter.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        yield held.getsockname()[1]
+
+
 class Front:
     """Passes connections on to a port of 127.0.0.1, after shaking hands if it has a TLS context."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Longer than anything takes on a busy machine; only a hang is stopped by it.
 HANG_LIMIT = 60.0
+# Below those that systems give to whoever connects or asks for any: from 32768 on Linux, from 49152 elsewhere.
+_OWN_PORTS = range(16_000, 32_000)
 # All that AWS's libraries are told by the environment: keys that open nothing, and where nobody's configuration is.
 AWS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -99,7 +103,15 @@ class Program:
         status = self._process.wait(timeout)
         # What it started may hold the pipe open: no longer than a moment.
         self._reader.join(5.0)
+        give_up = time.monotonic() + HANG_LIMIT
+        # But all that was written is read, also where the thread that reads gets no processor for that moment.
+        while self._reader.is_alive() and self._has_more_to_read() and time.monotonic() < give_up:
+            self._reader.join(0.01)
         return status
+
+    def _has_more_to_read(self) -> bool:
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0.0)[0])
 
     def end(self) -> None:
         """End it and all that it started, if it has not ended."""
@@ -142,10 +154,13 @@ def script(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, and that the system gives to nobody who wants just any port."""
+    while True:
+        # By no seed: tests that run at the same time must not get the same one.
+        port = random.SystemRandom().choice(_OWN_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until_it_listens(port: int, timeout: float = HANG_LIMIT) -> None:

@@ -33,7 +33,8 @@ class VirtualTime:
 
     def __init__(self):
         self.now = 1000.0
-        self._began = time.time() - self.now
+        # In whole seconds: near the edge of a millisecond, two instants a millisecond apart may round to the same one.
+        self._began = int(time.time()) - self.now
 
     def monotonic(self) -> float:
         return self.now

@@ -80,8 +80,10 @@ class Flushers:
         In a sub-interpreter this also waits until all threads of ours have ended.
         """
         self._has_finished = True
-        waiting = self._deadlines()
+        # Until their deadlines are known, which Ctrl-C may break off.
+        waiting = [(flusher, -inf) for flusher in self]
         try:
+            waiting = self._deadlines()
             while waiting:
                 flusher, deadline = waiting.pop(0)
                 flusher.finish(deadline)

@@ -17,7 +17,7 @@ from botocore.stub import Stubber
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.aws import destination
 
-from ..programs import python, started
+from ..programs import HANG_LIMIT, python, started
 
 SESSION = boto3.Session("key", "secret", region_name="us-east-1")
 LOGS = SESSION.client("logs")
@@ -165,7 +165,7 @@ def test_a_proxy_that_is_bound_later_is_accepted():
 def test_a_wrapped_client_delivers(attach, logger, fake, wrap):
     handler = attach(boto3_client=wrap(fake.client()))
     logger.warning("one")
-    assert handler.flush()
+    assert handler.flush(HANG_LIMIT)
     assert fake.messages("g") == ["one"]
 
 
@@ -176,7 +176,7 @@ def test_a_stubbed_client_delivers(attach, logger):
     with stubber:
         handler = attach(boto3_client=client)
         logger.warning("one")
-        assert handler.flush()
+        assert handler.flush(HANG_LIMIT)
     assert handler.stats.delivered == 1
     stubber.assert_no_pending_responses()
 
@@ -186,7 +186,7 @@ def test_a_mock_delivers(attach, logger, stand_in):
     """Programs are tested like that: whatever a Mock answers is a success."""
     handler = attach(boto3_client=stand_in)
     logger.warning("one")
-    assert handler.flush()
+    assert handler.flush(HANG_LIMIT)
     assert handler.stats.delivered == 1
     (call,) = stand_in.put_log_events.call_args_list
     assert [event["message"] for event in call.kwargs["logEvents"]] == ["one"]
@@ -341,17 +341,17 @@ class NobodyAwaits:
         return AsynchronousClient().put_log_events()
 
 
-def test_a_coroutine_is_no_delivery_and_python_warns_of_none(attach, logger, capfd):
+def test_a_coroutine_is_no_delivery_and_python_warns_of_none(attach, logger, fake, capfd):
     """F59. It counted as delivered, and no request was ever made."""
     handler = attach(boto3_client=NobodyAwaits(), close_timeout=0.1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         logger.error("one")
+        assert fake.wait_for(lambda: "pass what boto3.client('logs') returns" in capfd.readouterr().err)
         assert not handler.flush(1.0)
     assert not caught
     assert (handler.stats.delivered, handler.stats.pending) == (0, 1)
     assert "put_log_events of boto3_client returns a coroutine" in handler.stats.last_error
-    assert "pass what boto3.client('logs') returns" in capfd.readouterr().err
 
 
 def test_what_is_no_answer_is_tried_again_until_it_is_one(attach, logger):

@@ -14,6 +14,8 @@ from cwlog_handler.aws.payload import put_log_events
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.events import Event
 
+from ..programs import HANG_LIMIT
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
@@ -45,7 +47,7 @@ def test_it_is_what_a_client_of_ours_sends(fake, logger, tokens):
     fake = type(fake)(sequence_tokens=tokens)
     texts = ["plain", 'quote " backslash \\ nul \0 newline \n', "日本 😀 \u2028"]
     with fake.serve() as url:
-        handler = CloudWatchLogsHandler("g", "s", endpoint_url=url)
+        handler = CloudWatchLogsHandler("g", "s", endpoint_url=url, close_timeout=HANG_LIMIT)
         logger.addHandler(handler)
         for _ in range(3):
             for text in texts:
@@ -61,10 +63,10 @@ def test_the_owner_of_a_client_that_was_passed_in_sees_every_event(fake, logger,
         "provide-client-params.cloudwatch-logs.PutLogEvents", lambda params, **_: seen.append(len(params["logEvents"]))
     )
     fake.create("g", "s")
-    handler = attach(boto3_client=client)
+    handler = attach(boto3_client=client, send_interval=3600)
     for number in range(5):
         logger.info("%d", number)
-    assert handler.flush()
+    assert handler.flush(HANG_LIMIT)
     assert seen == [5]
 
 

@@ -1,5 +1,6 @@
 """Taking records in: bounds, who has to go, and what is told about it; no thread."""
 
+import gc
 import linecache
 import sys
 import threading
@@ -14,6 +15,7 @@ from cwlog_handler.delivery.intake import Intake
 from cwlog_handler.delivery.rounds import HELPING
 
 from ..conftest import logged
+from ..programs import HANG_LIMIT
 from ..simulation import Service, VirtualTime, simulated, to
 
 DEBUG, INFO, ERROR = 10, 20, 40
@@ -220,7 +222,7 @@ def test_a_flusher_about_to_sleep_learns_of_what_a_caller_took_in():
     assert program.rounds.inbox.is_empty
     sleeper = threading.Thread(target=program.rounds.inbox.wait, args=(600, True), daemon=True)
     sleeper.start()
-    sleeper.join(20)
+    sleeper.join(HANG_LIMIT)
     assert not sleeper.is_alive()
 
 
@@ -319,11 +321,14 @@ def interrupted_step(program, line):
 def step_traced(program, trace):
     """Do a round in which ``trace`` is called for each event of each function."""
     before = sys.gettrace()
+    # What a collection calls would be traced, too, and nobody hears of what is raised there.
+    gc.disable()
     sys.settrace(lambda *_: trace)
     try:
         program.rounds.step()
     finally:
         sys.settrace(before)
+        gc.enable()
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -23,7 +23,7 @@ def test_a_wait_of_no_time_ends():
     the time is negative then, which its lock takes for no limit. A queue that somebody looked into before is safe.
     """
     with started(python("-c", PROGRAM)) as program:
-        program.wait_for("over", timeout=30.0)
+        program.wait_for("over")
         assert program.wait() == 0
 
 
@@ -44,5 +44,5 @@ def test_a_wait_ends_although_a_signal_handler_took_longer():
     Up to Python 3.12 ``SimpleQueue().get(timeout=0.3)`` does: what is left of the time is negative after the handler.
     """
     with started(python("-c", INTERRUPTED)) as program:
-        program.wait_for("over", timeout=30.0)
+        program.wait_for("over")
         assert program.wait() == 0

@@ -23,7 +23,7 @@ from pathlib import Path
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..programs import environment, free_port, python
+from ..programs import HANG_LIMIT, environment, free_port, python
 
 BUFFER_BYTES = 16 * 2**20
 # What a record looks like; the number makes each text an object of its own, as a formatter's result is.
@@ -84,7 +84,7 @@ def run(kind, records, url, buffer_bytes, overflow, loops=0):
         cpu += time.thread_time_ns() - cpu_began
         most = max(most, resident_bytes())
     # The last records may be on their way to the flusher still, which keeps the bound.
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + HANG_LIMIT
     while (stats := handler.stats).pending_bytes > buffer_bytes and time.monotonic() < give_up:
         time.sleep(0.01)
     return {

@@ -5,7 +5,7 @@ The full run, and what a record costs its caller meanwhile: `python -m tests.fau
 
 import pytest
 
-from ..programs import free_port
+from ..network import nobody_listening
 from .memory import BUFFER_BYTES, MIB, in_a_process
 
 # Beyond the records themselves, a third of the bound for what the allocator cannot use, and as a constant what boto3
@@ -19,7 +19,8 @@ RECORDS = {"20 bytes": 450_000, "120 bytes": 200_000, "1 KB": 40_000, "emoji mix
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_process_grows_no_more_than_its_buffer_whatever_the_records_are(kind):
     """F38: a bound in bytes is one that the operator sees in `ps`; what is lost for it is counted to the record."""
-    run = in_a_process(kind, RECORDS[kind], f"http://127.0.0.1:{free_port()}")
+    with nobody_listening() as port:
+        run = in_a_process(kind, RECORDS[kind], f"http://127.0.0.1:{port}")
     assert run["growth"] <= LEEWAY * BUFFER_BYTES + BOTO3_BYTES, f"{run['growth'] / MIB:.1f} MiB"
     assert run["counted"] <= BUFFER_BYTES
     # The buffer was full, and used: a bound that keeps nothing is easy.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cwlog_handler.core import outcomes
 
 from ..conftest import balanced
+from ..network import nobody_listening
 from .virtual import World
 
 LEVELS = [logging.DEBUG, logging.INFO, 25, logging.WARNING, logging.ERROR, logging.CRITICAL]
@@ -191,18 +192,19 @@ def test_a_flood_in_one_stream_costs_another_nothing_that_is_more_severe():
 
 def test_a_real_handler_tells_in_its_stream_what_an_outage_cost(fake, logger, attach, capsys):
     """F39: over HTTP, the endpoint being down and then up; whoever reads the stream sees where something is missing."""
-    port = int(fake.start().rpartition(":")[2])
-    fake.stop()
-    handler = attach(
-        boto3_client=None,
-        endpoint_url=f"http://127.0.0.1:{port}",
-        max_buffer_count=100,
-        overflow="drop_newest",
-        close_timeout=60,
-    )
-    for number in range(250):
-        logger.info("%d", number)
-    assert handler.flush(0.2) is False
+    with nobody_listening() as port:
+        handler = attach(
+            boto3_client=None,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            max_buffer_count=100,
+            overflow="drop_newest",
+            close_timeout=60,
+        )
+        for number in range(250):
+            logger.info("%d", number)
+        assert handler.flush(0.2) is False
+        # The service must not make room before those that have none are taken in.
+        assert fake.wait_for(lambda: handler.stats.dropped == 150)
     with fake.serve(port):
         assert handler.flush()
         logger.info("flows again")

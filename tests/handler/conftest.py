@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from ..programs import HANG_LIMIT
+
 # From Python 3.13 on there are two functions.
 STARTS = {getattr(_thread, name) for name in ("start_new_thread", "start_joinable_thread") if hasattr(_thread, name)}
 
@@ -23,3 +25,9 @@ def no_thread():
     yield
     sys.setprofile(before)
     assert not started
+
+
+@pytest.fixture
+def attach(attach):
+    """Make a handler as elsewhere, but one whose flush and close are in vain only if something hangs."""
+    return lambda **options: attach(**{"close_timeout": HANG_LIMIT, **options})

@@ -10,6 +10,7 @@ from cwlog_handler.core.targets import Target
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from ..core.test_stream import event, next_send
+from ..programs import HANG_LIMIT
 
 
 def configured(fake, **options):
@@ -39,7 +40,7 @@ def test_every_record_of_a_configured_program_arrives_in_order(tokens):
     for number in range(25_000):
         logger.info("record %d", number)
     (handler,) = logger.handlers
-    assert handler.flush()
+    assert handler.flush(HANG_LIMIT)
     assert fake.messages("g", "s") == [f"record {number}" for number in range(25_000)]
     assert handler.stats.delivered == handler.stats.emitted == 25_000
     operations = {request.operation for request in fake.requests}
@@ -59,7 +60,7 @@ def test_file_config_can_say_the_options_too(fake, tmp_path):
         )
         logging.config.fileConfig(ini, disable_existing_loggers=False)
         logging.getLogger("filed").info("m")
-        assert logging.getLogger("filed").handlers[0].flush()
+        assert logging.getLogger("filed").handlers[0].flush(HANG_LIMIT)
     assert fake.messages("g", "s") == ["m"]
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
 
@@ -72,7 +73,7 @@ def test_a_second_dict_config_loses_nothing_and_does_not_freeze():
         logging.config.dictConfig(configured(fake))
         for number in range(100):
             logger.info("%d", round_ * 100 + number)
-    assert logger.handlers[0].flush()
+    assert logger.handlers[0].flush(HANG_LIMIT)
     assert fake.wait_for(lambda: len(fake.messages("g", "s")) == 300)
     assert sorted(map(int, fake.messages("g", "s"))) == list(range(300))
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
@@ -122,10 +123,11 @@ def test_one_and_zero_are_yes_and_no(fake):
 @pytest.mark.parametrize(
     ("option", "counted", "most"), [("max_batch_count", "events", 3), ("max_batch_size", "size_bytes", 200)]
 )
-def test_no_request_is_larger_than_the_options_allow(fake, logger, attach, option, counted, most):
+def test_no_request_is_larger_than_the_options_allow(logger, attach, option, counted, most):
     """F5, F6: max_batch_count and max_batch_size hold for every request, also for a message that is longer."""
+    fake = FakeCloudWatchLogs(requests_per_second=None)
     fake.create("g", "s")
-    handler = attach(requests_per_second=None, send_interval=3600, **{option: most})
+    handler = attach(boto3_client=fake.client(), requests_per_second=None, send_interval=3600, **{option: most})
     for number in range(20):
         logger.info("%d", number)
     logger.info("x" * 500)

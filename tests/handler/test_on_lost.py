@@ -10,9 +10,17 @@ from unittest import mock
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler, LostEvent
+from cwlog_handler.process import flusher
 
-HANG_LIMIT = 60.0
+from ..programs import HANG_LIMIT
+
 told = []
+
+
+@pytest.fixture
+def patient_flush(monkeypatch):
+    """A flush that waits for the function as long as it takes: its thread may get no processor for a second."""
+    monkeypatch.setattr(flusher, "REPORTS_PATIENCE", HANG_LIMIT)
 
 
 def remember(events):
@@ -75,7 +83,7 @@ def test_whatever_takes_one_argument_is_accepted(attach, value, no_thread):
     attach(on_lost=value)
 
 
-def test_a_configuration_names_the_function_by_its_path(fake):
+def test_a_configuration_names_the_function_by_its_path(fake, patient_flush):
     told.clear()
     logging.config.dictConfig(
         {
@@ -96,7 +104,7 @@ def test_a_configuration_names_the_function_by_its_path(fake):
     before = int(time.time() * 1000)
     logger.warning("")
     (handler,) = logger.handlers
-    assert handler.flush()
+    assert handler.flush(HANG_LIMIT)
     (event,) = told
     assert before <= event.timestamp <= time.time() * 1000
     assert event == LostEvent(event.timestamp, logging.WARNING, "g", "s", "", "dropped", "empty")
@@ -105,7 +113,7 @@ def test_a_configuration_names_the_function_by_its_path(fake):
 
 
 @pytest.mark.parametrize("use_queues", [True, False])
-def test_every_reason_is_told_when_a_flush_returns(attach, logger, use_queues):
+def test_every_reason_is_told_when_a_flush_returns(attach, logger, use_queues, patient_flush):
     """Each with what was logged; on the calling thread only where that does all the work."""
     told, threads = [], set()
 

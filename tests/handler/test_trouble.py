@@ -22,7 +22,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_after_a_fault_everything_arrives_once_and_in_order(fake, logger, attach, capsys, name):
+def test_after_a_fault_everything_arrives_once_and_in_order(fake, logger, attach, capsys, known_arrivals, name):
     fake.create("g", "s")
     fake.fail(FAULTS[name], times=2)
     handler = attach()
@@ -61,7 +61,7 @@ def test_what_a_person_must_mend_is_said_once_and_the_data_kept(fake, logger, at
 
 def test_a_request_that_the_service_calls_invalid_costs_only_the_bad_event(logger, attach):
     """F15: an endpoint with the older limit of 256 KB an event."""
-    fake = FakeCloudWatchLogs(max_event_bytes=262_144)
+    fake = FakeCloudWatchLogs(max_event_bytes=262_144, requests_per_second=None)
     handler = attach(boto3_client=fake.client(), requests_per_second=None)
     for number in range(8):
         logger.info("%d", number)

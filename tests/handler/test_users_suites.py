@@ -16,7 +16,7 @@ from cwlog_handler import CloudWatchLogsHandler
 
 @pytest.fixture(scope="session", autouse=True)
 def cloudwatch():
-    handler = CloudWatchLogsHandler("g", "s", send_interval=600)
+    handler = CloudWatchLogsHandler("g", "s", send_interval=600, close_timeout=60)
     logging.getLogger().addHandler(handler)
     yield handler
     assert handler.flush()
@@ -54,7 +54,8 @@ def test_with_time_machine(caplog, cloudwatch):
 
 @pytest.mark.parametrize("number", range(4))
 def test_that_configures_logging_anew(number, cloudwatch):
-    handler = {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "log_stream_name": "configured"}
+    handler = {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "log_stream_name": "configured",
+               "close_timeout": 60}
     loggers = {"configured": {"handlers": ["cloudwatch"], "level": "INFO"}}
     logging.config.dictConfig({
         "version": 1, "disable_existing_loggers": False, "handlers": {"cloudwatch": handler}, "loggers": loggers,
@@ -62,7 +63,7 @@ def test_that_configures_logging_anew(number, cloudwatch):
     logging.getLogger("configured").info("configured %d", number)
 
 def test_a_handler_of_its_own(caplog):
-    handler = CloudWatchLogsHandler("g", "own")
+    handler = CloudWatchLogsHandler("g", "own", close_timeout=60)
     own = logging.getLogger("own")
     own.addHandler(handler)
     own.warning("own")

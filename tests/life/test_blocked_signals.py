@@ -17,7 +17,7 @@ from pathlib import Path
 from cwlog_handler import CloudWatchLogsHandler
 log = logging.getLogger("program")
 log.setLevel("INFO")
-handler = CloudWatchLogsHandler("g", "s")
+handler = CloudWatchLogsHandler("g", "s", close_timeout=50)
 log.addHandler(handler)
 log.info("first")
 assert handler.flush()
@@ -182,8 +182,10 @@ def test_a_program_that_fetches_credentials_starts_with_the_signals_of_ours(
     noted = tmp_path / "blocked"
     helper = tmp_path / "helper.py"
     helper.write_text(
-        "import json, signal\n"
-        f"open({str(noted)!r}, 'w').write(str(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))))\n"
+        "import json, os, signal\n"
+        "with open(f'{__file__}.{os.getpid()}', 'w') as file:\n"
+        "    file.write(str(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))))\n"
+        f"os.replace(file.name, {str(noted)!r})\n"
         "print(json.dumps({'Version': 1, 'AccessKeyId': 'any', 'SecretAccessKey': 'any'}))\n"
     )
     config = tmp_path / "config"
@@ -192,18 +194,24 @@ def test_a_program_that_fetches_credentials_starts_with_the_signals_of_ours(
         "[profile role]\nregion = us-east-1\nsource_profile = process\nrole_arn = arn:aws:iam::123456789012:role/any\n"
     )
     # Nobody here gives a role.
-    timeout = 10 if profile == "process" else 1
+    timeout = 50 if profile == "process" else 1
     output = run(
         fake,
         f"""
         import signal
         signal.pthread_sigmask(signal.SIG_BLOCK, {set(map(int, blocked_by_program))})
         """,
-        LOGGING.replace('"s"', f'"s", close_timeout={timeout}, boto3_profile_name={profile!r}').replace("assert ", ""),
+        LOGGING.replace("=50", f"={timeout}, boto3_profile_name={profile!r}").replace("assert ", ""),
         BLOCKED,
-        """
+        f"""
+        def until(is_so):
+            give_up = time.monotonic() + 50
+            while not is_so() and time.monotonic() < give_up: time.sleep(0.01)
+            return is_so()
+        until(lambda: os.path.exists({str(noted)!r}))
         ours = [int(task) for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
-        print(all(signal.SIGTERM in blocked(task) for task in ours))
+        # The thread that has started the program blocks them again when that is over.
+        print(until(lambda: all(signal.SIGTERM in blocked(task) for task in ours)))
         os._exit(0)
         """,
         AWS_CONFIG_FILE=str(config),

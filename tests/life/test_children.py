@@ -9,8 +9,8 @@ import pytest
 
 from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME
 
+from .conftest import PATIENCE, arrived
 from .conftest import PRELUDE as PROGRAM
-from .conftest import arrived
 
 METHODS = ("fork", "spawn", "forkserver")
 PRELUDE = """
@@ -101,7 +101,7 @@ def test_a_copy_that_is_imported_after_the_first_record_is_found(fake, run_child
 def test_workers_of_joblib_deliver(fake, run_children, tmp_path):
     """F28: its processes are of loky, which ends them as multiprocessing does."""
     pytest.importorskip("joblib")
-    program = PROGRAM.format(first="", stream=DEFAULT_LOG_STREAM_NAME, options={})
+    program = PROGRAM.format(first="", stream=DEFAULT_LOG_STREAM_NAME, options={"close_timeout": PATIENCE})
     (tmp_path / "tasks.py").write_text(program + PRELUDE)
     main = """
     import joblib, tasks

@@ -117,6 +117,9 @@ def assert_told_or_delivered(fake, returned, output):
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):
     """F25, F33: what comes in while the last of it is delivered has the deadline as its end."""
     source = """
+    # The client is there: to make it takes longer than the exit has on a busy machine.
+    log.info("first")
+    assert handler.flush(50)
     log.info("mine")
     def work():
         while True:
@@ -124,7 +127,7 @@ def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run)
             time.sleep(0.0001)
     threading.Thread(target=work, daemon=True).start()
     """
-    returned, output = run(source, close_timeout=1, within=20)
+    returned, output = run(source, close_timeout=4)
     assert returned == 0, output
     assert "mine" in fake.messages("g", "s")
 
@@ -168,7 +171,7 @@ def test_a_handler_made_while_the_interpreter_ends_delivers(fake, run):
     """F26: our own exit hook has run by then."""
     source = """
     def late():
-        log.addHandler(CloudWatchLogsHandler("g", "late"))
+        log.addHandler(CloudWatchLogsHandler("g", "late", close_timeout=50))
         log.info("last")
     """
     returned, output = run(source, first="import atexit\natexit.register(lambda: late())")

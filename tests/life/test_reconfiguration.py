@@ -9,6 +9,8 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
+from ..programs import HANG_LIMIT
+
 pytestmark = pytest.mark.any_python
 
 # For what must not wait at all: a wait of so long is a hang, and the test that waits is told so.
@@ -58,6 +60,7 @@ def configure(fake):
                 "log_stream_name": "s",
                 "endpoint_url": url,
                 "requests_per_second": None,
+                "close_timeout": HANG_LIMIT,
                 "filters": ["passed"],
                 **options,
             }
@@ -77,7 +80,7 @@ def configure(fake):
         fake.release()
 
 
-def in_time(work, seconds=20.0):
+def in_time(work, seconds=HANG_LIMIT):
     """Do some work on a thread, and fail if it hangs."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -103,7 +106,8 @@ def load():
     def end():
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(HANG_LIMIT)
+            assert not thread.is_alive()
 
     yield end
     end()
@@ -145,7 +149,7 @@ def test_a_handler_that_is_still_attached_after_dict_config_has_closed_it_delive
     finally:
         elsewhere.removeHandler(handler)
         elsewhere.propagate = True
-    assert handler.flush()
+    assert handler.flush(60)
 
 
 @pytest.mark.parametrize("use_queues", [True, False])

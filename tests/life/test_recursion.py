@@ -146,7 +146,7 @@ stats = handler.stats
 assert stats.delivered == stats.emitted >= 2, stats
 thread = threading.Thread(target=log.info, args=("another thread's",))
 thread.start()
-thread.join(4)
+thread.join(40)
 assert not thread.is_alive()
 """
 
@@ -184,11 +184,11 @@ for distance in range(8, {furthest}, {step}):
     began = time.monotonic()
     try: at(400 - distance); returned += 1
     except RecursionError: raised += 1
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 40
     log.info("after")
     thread = threading.Thread(target=log.info, args=("another thread's",))
     thread.start()
-    thread.join(4)
+    thread.join(40)
     assert not thread.is_alive()
     assert handler.flush(30)
 assert raised and returned, (raised, returned)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.any_python
 PROGRAM = """
 import logging, os, signal, sys
 from cwlog_handler import CloudWatchLogsHandler
-handler = CloudWatchLogsHandler("g", "s", send_interval=600)
+handler = CloudWatchLogsHandler("g", "s", send_interval=600, close_timeout=50)
 logging.getLogger().addHandler(handler)
 if sys.argv[1:] == ["again"]:
     logging.warning("after the restart")

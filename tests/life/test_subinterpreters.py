@@ -12,6 +12,7 @@ import pytest
 from cwlog_handler.testing import server_error, stall
 
 from ..programs import python, started
+from .conftest import PATIENCE
 
 # How an interpreter is made, runs `code` and is ended.
 WAYS = {
@@ -79,6 +80,7 @@ def run(request, fake, tmp_path):
     module, way = WAYS[request.param]
 
     def run(source, *, first="", before="", after="", **options):
+        options = {"close_timeout": PATIENCE, **options}
         code = PRELUDE.format(first=first, options=options) + textwrap.dedent(source)
         path = tmp_path / "program.py"
         way_there = f"import {module}\n{way}"
@@ -105,9 +107,11 @@ LIVES = {
     "a record after close": "log.info('first'); handler.close(); log.info('last')",
     "a record of a callback that runs last": "",
     "a handler that is gone": "log.info('last'); log.removeHandler(handler); del handler; import gc; gc.collect()",
-    "several handlers": "log.addHandler(CloudWatchLogsHandler('g', 't')); log.info('last'); handler.flush()",
+    "several handlers": (
+        "log.addHandler(CloudWatchLogsHandler('g', 't', close_timeout=50))\nlog.info('last'); handler.flush()"
+    ),
     "many streams": (
-        "log.addHandler(CloudWatchLogsHandler('g', '{logger_name}'))\n"
+        "log.addHandler(CloudWatchLogsHandler('g', '{logger_name}', close_timeout=50))\n"
         "for n in range(20): logging.getLogger(f'program.{n}').info('more')\n"
         "log.handlers[1].flush(); log.info('last')"
     ),
@@ -162,7 +166,7 @@ log.info("lost")
 
 def test_the_main_interpreter_and_the_next_one_go_on(fake, run):
     """F55: what ends is the business of one interpreter."""
-    main = PRELUDE.format(first="", options={"log_stream_name": "main"}).replace('"s", ', "")
+    main = PRELUDE.format(first="", options={"log_stream_name": "main", "close_timeout": PATIENCE}).replace('"s", ', "")
     before = f"{main}\nlog.info('first'); handler.flush()"
     after = "log.info('last')\nassert handler.flush() and handler.stats.delivered == 2"
     assert run("log.info('m'); handler.flush()", before=before, after=after) == "threads left: 0\n"

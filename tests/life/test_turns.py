@@ -16,13 +16,13 @@ handler.setFormatter(formatter)
 def be_busy():
     thread = threading.Thread(target=log.info, args=("busy",), daemon=True)
     thread.start()
-    assert formatter.is_inside.wait(30)
+    assert formatter.is_inside.wait(50)
     return thread
 def soon(call):
-    # Well below the five seconds after which a record waits for the formatter no more.
+    # In these programs a record waits for a formatter for ever.
     began = time.monotonic()
     call()
-    assert time.monotonic() - began < 4, "waited for a thread that is not there"
+    assert time.monotonic() - began < 40, "waited for a thread that is not there"
 """
 FORKS = {
     "with Python's hooks": "os.fork",
@@ -63,7 +63,7 @@ def test_a_formatter_that_forks_goes_on_in_both_processes(fake, run):
     log.info("fork")
     thread = threading.Thread(target=log.info, args=("thread",))
     thread.start()
-    thread.join(4)
+    thread.join(40)
     assert not thread.is_alive()
     assert handler.flush(30)
     try: os.wait()
@@ -103,7 +103,7 @@ def test_signals_at_any_moment_of_a_formatter_or_of_the_wait_for_it_hang_nothing
     signal.setitimer(signal.ITIMER_REAL, 0)
     done = True
     if {waits}: thread.join()
-    assert slowest < 4, slowest
+    assert slowest < 40, slowest
     assert handler.flush(50)
     stats = handler.stats
     assert stats.delivered == stats.emitted == n + signals + len(others), (stats, n, signals, len(others))
@@ -117,7 +117,7 @@ def test_ctrl_c_in_a_formatter_reaches_the_program_and_ends_the_call(fake, run):
     source = (
         FORMATTER
         + """
-thread = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+thread = threading.Thread(target=lambda: formatter.is_inside.wait(50) and os.kill(os.getpid(), signal.SIGINT))
 thread.start()
 try: log.info("busy")
 except KeyboardInterrupt: print("interrupted")

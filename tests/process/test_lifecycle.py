@@ -51,17 +51,19 @@ def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end():
 
 
 class Finishing:
-    """A flusher that notes its deadline; the first of all that finish is interrupted."""
+    """A flusher that notes its deadline; the first of all that finish, or begin to deliver, is interrupted."""
 
-    def __init__(self, finished, errors):
+    def __init__(self, finished, errors, first_errors=()):
         self._finished = finished
         self._errors = errors
+        self._first_errors = first_errors
 
     def deadline_from_now(self):
         return 5.0
 
     def begin_to_deliver(self, deadline):
-        pass
+        if self._first_errors:
+            raise self._first_errors.pop()
 
     def finish(self, deadline):
         self._finished.append(deadline)
@@ -79,6 +81,18 @@ def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what
     with pytest.raises(KeyboardInterrupt):
         flushers.finish_all()
     assert finished == [5.0, -inf, -inf]
+
+
+def test_ctrl_c_right_at_the_beginning_of_the_end_leaves_all_handlers_time_to_say_what_they_have_left():
+    """Otherwise nobody would know that the end has begun, and what comes after it would wait for an hour."""
+    finished = []
+    flushers, interrupted = lifecycle.Flushers(), [KeyboardInterrupt()]
+    watched = [Finishing(finished, [], interrupted) for _ in range(3)]
+    for flusher in watched:
+        flushers.watch(flusher)
+    with pytest.raises(KeyboardInterrupt):
+        flushers.finish_all()
+    assert finished == [-inf, -inf, -inf]
 
 
 def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for():

@@ -4,7 +4,7 @@ import time
 
 from cwlog_handler.testing import access_denied
 
-from ..programs import python, started
+from ..programs import HANG_LIMIT, python, started
 
 DAY = 24 * 3600.0
 
@@ -15,9 +15,9 @@ def test_records_that_are_too_old_do_not_use_up_the_streams_requests(fake, attac
     record = logger.makeRecord(logger.name, 20, __file__, 1, "old", (), None)
     record.created = time.time() - 15 * DAY
     logger.handle(record)
-    assert handler.flush(30)
+    assert handler.flush(HANG_LIMIT)
     logger.info("fresh")
-    assert handler.flush(5)
+    assert handler.flush(HANG_LIMIT)
     assert fake.messages("g", "s") == ["fresh"]
 
 

@@ -21,8 +21,7 @@ from cwlog_handler.testing import (
     unrecognized_client,
 )
 
-from ...network import Authority, Front, Proxy, running
-from ...programs import free_port
+from ...network import Authority, Front, Proxy, nobody_listening, running
 from .subject import Subject
 
 ARN = "arn:aws:iam::222222222222:role/logs"
@@ -173,9 +172,10 @@ def test_weather_at_sts_is_weather_and_leaves_no_doubt(service, roled, fault):
 
 def test_an_sts_that_is_not_there_is_named(service, monkeypatch):
     """Its endpoint is another one than the service's."""
-    sts = f"http://127.0.0.1:{free_port()}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
-    outcome = subject().put()
+    with nobody_listening() as port:
+        sts = f"http://127.0.0.1:{port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+        outcome = subject().put()
     assert isinstance(outcome, Unavailable)
     assert not outcome.ambiguous
     assert f'Could not connect to the endpoint URL: "{sts}/"' in outcome.cause
@@ -273,7 +273,8 @@ def test_sts_is_reached_by_the_same_proxy(ready, monkeypatch, tmp_path):
 def test_the_endpoint_for_sts_that_the_environment_wants_is_kept(ready, monkeypatch, tmp_path):
     """Older versions of botocore have another default; who asks for the global endpoint gets it."""
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    proxy = f"127.0.0.1:{free_port()}"
+    # Nothing is sent there.
+    proxy = "127.0.0.1:9"
     access = composition.access("us-east-1", role_arn=ARN, boto3_config={"proxies": {"https": proxy}})
     source = access.role.source()
     assert source._session.get_config_variable("sts_regional_endpoints") == "legacy"

@@ -9,8 +9,7 @@ from packaging.version import Version
 from cwlog_handler import composition
 from cwlog_handler.core.outcomes import Accepted, Refused, Unavailable
 
-from ...network import Authority, Front, Proxy, needs_ipv6, running
-from ...programs import free_port
+from ...network import Authority, Front, Proxy, needs_ipv6, nobody_listening, running
 from .subject import Subject
 
 # Nobody knows this host: only a proxy can lead there.
@@ -153,8 +152,9 @@ def test_a_proxy_that_cannot_reach_the_endpoint_is_weather(secure, status):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_down_is_named_as_the_cause(scheme):
     """Otherwise one would look for the fault at the endpoint. Its password is nobody's business."""
-    proxy = f"127.0.0.1:{free_port()}"
-    outcome = subject(f"{scheme}://{FAR}", proxies={scheme: f"http://user:{PASSWORD}@{proxy}"}).put()
+    with nobody_listening() as port:
+        proxy = f"127.0.0.1:{port}"
+        outcome = subject(f"{scheme}://{FAR}", proxies={scheme: f"http://user:{PASSWORD}@{proxy}"}).put()
     assert isinstance(outcome, Unavailable)
     assert not outcome.ambiguous
     assert outcome.cause.startswith("ProxyConnectionError: Failed to connect to proxy URL")
@@ -166,7 +166,8 @@ def test_a_proxy_that_is_down_is_named_as_the_cause(scheme):
 @pytest.mark.parametrize("user", ["user", "http", "p", "127"])
 def test_no_user_or_password_is_ever_shown(user):
     """botocore masks a user's name wherever it stands in the URL, the scheme included: that must not unmask it."""
-    outcome = subject(f"https://{FAR}", proxies={"https": f"http://{user}:{PASSWORD}@127.0.0.1:{free_port()}"}).put()
+    with nobody_listening() as port:
+        outcome = subject(f"https://{FAR}", proxies={"https": f"http://{user}:{PASSWORD}@127.0.0.1:{port}"}).put()
     assert PASSWORD not in outcome.cause
 
 

@@ -270,8 +270,9 @@ def test_a_client_that_is_in_use_gets_no_more_hooks(ready, environment):
         assert not added.called
 
 
-def test_a_client_that_two_handlers_are_given_is_hooked_once(ready):
+def test_a_client_that_two_handlers_are_given_is_hooked_once(ready, monkeypatch):
     """They may come at the same moment. What is added to a body twice makes it invalid."""
+    monkeypatch.setattr(hooks, "MOST_WAIT", HANG_LIMIT)
     mine = ready.client()
     usual, others = _PrefixTrie.append_item, []
 
