@@ -142,10 +142,18 @@ def script(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A port of 127.0.0.1 that nobody listens on. Within a minute only who asks for this very port gets it."""
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        listener.listen()
+        port = int(listener.getsockname()[1])
+        # The side that closes a connection first keeps its port for a minute: the system gives it to nobody who asks
+        # for any port, such as a test in another process, and a server can listen on it all the same.
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            listener.accept()[0].close()
+            other.recv(1)
+        return port
 
 
 def wait_until_it_listens(port: int, timeout: float = HANG_LIMIT) -> None:
