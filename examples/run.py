@@ -72,7 +72,8 @@ RECIPES = {
         first="celery_orders.py",
         until=(4, "is packed"),
     ),
-    "rq": Recipe("rq_orders.py"),
+    # It starts a process for each job, one of which RQ stops only after some seconds.
+    "rq": Recipe("rq_orders.py", limit=100.0),
     # It starts four processes that import all of Airflow.
     "airflow": Recipe("airflow_platform.py", limit=300.0),
     "gunicorn": Recipe(
