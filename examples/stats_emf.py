@@ -25,7 +25,7 @@ LOGGING = {
             "log_group_name": "my-app",
             "log_stream_name": "stats/{machine_name}/{process_id}",
             "log_format": "json/emf",
-            "close_timeout": 5,
+            "close_timeout": 2,
         },
     },
     "root": {"level": "INFO", "handlers": ["cloudwatch"]},

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# On the path of a program, it gives all its handlers enough time to deliver on a busy machine.
+PATIENCE = ROOT / "tests" / "patience"
 # Longer than anything takes on a busy machine; only a hang is stopped by it.
 HANG_LIMIT = 60.0
 # All that AWS's libraries are told by the environment: keys that open nothing, and where nobody's configuration is.

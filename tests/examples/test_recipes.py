@@ -12,7 +12,7 @@ import pytest
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import stall
 
-from ..programs import HANG_LIMIT, ROOT, free_port, python, started
+from ..programs import HANG_LIMIT, PATIENCE, ROOT, free_port, python, started
 
 EXAMPLES = ROOT / "examples"
 # A line for each event, and further lines of its message below its first.
@@ -64,7 +64,8 @@ def parsed(output):
 
 
 def run(name, patience=HANG_LIMIT, **env):
-    with started(python(str(EXAMPLES / "run.py"), name), **env) as program:
+    path = os.pathsep.join(map(str, (PATIENCE, ROOT)))
+    with started(python(str(EXAMPLES / "run.py"), name), PYTHONPATH=path, **env) as program:
         status = program.wait(patience)
         assert status == 0, program.output
         return parsed(program.output)
