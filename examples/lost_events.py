@@ -27,6 +27,13 @@ def write_lost(events: Sequence[LostEvent]) -> None:
         lost_file.handle(logging.makeLogRecord({"msg": line}))
 
 
+def read_lost() -> list[str]:
+    if not os.path.exists(PATH):
+        return []
+    with open(PATH, encoding="utf-8") as file:
+        return file.readlines()
+
+
 def main() -> None:
     cloudwatch = CloudWatchLogsHandler("my-app", on_lost=write_lost)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[cloudwatch])
@@ -39,8 +46,10 @@ def main() -> None:
     log.handle(logging.makeLogRecord(old))
     cloudwatch.flush()
 
-    with open(PATH, encoding="utf-8") as file:
-        print(file.read(), end="")
+    # Only to show them here. The function has a thread of its own, and flush waits for it for a second at most.
+    while len(lines := read_lost()) < 2:
+        time.sleep(0.05)
+    print("".join(lines), end="")
     lost_file.close()
     os.remove(PATH)
 

@@ -72,7 +72,8 @@ RECIPES = {
         first="celery_orders.py",
         until=(4, "is packed"),
     ),
-    "rq": Recipe("rq_orders.py"),
+    # It starts a process for each job, one of which RQ stops only after some seconds.
+    "rq": Recipe("rq_orders.py", limit=100.0),
     # It starts four processes that import all of Airflow.
     "airflow": Recipe("airflow_platform.py", limit=300.0),
     "gunicorn": Recipe(
@@ -196,10 +197,17 @@ def wait_until(is_so: Callable[[], bool], program: subprocess.Popen[bytes]) -> N
 
 
 def free_port() -> int:
-    """Return a free port of 127.0.0.1."""
+    """Return a free port of 127.0.0.1, which the system gives to no other program for a minute."""
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        listener.listen()
+        port = int(listener.getsockname()[1])
+        # The port stays with the side that closes a connection first. A server can listen on it all the same.
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            listener.accept()[0].close()
+            client.recv(1)
+        return port
 
 
 def listens(port: int) -> bool:

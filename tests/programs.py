@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import select
 import signal
 import socket
@@ -16,10 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# On the path of a program, it gives all its handlers enough time to deliver on a busy machine.
+PATIENCE = ROOT / "tests" / "patience"
 # Longer than anything takes on a busy machine; only a hang is stopped by it.
 HANG_LIMIT = 60.0
-# Below those that systems give to whoever connects or asks for any: from 32768 on Linux, from 49152 elsewhere.
-_OWN_PORTS = range(16_000, 32_000)
 # All that AWS's libraries are told by the environment: keys that open nothing, and where nobody's configuration is.
 AWS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -154,13 +153,18 @@ def script(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, and that the system gives to nobody who wants just any port."""
-    while True:
-        # By no seed: tests that run at the same time must not get the same one.
-        port = random.SystemRandom().choice(_OWN_PORTS)
-        with socket.socket() as listener, suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
+    """A port of 127.0.0.1 that nobody listens on. Within a minute only who asks for this very port gets it."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = int(listener.getsockname()[1])
+        # The side that closes a connection first keeps its port for a minute: the system gives it to nobody who asks
+        # for any port, such as a test in another process, and a server can listen on it all the same.
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            listener.accept()[0].close()
+            other.recv(1)
+        return port
 
 
 def wait_until_it_listens(port: int, timeout: float = HANG_LIMIT) -> None:

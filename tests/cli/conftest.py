@@ -13,6 +13,8 @@ from ..programs import HANG_LIMIT, environment, python
 
 KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
+# In seconds: what is there answers within them, on a busy machine too. Doctor's own 5 are for people.
+DOCTORS_PATIENCE = 30
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def run(*arguments, stdin=b"", cwd=None, **env):
         given.pop(name, None)
         if value is not None:
             given[name] = value
+    if arguments[0] == "doctor" and "--timeout" not in arguments:
+        arguments += ("--timeout", DOCTORS_PATIENCE)
     command = python("-m", "cwlog_handler", *map(str, arguments))
     ended = subprocess.run(command, input=stdin, env=given, cwd=cwd, capture_output=True, timeout=HANG_LIMIT)
     return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())

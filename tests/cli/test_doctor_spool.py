@@ -219,7 +219,7 @@ def test_the_step_is_there_for_a_handler_with_a_spool_only(url, fake, spool):
 def test_options_of_the_spool_are_checked_as_the_handler_does(url, tmp_path, arguments, said):
     where = ("--log-group-name", "g", "--endpoint-url", url, "--spool-dir", tmp_path / "spool")
 
-    ended = run("doctor", *where, *arguments, "--timeout", "1")
+    ended = run("doctor", *where, *arguments)
 
     assert ended.status == 1
     assert said in ended.line("options")
@@ -247,7 +247,7 @@ def test_a_configuration_with_a_spool_is_examined(url, spool, tmp_path, suffix, 
     config = tmp_path / f"logging.{suffix}"
     config.write_text(written(str(spool.path), url))
 
-    ended = run("doctor", "--config", config, "--timeout", "2")
+    ended = run("doctor", "--config", config)
 
     assert ended.status == 0
     assert ended.line("spool").startswith(f"✓ spool        {spool.path}; ")

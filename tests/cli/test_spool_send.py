@@ -283,7 +283,8 @@ def test_a_service_that_refuses_costs_nothing(send, spool, fake, url):
     fake.fail(access_denied(), times=None)
     path = spool.leave(events(["a", "b"]), endpoint=url)
 
-    ended = send("--log-group-name", "g", "--give-up-after", "1")
+    # The time begins before the thread has started that takes the file over.
+    ended = send("--log-group-name", "g", "--give-up-after", "6")
 
     assert ended.status == 1
     assert "gave up: 0 events delivered" in ended.errors

@@ -81,7 +81,7 @@ import airflow_cloudwatch as recipe
 from cwlog_handler import CloudWatchLogsHandler
 
 log = recipe.REMOTE_TASK_LOG
-log.handler = CloudWatchLogsHandler("my-app", "{logger_name}", close_timeout=2)
+log.handler = CloudWatchLogsHandler("my-app", "{logger_name}", close_timeout=60)
 
 class Logger:
     def __init__(self, file):
@@ -122,6 +122,8 @@ for number in range(11_000):
 log.handler.flush(60)
 tell(of_many_pages=read("long.log")[1] == [str(number) for number in range(11_000)])
 
+# Nobody waits long for what is refused.
+log.handler = CloudWatchLogsHandler("my-app", "{logger_name}", close_timeout=2)
 send("refused.log", "not delivered")
 log.upload("refused.log")
 tell(refused=files())

@@ -16,7 +16,7 @@ def jobs(streams):
 
 def test_every_job_of_rq_delivers_what_it_logged():
     """F56: also one that raises, and one that RQ stops because it takes too long."""
-    ran = run("rq")
+    ran = run("rq", patience=100)
     assert all(re.fullmatch(r"rq/[^/]+/\d+", name) for name in ran.streams)
     of_jobs = jobs(ran.streams.values())
     assert set(of_jobs) == {PACKED, LOST, WAITED, "INFO shop: order 19 is packed"}
@@ -40,6 +40,6 @@ sys.exit(rq_orders.main())
 """
     path = os.pathsep.join([str(tmp_path), str(ROOT), str(EXAMPLES)])
     with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES, PYTHONPATH=path) as running:
-        assert running.wait() == 0, running.output
+        assert running.wait(100) == 0, running.output
     streams = [fake.messages("my-app", stream) for stream in fake.groups["my-app"].streams]
     assert set(jobs(streams)) == {PACKED, LOST, WAITED, "INFO shop: order 19 is packed"}

@@ -128,6 +128,9 @@ def log(count):
         logging.info("order %d", number)
 
 def main():
+    # A process that has just been forked may be slow on a busy machine.
+    stats_emf.LOGGING["handlers"]["stats"]["close_timeout"] = 40
+    stats_emf.LOGGING["handlers"]["cloudwatch"]["close_timeout"] = 40
     logging.config.dictConfig(stats_emf.LOGGING)
     (cloudwatch,) = logging.getLogger().handlers
     report = stats_emf.StatsAsMetrics(cloudwatch, seconds=1e6)

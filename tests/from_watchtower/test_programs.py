@@ -1,13 +1,14 @@
 """Programs configured for watchtower run with only the class path changed, and the same arrives as with watchtower."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ..programs import python, started
+from ..programs import PATIENCE, ROOT, python, started
 
 pytest.importorskip("watchtower", reason="watchtower is not installed")
 
@@ -97,7 +98,8 @@ def test_a_program_made_for_watchtower_logs_here_what_it_logged_there(fake, tmp_
         config = tmp_path / "aws-config"
         config.write_text(PROFILE.format(url=url))
         argv = python(str(moved(tmp_path / "program", handler) / f"{name}.py"))
-        with started(argv, url=url, AWS_CONFIG_FILE=str(config)) as program:
+        path = os.pathsep.join(map(str, (PATIENCE, ROOT)))
+        with started(argv, url=url, AWS_CONFIG_FILE=str(config), PYTHONPATH=path) as program:
             assert program.wait() == 0, program.output
 
     expected = EXPECTED[name] | (WATCHTOWER_DIFFERS.get(name, {}) if handler == THEIRS else {})

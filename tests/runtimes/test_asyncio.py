@@ -29,6 +29,7 @@ def program(fake):
     with fake.serve() as url:
 
         def program(source, options="send_interval=600"):
+            options += ", close_timeout=40"
             return started(python("-c", PRELUDE.format(options=options) + textwrap.dedent(source)), url=url)
 
         yield program

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ..programs import script, started
+from ..programs import HANG_LIMIT, script, started
 
 pytest.importorskip("celery", reason="Celery is not installed")
 
@@ -24,7 +24,7 @@ log = logging.getLogger("tasks")
 @signals.setup_logging.connect
 def configure(**_):
     cloudwatch = {{"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g"}}
-    cloudwatch |= {{"log_stream_name": "{{process_id}}", "formatter": "named", **{options!r}}}
+    cloudwatch |= {{"log_stream_name": "{{process_id}}", "formatter": "named", "close_timeout": 40, **{options!r}}}
     logging.config.dictConfig({{
         "version": 1,
         "disable_existing_loggers": False,
@@ -74,7 +74,7 @@ def assert_each_arrived_once(logged, program):
 def test_records_of_tasks_arrive_once_each_from_its_own_process(fake, worker):
     """F27: the handler was made, and had records, before the children were forked."""
     with worker() as program:
-        assert fake.wait_for(lambda: len(tasks_logged(fake)) >= TASKS), program.output
+        assert fake.wait_for(lambda: len(tasks_logged(fake)) >= TASKS, HANG_LIMIT), program.output
         assert_each_arrived_once(tasks_logged(fake), program)
 
 
@@ -95,7 +95,7 @@ def test_the_last_records_before_a_warm_shutdown_arrive(fake, worker):
 def test_children_that_end_after_one_task_deliver_its_records(fake, worker):
     """F28: children end all the time; nothing is sent by itself before."""
     with worker("--max-tasks-per-child=1", send_interval=600) as program:
-        assert fake.wait_for(lambda: len(tasks_logged(fake)) >= TASKS), program.output
+        assert fake.wait_for(lambda: len(tasks_logged(fake)) >= TASKS, HANG_LIMIT), program.output
         logged = tasks_logged(fake)
         assert_each_arrived_once(logged, program)
         assert len({pid for _, pid, _ in logged}) == TASKS

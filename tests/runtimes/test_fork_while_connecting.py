@@ -19,7 +19,7 @@ def make_context_slowly(*arguments, **options):
         return make_context(*arguments, **options)
 
 botocore.httpsession.create_urllib3_context = make_context_slowly
-handler = CloudWatchLogsHandler("g", "{process_id}", close_timeout=5.0)
+handler = CloudWatchLogsHandler("g", "{process_id}", close_timeout=40.0)
 log = logging.getLogger("program")
 log.setLevel(logging.INFO)
 log.addHandler(handler)

@@ -15,7 +15,7 @@ PROGRAM = """
 import logging, os, signal
 from cwlog_handler import CloudWatchLogsHandler
 
-handler = CloudWatchLogsHandler("g", "s", send_interval=600)
+handler = CloudWatchLogsHandler("g", "s", send_interval=600, close_timeout=40)
 log = logging.getLogger("function")
 log.setLevel(logging.INFO)
 log.addHandler(handler)

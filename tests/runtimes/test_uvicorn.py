@@ -15,7 +15,11 @@ from ..programs import HANG_LIMIT, free_port, script, started, wait_until_it_lis
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("fastapi", reason="FastAPI is not installed")
 
-QUIET = "ignore:The `uvicorn.workers` module:DeprecationWarning"
+SURROUNDINGS = {
+    "PYTHONWARNINGS": "ignore:The `uvicorn.workers` module:DeprecationWarning",
+    # In seconds. After 5 uvicorn kills a worker that says nothing, although it may only be slow to start.
+    "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "60",
+}
 APP = """
 import asyncio, contextlib, logging, os
 import fastapi
@@ -77,6 +81,8 @@ def site(fake, tmp_path):
     @contextmanager
     def site(*arguments, is_configured_by_app=False, by_gunicorn=False, **options):
         handler = {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g", "formatter": "named"}
+        # A busy machine may take longer than the 10 s that a program's end has otherwise.
+        handler["close_timeout"] = 40
         config = {
             "version": 1,
             "disable_existing_loggers": False,
@@ -98,7 +104,7 @@ def site(fake, tmp_path):
             argv, ready = [script("gunicorn"), "app:app", *worker, *arguments], "Application startup complete"
         else:
             argv, ready = [script("uvicorn"), "app:app", "--port", str(port), *arguments], "Uvicorn running on"
-        with fake.serve() as url, started(argv, url=url, cwd=tmp_path, PYTHONWARNINGS=QUIET) as program:
+        with fake.serve() as url, started(argv, url=url, cwd=tmp_path, **SURROUNDINGS) as program:
             program.wait_for(ready)
             # With several workers it is said before the first of them listens.
             wait_until_it_listens(port)

@@ -68,7 +68,7 @@ def unexpected(output: str) -> str:
     return output.strip()
 
 
-def get(port: int, path: str = "/", timeout: float = ANSWER_LIMIT) -> str:
+def get(port: int, path: str, timeout: float) -> str:
     """What a program answers to a GET request."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
         return str(answer.read().decode())
@@ -82,10 +82,10 @@ class Shop:
         self._port = port
         self._orders = 0
 
-    def order(self) -> int:
-        """Order something; return the id of the process that took the order."""
+    def order(self, patience: float = HANG_LIMIT) -> int:
+        """Order something; return the id of the process that took the order, which may have to start first."""
         self._orders += 1
-        return int(get(self._port, f"/?{self._orders}"))
+        return int(get(self._port, f"/?{self._orders}", patience))
 
     def order_from(self, workers: int, apart_from: frozenset[int] = frozenset()) -> frozenset[int]:
         """Order until so many other processes have taken orders; return their ids."""

@@ -25,7 +25,12 @@ def log_settings() -> dict:
         "disable_existing_loggers": False,
         "formatters": {"witness": {"()": Testimony}},
         "handlers": {
-            "cloudwatch": {"class": "cwlog_handler.CloudWatchLogsHandler", "log_group_name": "g"},
+            # A busy machine may take longer than the 10 s that the end has otherwise, but gunicorn waits for 30.
+            "cloudwatch": {
+                "class": "cwlog_handler.CloudWatchLogsHandler",
+                "log_group_name": "g",
+                "close_timeout": 25,
+            },
             "witness": {"class": "logging.FileHandler", "filename": os.environ["WITNESS"], "formatter": "witness"},
         },
         "root": {"level": "INFO", "handlers": ["cloudwatch", "witness"]},
