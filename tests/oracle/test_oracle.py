@@ -162,6 +162,14 @@ def test_what_is_too_young_to_be_on_disk_may_be_lost():
     assert complaints(samples.killed(OUTAGE), lose_a_record_of_a_killed_program) == []
 
 
+def test_what_the_machine_gave_no_time_to_write_may_be_lost():
+    def lose_a_record_of_a_program_that_was_not_let_run(seen):
+        lose_an_old_record_of_a_killed_program(seen)
+        seen.lives[0].late = 1.0
+
+    assert complaints(samples.killed(OUTAGE), lose_a_record_of_a_program_that_was_not_let_run) == []
+
+
 def drop_what_a_collected_handler_has_left(seen):
     seen.lives[0].taken.append(diary.Taken("p/t0/old", 99, diary.OLD, False))
     stats = seen.lives[-1].stats["1"]
