@@ -118,6 +118,10 @@ class Storing:
         if self.is_tight:
             self.look(now, inf)
 
+    def note_dropped(self) -> None:
+        """Note that events were dropped from memory: what their callers have written of them does not count."""
+        self._spool.note_dropped()
+
     def store_all(self) -> None:
         """Store everything that is in memory: the process ends."""
         refused = -inf
