@@ -99,6 +99,8 @@ class Intake:
             del items[:end]
             self._records = None
         if dropped:
+            if self._storing is not None:
+                self._storing.note_dropped()
             self._notices.say(
                 "overflow", f"log group {self._terms.log_group_name!r}: the buffer is full: {dropped} records dropped"
             )

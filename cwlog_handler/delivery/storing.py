@@ -118,6 +118,10 @@ class Storing:
         if self.is_tight:
             self.look(now, inf)
 
+    def note_dropped(self) -> None:
+        """Note that events were dropped from memory: what their callers have written of them does not count."""
+        self._spool.note_dropped()
+
     def store_all(self) -> None:
         """Store everything that is in memory: the process ends."""
         refused = -inf
@@ -173,7 +177,8 @@ class Storing:
         runs = [Run(None, 0, len(events), ())] if spool.journal is None else spool.journal.runs(events)
         for file, start, end, places in runs:
             part = events if end - start == len(events) else events.part(start, end)
-            if file is not None:
+            # The file may have been given up a moment ago, to make room for the part before.
+            if file is not None and not file.is_gone:
                 parcel: Parcel | None = file.shelve(stream.target, places, part)
             else:
                 parcel = spool.store(stream.target, level, part, is_closed=level is None)

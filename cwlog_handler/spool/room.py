@@ -69,8 +69,8 @@ class Room:
                 return False
             lost = self._files.give_up(victim)
             self._look()
-            if lost:
-                self._directory.say_full(lost)
+            # Also if nothing is lost, because all of it is still in memory: a kill would cost it now.
+            self._directory.say_full(lost)
         return True
 
     def look_again(self) -> None:

@@ -290,10 +290,14 @@ class Spool:
             if not file.is_gone:
                 self.directory.sync(file.fd)
 
-    def _tidy_journal(self, journal: Journal) -> None:
-        if self._dropped:
+    def note_dropped(self) -> None:
+        """Settle the events that were dropped from memory: until then they count as on disk."""
+        if self.journal is not None and self._dropped:
             dropped, self._dropped = self._dropped, []
-            journal.settle(array("Q", dropped))
+            self.journal.settle(array("Q", dropped))
+
+    def _tidy_journal(self, journal: Journal) -> None:
+        self.note_dropped()
         if len(journal.files) > 1:
             journal.retire_forgotten()
         for file in journal.files:

@@ -56,7 +56,10 @@ class Notices:
         # sys.stderr may be None, closed, or an object of the program that raises. There is no other place to report it.
         with suppress(Exception):
             if sys.stderr is not None:
-                print(f"cwlog_handler: {' '.join(text.split())}", file=sys.stderr, flush=True)  # noqa: T201
+                # In one piece: print() would write the end of the line apart, and where stderr has no buffer, as with
+                # PYTHONUNBUFFERED, lines of other threads and processes would get in between.
+                sys.stderr.write(f"cwlog_handler: {' '.join(text.split())}\n")
+                sys.stderr.flush()
 
     def _is_recent(self, now: float, cause: str, about: str) -> bool:
         return now - self._said.get((cause, about), -REPEAT_AFTER) < REPEAT_AFTER

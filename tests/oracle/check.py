@@ -289,7 +289,13 @@ def told(lives: list[Life], history: History) -> Iterator[str]:
     if len(history.notices) > notices and not any(life.was_killed for life in lives):
         yield f"{len(history.notices)} notices of losses were stored, {notices} counted"
     gone = sum(sum(stats[which].values()) for stats in books for which in ("dropped_by_reason", "rejected_by_reason"))
-    lost = sum(taken.reports and taken.id not in history.copies for life in lives for taken in life.taken)
+    everything = [taken for life in lives for taken in life.taken]
+    lost = sum(taken.reports and taken.id not in history.copies for taken in everything)
+    # What a handler that does not report has left on disk is dropped by others, and they count it.
+    silent = sum(not taken.reports and taken.id not in history.copies for taken in everything)
+    lost += min(silent, sum(stats["recovered"] for stats in books))
+    full = sum(stats["dropped_by_reason"].get("spool_full", 0) for stats in books)
+    lost += min(full, history.stored_unknown(taken.id for taken in everything))
     if lost < gone - (notices - len(history.notices)):
         yield f"{gone} are counted as dropped or rejected, and only {lost} records and some notices are not there"
 
@@ -315,7 +321,8 @@ def _books(
         # What is on disk is delivered by others, unless they drop it; perhaps for what it is, and are killed then.
         most += dropped_elsewhere - stats["spooled"]
         most += sum(one.kind in survival.DROPPED_FOR_THEMSELVES and one.id in lost for one in taken) if pending else 0
-    if not gone - notices - recovered <= len(lost) <= most:
+    unknown = min(dropped["spool_full"], history.stored_unknown(one.id for one in taken))
+    if not gone - notices - recovered - unknown <= len(lost) <= most:
         yield (
             f"{len(lost)} of {len(taken)} records were never stored, counted are {dict(dropped)} dropped, "
             f"{dict(rejected)} rejected, {pending} pending, {recovered} recovered, {stats['spooled']} on disk; such as "

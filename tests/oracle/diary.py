@@ -68,6 +68,11 @@ def books(lost: Mapping[int, int]) -> None:
     _write("books", lost)
 
 
+def late(seconds: float) -> None:
+    """For so long the machine has not let the process run, or not all of it."""
+    _write("late", seconds)
+
+
 def dies() -> None:
     """The process is about to end, and tells nobody."""
     _write("dies", time.monotonic())
@@ -122,6 +127,8 @@ class Life:
     """How many records each handler had lost for want of room when the books were last read."""
     taken_before: int = 0
     """How many records had been taken by then."""
+    late: float = 0.0
+    """For how many seconds in all the machine has not let it run."""
 
     def kill(self, at: float) -> None:
         """Note that the process was killed."""
@@ -160,6 +167,8 @@ def _read_the_rest(life: Life, what: str, value: Any) -> None:
             life.pid = value
         case "made":
             life.handlers[value[0]] = (*value[1],)
+        case "late":
+            life.late += value
         case "wrong":
             life.wrongs.append(value)
         case _:

@@ -6,7 +6,7 @@ Owns the rules that need nothing but the requests: no needless second copy, orde
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -70,6 +70,17 @@ class History:
                 self.notices.add((request.stream, text))
             else:
                 self.copies[text.partition(" ")[0]].append(Copy(request, position))
+
+    def stored_unknown(self, record_ids: Iterable[str]) -> int:
+        """How many of these records were stored although whoever sent them may have got no answer.
+
+        They wait for another try, and if the disk has no room for them they are counted as dropped.
+        """
+        stored = filter(None, map(self.copies.get, record_ids))
+        return sum(all(self._is_answer_lost(copy.request) for copy in copies) for copies in stored)
+
+    def _is_answer_lost(self, request: Request) -> bool:
+        return self._world.answer_was_lost(request.answer, request.ordered, request.started, inf)
 
     def doubles(self) -> Iterator[str]:
         """A record is stored again only if the answer to the request before may have been lost."""

@@ -26,11 +26,14 @@ from .voices import Voice
 
 
 def watch(calm: Path) -> None:
-    """Look at the books every now and then."""
+    """Look at the books every now and then, and note when the machine has not let this thread run."""
     books = witness.Watch()
     while not calm.exists():
         books.look()
+        due = time.monotonic() + 0.03
         time.sleep(0.03)
+        if (late := time.monotonic() - due) > 0.1:
+            diary.late(late)
 
 
 def die(after: float) -> None:

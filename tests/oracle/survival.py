@@ -16,7 +16,7 @@ from .plan import Plan
 
 # Records of these kinds are dropped for what they are, by whoever sends them.
 DROPPED_FOR_THEMSELVES = {diary.EMPTY, diary.OLD, diary.AHEAD}
-# What is younger than so many seconds, and the send interval, need not be on disk; the machine may be busy.
+# What is younger than so many seconds, and the send interval, need not be on disk; and longer, if the machine was busy.
 YOUNG = 3.0 + 0.5
 
 
@@ -31,7 +31,7 @@ def missing(life: Life, plan: Plan, history: History, output: str) -> Iterator[s
         if taken.id in history.copies or taken.kind in DROPPED_FOR_THEMSELVES or taken.id not in life.returned:
             continue
         send_interval, _ = life.handlers[taken.serial]
-        young = YOUNG + send_interval if plan.mode == "outage" else 0.0
+        young = YOUNG + send_interval + life.late if plan.mode == "outage" else 0.0
         if life.returned[taken.id] < life.ended_at - young:
             gone[taken.serial].append(taken)
     for serial, records in gone.items():

@@ -162,6 +162,38 @@ def test_what_is_too_young_to_be_on_disk_may_be_lost():
     assert complaints(samples.killed(OUTAGE), lose_a_record_of_a_killed_program) == []
 
 
+def test_what_the_machine_gave_no_time_to_write_may_be_lost():
+    def lose_a_record_of_a_program_that_was_not_let_run(seen):
+        lose_an_old_record_of_a_killed_program(seen)
+        seen.lives[0].late = 1.0
+
+    assert complaints(samples.killed(OUTAGE), lose_a_record_of_a_program_that_was_not_let_run) == []
+
+
+def drop_what_a_collected_handler_has_left(seen):
+    seen.lives[0].taken.append(diary.Taken("p/t0/old", 99, diary.OLD, False))
+    stats = seen.lives[-1].stats["1"]
+    stats["recovered"] += 1
+    stats["dropped_by_reason"]["too_old"] = 1
+
+
+def test_who_takes_over_may_drop_what_is_too_old_of_a_handler_that_does_not_report():
+    assert complaints(samples.killed(ALWAYS), drop_what_a_collected_handler_has_left) == []
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_was_stored_without_an_answer_may_find_no_room_and_nothing_else_that_was_stored(is_known):
+    def find_no_room(seen):
+        seen.plan.is_small = True
+        if not is_known:
+            seen.requests[1] = replace(seen.requests[1], answer="ServiceUnavailableException", ordered=True)
+        stats = seen.lives[0].stats["1"]
+        stats["delivered"], stats["dropped_by_reason"]["spool_full"] = 10, 10
+
+    found = complaints(samples.calm(), find_no_room)
+    assert bool(found) == is_known, found
+
+
 def complaints(seen, break_it):
     broken = samples.changeable(seen)
     break_it(broken)

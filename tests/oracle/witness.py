@@ -9,9 +9,10 @@ import os
 import time
 from typing import Any
 
-from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler import CloudWatchLogsHandler, Stats
 
 from . import diary
+from .hangs import HANG_LIMIT
 
 # Why a record may be lost for want of room.
 ROOM = ("overflow", "spool_full")
@@ -45,6 +46,11 @@ class Witness(CloudWatchLogsHandler):
         if (named := getattr(record, "oracle", None)) is not None:
             diary.returned(named[0], self.serial)
         return verdict
+
+    @property
+    def stats(self) -> Stats:
+        """With all the patience that a busy machine needs: after a second they may be those of a round half done."""
+        return self._flusher.stats(patience=HANG_LIMIT)
 
     def _stream_of(self, record: logging.LogRecord) -> str:
         fields = {"process_id": os.getpid(), "logger_name": record.name, "level_name": record.levelname}

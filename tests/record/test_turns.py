@@ -8,6 +8,7 @@ import time
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
+from cwlog_handler.record import turns
 from cwlog_handler.record.turns import needs_no_turn
 
 from ..conftest import balanced
@@ -53,6 +54,12 @@ def often():
     sys.setswitchinterval(before)
 
 
+@pytest.fixture
+def for_ever(monkeypatch):
+    """A call may last as long as it wants: on a busy machine a short one may last for seconds."""
+    monkeypatch.setattr(turns, "_PATIENCE", 10**6)
+
+
 def in_threads(work, threads=THREADS):
     started = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
     for thread in started:
@@ -62,6 +69,7 @@ def in_threads(work, threads=THREADS):
         assert not thread.is_alive()
 
 
+@pytest.mark.usefixtures("for_ever")
 def test_a_formatter_that_swaps_its_format_for_a_call_is_never_met_in_between(fake, logger, attach, often):
     """F53: thousands of 80,000 lines were in the wrong format, once for good."""
     handler = attach()
@@ -164,6 +172,7 @@ WAYS = {
 }
 
 
+@pytest.mark.usefixtures("for_ever")
 @pytest.mark.parametrize("name", WAYS)
 def test_whatever_of_the_users_takes_part_in_formatting_is_called_by_one_thread_at_a_time(fake, logger, name):
     """F53: ``logging.Handler.handle`` calls `emit` with a lock held, and `emit` calls all the rest."""
@@ -242,6 +251,7 @@ def test_a_function_in_the_place_of_logging_formatters_own_has_its_turn(monkeypa
     assert not needs_no_turn(logging.Formatter())
 
 
+@pytest.mark.usefixtures("for_ever")
 def test_formatters_set_while_threads_log_are_each_called_by_one_at_a_time(fake, logger, attach):
     """F53: by `setFormatter` or as an attribute, as dictConfig and libraries do."""
     handler = attach()
@@ -360,6 +370,7 @@ def test_a_formatter_that_waits_for_another_thread_that_logs_ends(fake, logger, 
     assert sorted(fake.messages("g", "s")) == ["inner", "outer"]
 
 
+@pytest.mark.usefixtures("for_ever")
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_whatever_ends_a_call_ends_the_turn(fake, logger, attach, error):
     """F53: Ctrl-C in a formatter reaches the program; the next thread does not wait for it."""
@@ -378,10 +389,8 @@ def test_whatever_ends_a_call_ends_the_turn(fake, logger, attach, error):
     else:
         with pytest.raises(error):
             handler.handle(record)
-    began = time.monotonic()
+    # It would wait for ever for a turn that has not ended.
     in_threads(lambda: logger.info("m"), threads=1)
-    # Well below the five seconds after which it would get on anyway.
-    assert time.monotonic() - began < 4
     assert handler.flush()
     assert fake.messages("g", "s")[-1] == "m"
 

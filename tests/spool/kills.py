@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from cwlog_handler.testing import FakeCloudWatchLogs, server_error
 from ..programs import HANG_LIMIT, environment, python, started
 
 THREADS = 8
+# So many calls return before a kill, however slow a busy machine is.
+LEAST = 100
 OPTIONS = "region_name='us-east-1', spool_dir={directory!r}, spool_mode={mode!r}, requests_per_second=None"
 # Each thread says how many of its calls have returned: an entry of its own in shared memory, which a kill leaves.
 LOGGING = """
@@ -64,7 +67,7 @@ class Kill(NamedTuple):
 
 
 def kill(fake: FakeCloudWatchLogs, url: str, directory: str, tag: str, *, is_up: bool, after: float) -> Kill:
-    """Have a process log for ``after`` seconds, kill it, start the next one, and compare."""
+    """Have a process log for ``after`` seconds and a bit, kill it, start the next one, and compare."""
     options = OPTIONS.format(directory=directory, mode="always")
     if not is_up:
         fake.fail(server_error(), times=10**9)
@@ -79,12 +82,15 @@ def kill(fake: FakeCloudWatchLogs, url: str, directory: str, tag: str, *, is_up:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"logging\n"
+            give_up_at = time.monotonic() + HANG_LIMIT
+            while sum(counts_in(shared.fileno())) <= LEAST:
+                assert time.monotonic() < give_up_at, "it does not log"
+                time.sleep(0.001)
             with_deadline(process, after)
         finally:
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=HANG_LIMIT)
-        shared.seek(0)
-        counts = memoryview(shared.read(8 * THREADS)).cast("Q").tolist()
+        counts = counts_in(shared.fileno())
     fake.clear_faults()
     with started(python("-c", NEXT.format(options=options)), url=url) as program:
         assert program.wait(2 * HANG_LIMIT) == 0, program.output
@@ -97,6 +103,11 @@ def kill(fake: FakeCloudWatchLogs, url: str, directory: str, tag: str, *, is_up:
         sum(arrived.values()) - len(arrived),
         sorted(path.name for path in Path(directory).iterdir()),
     )
+
+
+def counts_in(shared: int) -> list[int]:
+    """How many calls of each thread have returned."""
+    return memoryview(os.pread(shared, 8 * THREADS, 0)).cast("Q").tolist()
 
 
 def with_deadline(process: subprocess.Popen[Any], seconds: float) -> None:

@@ -16,7 +16,7 @@ from cwlog_handler.spool import frames
 from cwlog_handler.spool.directory import Identity
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
-from ..programs import python, started
+from ..programs import HANG_LIMIT, python, started
 from .disks import FOR_EVER, FakeDisk
 from .test_journal import CREATED, INFO
 from .test_journal import Process as Journalled
@@ -154,7 +154,7 @@ log = logging.getLogger("program")
 log.setLevel(logging.DEBUG)
 told = []
 handler = CloudWatchLogsHandler(
-    {group!r}, "s", spool_dir={spool!r}, spool_mode={mode!r}, close_timeout=5, on_lost=told.extend
+    {group!r}, "s", spool_dir={spool!r}, spool_mode={mode!r}, close_timeout={limit}, on_lost=told.extend
 )
 log.addHandler(handler)
 def until(condition):
@@ -171,7 +171,9 @@ def start(tmp_path):
         def start(source, *, mode, group, **env):
             path = tmp_path / f"program{next(count)}.py"
             spool = str(tmp_path / "spool")
-            path.write_text(PRELUDE.format(group=group, spool=spool, mode=mode) + textwrap.dedent(source))
+            path.write_text(
+                PRELUDE.format(group=group, spool=spool, mode=mode, limit=HANG_LIMIT) + textwrap.dedent(source)
+            )
             return programs.enter_context(started(python("-W", "ignore", str(path)), url=url, cwd=tmp_path, **env))
 
         start.fake = fake

@@ -337,6 +337,18 @@ def test_without_room_a_record_is_handed_over_and_the_driver_makes_room():
     assert process.handed_over[-1][5] is not None
 
 
+def test_it_is_told_that_a_file_goes_although_all_in_it_is_still_in_memory(capsys):
+    """From then on a kill costs these records, though their calls have returned."""
+    process = Process(FakeDisk().process("first"), max_bytes=MIB)
+    process.log("lesser", level=DEBUG)
+    while process.handed_over[-1][5] is not None:
+        process.log("x" * 1000, level=ERROR)
+    process.take_in()
+    process.spool.make_room_for_callers()
+    assert DEBUG not in {10 * content.head.level_class for content in contents(process)}
+    assert "is full (max_spool_size=1048576)" in capsys.readouterr().err
+
+
 def test_where_no_memory_can_be_shared_records_are_written_as_frames(process):
     process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
     process.log("one", "two", "three")

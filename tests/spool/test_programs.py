@@ -16,7 +16,7 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
-from ..programs import python, started
+from ..programs import HANG_LIMIT, python, started
 
 PRELUDE = """\
 import logging, logging.config, os, signal, sys, threading, time
@@ -31,8 +31,17 @@ def until(condition):
     while not condition(): time.sleep(0.01)
 def stored(): until(lambda: handler.stats.spooled == handler.stats.pending > 0)
 """
-# Logs a number and the time every few milliseconds, and says so.
+# Logs a number and the time every few milliseconds, and says so. A thread that has nothing to do with the handler notes
+# when it began, when it last ran, and for how many seconds in all the machine has not let it run.
 CHATTER = """
+def beat(pulse, began, late):
+    while True:
+        os.pwrite(pulse, b"%020.6f %020.6f %020.6f" % (began, time.time(), late), 0)
+        due = time.monotonic() + 0.02
+        time.sleep(0.02)
+        if time.monotonic() > due + 0.1: late += time.monotonic() - due
+pulse = os.open("pulse of " + handler.log_stream_name, os.O_RDWR | os.O_CREAT)
+threading.Thread(target=beat, args=(pulse, time.time(), 0.0), daemon=True).start()
 handler.setFormatter(logging.Formatter("%(message)s %(created).6f"))
 for n in range(10**6):
     log.info("%d", n)
@@ -44,7 +53,17 @@ log.info("fresh")
 print("fresh", flush=True)
 until(lambda: False)
 """
-# What is younger than so many seconds may be missing after a kill. The machine may be busy.
+# However slowly a busy machine answers: no request is made beside another of the same stream.
+ONE_AT_A_TIME = """
+from cwlog_handler.core import requests
+requests.SLOW_ANSWER = float("inf")
+"""
+# However slowly it answers: it is not taken for a service in trouble.
+PATIENT = """
+from cwlog_handler.delivery import storing
+storing.TROUBLE_AFTER = float("inf")
+"""
+# What is younger than so many seconds may be missing after a kill. How late a busy machine was comes on top.
 YOUNG = 3.3
 
 
@@ -72,7 +91,7 @@ def start(url, tmp_path, spool):
         count = iter(range(100))
 
         def start(source, *, stream="s", **options):
-            options = {"spool_dir": str(spool), "requests_per_second": None, "close_timeout": 5, **options}
+            options = {"spool_dir": str(spool), "requests_per_second": None, "close_timeout": HANG_LIMIT, **options}
             path = tmp_path / f"program{next(count)}.py"
             path.write_text(PRELUDE.format(stream=stream, options=options) + textwrap.dedent(source))
             return programs.enter_context(started(python("-W", "ignore", str(path)), url=url, cwd=tmp_path))
@@ -83,7 +102,6 @@ def start(url, tmp_path, spool):
 def kill(program):
     program.signal(signal.SIGKILL)
     program.wait()
-    return time.time()
 
 
 def numbers(fake, stream="s"):
@@ -94,14 +112,21 @@ def files(spool):
     return sorted(path.name for path in spool.iterdir()) if spool.exists() else []
 
 
-def check_chatter(fake, stream, killed_at):
+def check_chatter(fake, stream, folder):
     """All of a program's records older than a few seconds are there once, in order, with their times."""
     events = [(event.timestamp, event.message) for event in fake.events("g", stream)]
     found = [int(message.split()[0]) for _, message in events]
     assert found == list(range(len(found)))
     for timestamp, message in events:
         assert abs(timestamp - float(message.split()[1]) * 1000) <= 1.001
-    return float(events[-1][1].split()[1]) > killed_at - YOUNG if events else False
+    check_age(fake, stream, folder)
+
+
+def check_age(fake, stream, folder):
+    """The youngest record of a program that was killed is as young as it must be."""
+    began, lived_until, late = map(float, (folder / f"pulse of {stream}").read_text().split())
+    youngest = max([began, *(float(message.split()[1]) for message in fake.messages("g", stream))])
+    assert youngest > lived_until - late - YOUNG
 
 
 def leave(start, fake, count, *, stream="s", length=10, **options):
@@ -123,33 +148,33 @@ until(lambda: False)
 # -- killed ----------------------------------------------------------------------------------------------------------
 
 
-def test_killed_in_an_outage_only_the_youngest_seconds_are_missing(fake, start, spool):
+def test_killed_in_an_outage_only_the_youngest_seconds_are_missing(fake, start, spool, tmp_path):
     """S27 to S31, S48: whatever the instant; the next process delivers, with one record of its own."""
     fake.fail(faults.server_error())
     programs = {f"s{n}": start(CHATTER, stream=f"s{n}") for n in range(3)}
     for program in programs.values():
         program.wait_for("begun")
-    began, killed = time.monotonic(), {}
-    for stream, after in zip(programs, sorted(random.uniform(0.2, 5.5) for _ in programs), strict=True):
+    began = time.monotonic()
+    for program, after in zip(programs.values(), sorted(random.uniform(0.2, 5.5) for _ in programs), strict=True):
         time.sleep(max(0.0, began + after - time.monotonic()))
-        killed[stream] = kill(programs[stream]), after
+        kill(program)
     fake.clear_faults()
     heir = start(HEIR, stream="heir")
     heir.wait_for("fresh")
     assert fake.wait_for(lambda: "fresh" in fake.messages("g", "heir"))
     assert fake.wait_for(lambda: not [name for name in files(spool) if name.endswith(".cwl")])
-    for stream, (at, after) in killed.items():
-        assert check_chatter(fake, stream, at) or after < YOUNG, stream
+    for stream in programs:
+        check_chatter(fake, stream, tmp_path)
     assert files(spool) == []
 
 
-def test_an_endpoint_that_never_answers_does_not_keep_records_from_the_disk(fake, start, spool):
+def test_an_endpoint_that_never_answers_does_not_keep_records_from_the_disk(fake, start, spool, tmp_path):
     """E2: writing must not wait for a request."""
     fake.fail(faults.stall())
     program = start(CHATTER)
     program.wait_for("begun")
     time.sleep(5.0)
-    killed_at = kill(program)
+    kill(program)
     fake.clear_faults()
     fake.release()
     start(HEIR, stream="heir")
@@ -157,8 +182,7 @@ def test_an_endpoint_that_never_answers_does_not_keep_records_from_the_disk(fake
     assert fake.wait_for(lambda: files(spool) == [])
     found = numbers(fake)
     assert sorted(set(found)) == list(range(len(set(found))))
-    last = max(float(message.split()[1]) for message in fake.messages("g", "s"))
-    assert last > killed_at - YOUNG
+    check_age(fake, "s", tmp_path)
     # Of one request nobody knew whether it had arrived.
     doubled = collections.Counter(found).values()
     assert max(doubled) <= 2
@@ -167,9 +191,9 @@ def test_an_endpoint_that_never_answers_does_not_keep_records_from_the_disk(fake
 def test_killed_while_taking_over_again_and_again(fake, start, spool):
     """E3: at most the requests under way are doubled, and nothing is lost."""
     leave(start, fake, 3000, length=300, spool_dir=str(spool))
-    before = 0
+    before = len(fake.requests)
     for kills in (4, 9, 15):
-        heir = start(HEIR, stream="heir", max_batch_count=100)
+        heir = start(ONE_AT_A_TIME + HEIR, stream="heir", max_batch_count=100)
         assert fake.wait_for(lambda kills=kills: len(fake.requests) - before > kills)
         kill(heir)
     start(HEIR, stream="heir", max_batch_count=100)
@@ -200,7 +224,7 @@ def test_the_end_in_an_outage_keeps_its_time_and_says_where_records_are(fake, st
     program = start("for n in range(50): log.info('%d', n)", close_timeout=1)
     began = time.monotonic()
     assert program.wait() == 0
-    assert time.monotonic() - began < 8.0
+    assert time.monotonic() - began < HANG_LIMIT / 2
     (line,) = [line for line in program.output.splitlines() if "not delivered at exit" in line]
     assert "50 events not delivered at exit (50 of them are kept in spool_dir" in line
     assert str(spool) in line
@@ -253,11 +277,11 @@ def test_sigterm_in_an_outage(fake, start, spool):
 # -- while all is well -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("close_timeout", [1, 5])
-def test_while_the_service_is_well_nothing_is_written(fake, start, spool, close_timeout):
-    """S49: not even the directory."""
-    source = "for n in range(2000): log.info('%d', n); n % 100 or time.sleep(0.05)"
-    assert start(source, close_timeout=close_timeout).wait() == 0
+@pytest.mark.parametrize("end", ["", "until(lambda: handler.stats.pending == 0)"], ids=["at once", "when all is sent"])
+def test_while_the_service_is_well_nothing_is_written(fake, start, spool, end):
+    """S49: not even the directory; also where there is little time at the end, and nothing to do in it."""
+    source = f"{PATIENT}\nfor n in range(2000): log.info('%d', n); n % 100 or time.sleep(0.05)\n{end}"
+    assert start(source, close_timeout=0.2 if end else HANG_LIMIT).wait() == 0
     assert numbers(fake) == list(range(2000))
     assert not spool.exists()
 
@@ -267,12 +291,13 @@ def test_a_process_that_outlives_sigterm_goes_on_writing_nothing(fake, start, sp
     source = """
     from cwlog_handler.process import lifecycle
     log.info("0")
+    until(lambda: handler.stats.delivered == 1)
     lifecycle.flushers.deliver_all()
-    time.sleep(1.2)
+    time.sleep(0.3)
     log.info("1")
-    time.sleep(0.5)
+    until(lambda: handler.stats.delivered == 2)
     """
-    assert start(source, close_timeout=1).wait() == 0
+    assert start(PATIENT + textwrap.dedent(source), close_timeout=0.2).wait() == 0
     assert numbers(fake) == [0, 1]
     assert not spool.exists()
 
@@ -361,7 +386,8 @@ def test_workers_of_a_forking_server_keep_their_own_records(fake, start, spool):
         if os.fork() == 0:
             log.info("%d worker", worker)
             stored()
-            print("stored", worker, flush=True)
+            # As one text: what several processes write at once comes in pieces.
+            print(f"stored {worker}", flush=True)
             until(lambda: False)
     until(lambda: False)
     """
@@ -426,11 +452,12 @@ def test_dict_config_twice_in_an_outage(fake, start, spool):
 
 def check_unharmed(fake, start, word, **options):
     """A program logs in an outage, and delivers from memory when it is over."""
-    fake.fail(faults.server_error(), seconds=2.5)
-    program = start("for n in range(50): log.info('%d', n)", close_timeout=20, **options)
+    fake.fail(faults.server_error())
+    program = start("for n in range(50): log.info('%d', n)", **options)
+    program.wait_for(word)
+    fake.clear_faults()
     assert program.wait() == 0
     assert numbers(fake) == list(range(50))
-    assert word in program.output
     assert "Traceback" not in program.output
 
 
@@ -482,13 +509,14 @@ def test_a_read_only_file_system(fake, start, mounted):
 def test_a_full_file_system(fake, start, spool, mounted, mode):
     """S15, S16: a short write, then ENOSPC; no SIGBUS."""
     mounted("size=64k")
-    fake.fail(faults.server_error(), seconds=2.5)
+    fake.fail(faults.server_error())
     source = "for n in range(400): log.info('%d %s', n, 'x' * 1000); n % 40 or time.sleep(0.05)"
-    program = start(source, close_timeout=20, spool_mode=mode)
+    program = start(source, spool_mode=mode)
+    program.wait_for("cannot be used")
+    fake.clear_faults()
     assert program.wait() == 0, program.output
     assert sorted(set(numbers(fake))) == list(range(400))
     assert len(numbers(fake)) == 400
-    assert "cannot be used" in program.output
     assert files(spool) == []
 
 
@@ -504,7 +532,7 @@ def test_a_directory_removed_while_it_is_used(fake, start, spool):
     until(lambda: handler.stats.spooled == 100 and os.path.exists(SPOOL))
     print("again", flush=True)
     """
-    program = start(f"SPOOL = {str(spool)!r}\n" + textwrap.dedent(source), close_timeout=20)
+    program = start(f"SPOOL = {str(spool)!r}\n" + textwrap.dedent(source))
     program.wait_for("stored")
     shutil.rmtree(spool)
     program.wait_for("again")
@@ -528,7 +556,7 @@ def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, sta
     leave(start, fake, 5, stream="left", spool_dir=str(spool))
     fake.fail(faults.server_error(), stream="left")
     for interrupts in (False, True):
-        program = start("log.info('fresh')\nprint('ends', flush=True)", stream="heir", close_timeout=60)
+        program = start("log.info('fresh')\nprint('ends', flush=True)", stream="heir", close_timeout=600)
         program.wait_for("ends")
         ends_at = time.monotonic()
         if interrupts:
@@ -536,7 +564,7 @@ def test_the_end_does_not_wait_for_what_others_left_if_that_is_refused(fake, sta
             time.sleep(0.5)
             program.signal(signal.SIGINT)
         program.wait()
-        assert time.monotonic() - ends_at < 15
+        assert time.monotonic() - ends_at < HANG_LIMIT / 2
     assert files(spool)
 
 
@@ -546,5 +574,11 @@ def test_the_end_waits_for_a_slow_answer_about_what_others_left(fake, start, spo
     start("log.info('first')", stream="left").wait()
     leave(start, fake, 5, stream="left", spool_dir=str(spool))
     fake.fail(faults.slow(3), stream="left")
-    start("log.info('fresh')", stream="heir", close_timeout=60).wait()
+    source = """
+    from cwlog_handler.process import flusher
+    # Five seconds, of which a busy machine may take some for itself.
+    flusher.OTHERS_PATIENCE = 30.0
+    log.info("fresh")
+    """
+    start(source, stream="heir").wait()
     assert files(spool) == []

@@ -260,3 +260,46 @@ def test_records_keep_their_order_although_one_of_their_callers_waited_for_room(
     stored = [text for _, text in world.service.stored["s"] if "lost" not in text]
     assert stored == [text for text in texts if text in stored]
     assert len(stored) > 10
+
+
+def test_what_lies_in_a_file_that_goes_for_what_came_before_it_is_delivered_from_memory(make):
+    """S25: there was no room for the first record when it was logged, and now the file of the second is given up."""
+    world, process = make(mode="always", max_spool=1_000_000)
+    others = f"{model.DIRECTORY}/others.cwl"
+
+    def others_leave(size_bytes):
+        own = sum(len(data) for path, data in world.disk.contents().items() if path != others)
+        world.disk.put(others, bytes(1_000_000 - size_bytes - own))
+
+    world.do_service("503")
+    emit(world, level=ERROR)
+    world.do_pass(1.2)
+    others_leave(0)
+    emit(world)
+    world.do_pass(1.0)
+    others_leave(500_000)
+    emit(world)
+    others_leave(0)
+    world.do_pass(10.0)
+    world.do_service("ok")
+    world.do_pass(60.0)
+    assert process.rounds.stats().dropped_by_reason == {}
+    assert set(world.service.copies) == {"1", "2", "3"}
+
+
+def test_what_memory_has_no_room_for_does_not_count_as_on_disk_any_more(make):
+    """Between two rounds, too, when a caller that helps has taken it in: no more can be on disk than is pending."""
+    world, process = make(mode="always", overflow="drop_newest", max_count=10, max_spool=1_000_000)
+    others = f"{model.DIRECTORY}/others.cwl"
+    world.disk.make_directory(model.DIRECTORY)
+    world.disk.put(others, bytes(1_000_000))
+    world.do_service("503")
+    emit(world)
+    world.do_pass(1.5)
+    world.disk.put(others, bytes(500_000))
+    emit(world, count=19)
+    world.disk.put(others, bytes(1_000_000))
+    process.rounds._help()
+    stats = process.rounds.stats()
+    assert stats.dropped > 0
+    assert stats.spooled <= stats.pending

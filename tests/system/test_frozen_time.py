@@ -13,7 +13,7 @@ import pytest
 from cwlog_handler.testing import FakeCloudWatchLogs, faults
 
 from ..conftest import balanced
-from ..programs import python, started
+from ..programs import HANG_LIMIT, python, started
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -196,7 +196,7 @@ logging.warning("two")
 """
 
 
-def exiting(kind, instant, made="before", close_timeout=10.0):
+def exiting(kind, instant, made="before", close_timeout=HANG_LIMIT):
     """A program that ends while its time is frozen."""
     pytest.importorskip(kind.replace("-", "_"), reason=f"{kind} is not installed")
     steps = [MAKING.format(close_timeout=close_timeout), FREEZING[kind].format(instant=instant.isoformat())]

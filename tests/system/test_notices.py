@@ -36,6 +36,14 @@ def test_a_cause_is_said_of_a_few_places_and_then_that_there_are_others(capsys):
     assert len(told._said) < 200
 
 
+def test_a_line_is_written_in_one_piece(monkeypatch):
+    """Without a buffer, as with PYTHONUNBUFFERED, lines of other processes would get in between two pieces."""
+    pieces = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=pieces.append, flush=lambda: None))
+    Notices(lambda: 0.0).say("cause", "text")
+    assert pieces == ["cwlog_handler: text\n"]
+
+
 def test_a_notice_never_raises_whatever_stderr_is(monkeypatch):
     """stderr may be None, closed or an object of the program's own."""
 

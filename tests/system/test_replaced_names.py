@@ -229,11 +229,11 @@ def test_a_program_that_ends_while_a_name_is_replaced_delivers(fake, name, by, w
         assert fake.messages("g", "s") == ["one", "two", "three"]
 
 
-DYING = """
+DYING = f"""
 import logging, os, time
 from unittest.mock import patch
 from cwlog_handler import CloudWatchLogsHandler
-logging.getLogger().addHandler(CloudWatchLogsHandler("g", "s", send_interval=600))
+logging.getLogger().addHandler(CloudWatchLogsHandler("g", "s", send_interval=600, close_timeout={HANG_LIMIT}))
 logging.warning("m")
 with patch("os.getpid", return_value=2**22), patch("os.kill"), patch("threading.Thread.start"), patch("time.sleep"):
     print("ready", flush=True)

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cwlog_handler.testing import Call, FakeCloudWatchLogs, entity_refused, entity_rejected, gzip_refused
+from cwlog_handler.testing.exchange import Exchange
 from cwlog_handler.testing.rates import Quotas
 
 NOW = 1_700_000_000_000
@@ -231,6 +232,13 @@ def test_a_protection_is_true_or_false(client):
 # -- the quotas of an account
 
 
+@pytest.fixture
+def within_a_second(monkeypatch):
+    """All requests arrive at one instant, however long a busy machine needs for them."""
+    monkeypatch.setattr(Exchange, "monotonic", staticmethod(lambda: 1000.0))
+
+
+@pytest.mark.usefixtures("within_a_second")
 def test_an_account_has_a_quota_of_puts_over_all_streams():
     fake = FakeCloudWatchLogs(account_puts_per_second=3)
     for name in "abcd":
@@ -247,6 +255,7 @@ def put_into(group):
     return {"logGroupName": group, "logStreamName": "s", "logEvents": events}
 
 
+@pytest.mark.usefixtures("within_a_second")
 def test_creations_have_quotas_of_their_own():
     fake = FakeCloudWatchLogs(account_streams_per_second=2, account_groups_per_second=1)
     client = fake.client()
