@@ -145,8 +145,7 @@ class Flusher:
         self._exit.flushed(settled, self._clock.monotonic())
         if not settled and self._exit.has_begun and not self._exit.has_given_up:
             # The exit itself had delivered everything. What is left was logged or handed on to us after it.
-            self._exit.give_up()
-            self._say_what_is_left(self._clock.monotonic() + self._kept)
+            self._give_up()
         return settled
 
     def _flush(self, deadline: float) -> bool:
@@ -229,12 +228,14 @@ class Flusher:
                 self.rounds.wait_for_reports(deadline)
         finally:
             if not delivered:
-                # After Ctrl-C nothing has been written yet.
-                self.rounds.store_all()
                 # Records that come later are not even tried: each would again take as long as a request may take. The
                 # same holds after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
                 now = self._clock.monotonic()
                 self._exit.cut_short(now)
+                # After Ctrl-C nothing has been written, said or reported yet. Otherwise there is little that is new.
+                until = min(deadline, now + self._kept)
+                self._say_what_is_left(until)
+                self.rounds.wait_for_reports(until)
                 deadline = min(deadline, now)
             # Otherwise the thread would not end before the deadline, and `leave_to_callers` waits for that.
             self.rounds.leave_others()
@@ -283,6 +284,13 @@ class Flusher:
         )
         self.rounds.report_what_is_left(until)
 
+    def _give_up(self) -> None:
+        """Note that what has come during the exit could not be delivered; say what that is, and report it."""
+        self._exit.give_up()
+        until = self._clock.monotonic() + self._kept
+        self._say_what_is_left(until)
+        self.rounds.wait_for_reports(until)
+
     # -- when there is work ------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
@@ -302,11 +310,7 @@ class Flusher:
             return
         delivered = not self._exit.has_given_up and self.driver.drive(self._patience_ends())
         if not delivered and self._exit.has_begun and not is_own_thread():
-            self.rounds.store_all()
-            self._exit.give_up()
-            until = self._clock.monotonic() + self._kept
-            self._say_what_is_left(until)
-            self.rounds.wait_for_reports(until)
+            self._give_up()
 
     def _patience_ends(self) -> float:
         return self._exit.late_record_until(self._clock.monotonic(), sys.is_finalizing())
