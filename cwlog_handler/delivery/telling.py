@@ -41,9 +41,13 @@ class Telling:
         # While the interpreter ends, other threads do not run.
         return self.reporter.has_thread and not sys.is_finalizing()
 
+    @property
+    def _callers_drive(self) -> bool:
+        return self._senders.inline or not self.reporter.is_to_have_thread
+
     def after_round(self, until: float) -> None:
         """Have the function told of what the driver's round has lost; begin no second call after ``until``."""
-        if not self._senders.inline:
+        if not self._callers_drive:
             self.reporter.start_if_needed()
         elif not self._thread_calls:
             self.reporter.call(until)
@@ -54,7 +58,7 @@ class Telling:
             return
         if self._thread_calls:
             self.reporter.wait(until, patience=patience)
-        elif patience == inf or self._senders.inline:
+        elif patience == inf or self._callers_drive:
             self.reporter.call(until)
 
     def report_what_is_left(self, streams: Iterable[Stream], last_number: int, until: float) -> None:
