@@ -15,9 +15,9 @@ from .ledger import DropReason
 UNTOLD: Final = -1e300
 """The level, while it waits, of what the program logs while it is told of lost events. The loss of that is not told.
 
-It is below every level that a record has. So where there is no room, such a record goes first, and costs no other its place.
-Otherwise one loss might cause the next, without end: what is logged of it would push something else out. A file on disk
-does not say it. So such a record goes to disk only when the process ends."""
+It is below every level that a record has. So where there is no room, such a record goes first, and takes no other's
+place. Otherwise one loss might cause the next, without end: what is logged of it would push something else out. A file
+on disk does not say it. So such a record goes to disk only when the process ends."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _WORDS: Final[dict[DropReason, str]] = {
