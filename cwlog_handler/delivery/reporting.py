@@ -11,6 +11,7 @@ function.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -98,7 +99,9 @@ class Reporter:
         if self.is_idle or get_ident() in _telling:
             return
         with own_thread():
-            if not acquire(self._calling, until - self._clock.monotonic()):
+            # While the interpreter tears modules down, a thread that is in the function does not go on.
+            patience = 0.0 if sys.is_finalizing() else until - self._clock.monotonic()
+            if not acquire(self._calling, patience):
                 return
             try:
                 self._worker = get_ident()

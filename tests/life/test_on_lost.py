@@ -126,6 +126,36 @@ def test_a_function_that_hangs_ends_with_the_program(run):
     assert "1 events not delivered at exit" in output
 
 
+def test_a_function_that_hangs_takes_no_time_from_the_last_records(run, tmp_path):
+    """F26: what finalizers log while modules are torn down is sent as if nobody were to be told of a loss."""
+    (tmp_path / "torn_down_early.py").write_text(
+        """
+import logging
+class Late:
+    def __del__(self, log=logging.getLogger("program")): log.info("late")
+late = [Late() for _ in range(3)]
+"""
+    )
+    source = """
+class Client:
+    def put_log_events(self, *, logEvents, write=os.write, **_):
+        write(1, "".join(event["message"] + "," for event in logEvents).encode())
+        headers = {"content-type": "application/x-amz-json-1.1"}
+        return {"ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "x", "HTTPHeaders": headers}}
+entered = threading.Event()
+def on_lost(events, entered=entered, forever=threading.Event().wait):
+    entered.set()
+    forever()
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", boto3_client=Client(), on_lost=on_lost, close_timeout=1.0)
+log.addHandler(handler)
+log.info("")
+entered.wait()
+import torn_down_early
+"""
+    assert run(source) == (0, "late,late,late,")
+
+
 def test_a_request_that_is_not_answered_may_be_stored(run, fake, lost):
     """The program is told that, too."""
     fake.fail(stall)
