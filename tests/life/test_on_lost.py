@@ -98,6 +98,23 @@ def test_more_than_may_wait_for_the_function_is_told_at_the_end(run, lost):
     assert [int(event["text"]) for event in lost()] == list(range(50_000)), output
 
 
+@pytest.mark.parametrize("ending", ["normal end", "sigterm that nobody handles"])
+def test_a_function_that_hangs_takes_no_time_from_that_of_another_handler(run, lost, ending):
+    """All that is left is reported before anybody waits for a function."""
+    hanging = """
+# Handlers come to their end in any order: most likely one of these does first.
+for n in range(6):
+    hanging = CloudWatchLogsHandler("other", "s", close_timeout=4.0, on_lost=lambda _: threading.Event().wait())
+    log.addHandler(hanging)
+log.info("")
+before_telling = lambda: time.sleep(0.3)
+"""
+    this = down(close_timeout=4.0).replace("before_telling = lambda: None", "")
+    source = f"{hanging}{this}log.info('last')\n{ENDS[ending][0]}"
+    _, output = run(source)
+    assert [event["text"] for event in lost()] == ["last"], output
+
+
 def test_where_no_thread_can_be_started_the_thread_that_sends_calls_it(run, fake):
     """Otherwise nobody would be told before the end of the process, and a flush would wait for nobody."""
     first = """
