@@ -5,6 +5,7 @@ what could not be delivered in time.
 """
 
 import dataclasses
+import functools
 import json
 import logging
 import logging.handlers
@@ -15,16 +16,20 @@ from collections.abc import Sequence
 
 from cwlog_handler import CloudWatchLogsHandler, LostEvent
 
-# Each process has a file of its own: it would rotate that of another one.
-PATH = os.path.join(tempfile.gettempdir(), f"my-app-lost-{os.getpid()}.jsonl")
-lost_file = logging.handlers.RotatingFileHandler(PATH, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
+
+@functools.cache
+def file_of(process_id: int) -> logging.handlers.RotatingFileHandler:
+    # Each process has a file of its own, also a forked one: it would rotate that of another one.
+    path = os.path.join(tempfile.gettempdir(), f"my-app-lost-{process_id}.jsonl")
+    return logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
 
 
 def write_lost(events: Sequence[LostEvent]) -> None:
+    file = file_of(os.getpid())
     for event in events:
         line = json.dumps(dataclasses.asdict(event), ensure_ascii=False)
         # No logger in between: its handlers would include the one that loses events.
-        lost_file.handle(logging.makeLogRecord({"msg": line}))
+        file.handle(logging.makeLogRecord({"msg": line}))
 
 
 def main() -> None:
@@ -39,10 +44,11 @@ def main() -> None:
     log.handle(logging.makeLogRecord(old))
     cloudwatch.flush()
 
-    with open(PATH, encoding="utf-8") as file:
-        print(file.read(), end="")
+    lost_file = file_of(os.getpid())
     lost_file.close()
-    os.remove(PATH)
+    with open(lost_file.baseFilename, encoding="utf-8") as file:
+        print(file.read(), end="")
+    os.remove(lost_file.baseFilename)
 
 
 if __name__ == "__main__":
