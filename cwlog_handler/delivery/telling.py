@@ -64,13 +64,16 @@ class Telling:
     def report_what_is_left(self, streams: Iterable[Stream], last_number: int, until: float) -> None:
         """See `Rounds.report_what_is_left`; ``last_number`` is that of the last record that is in the streams."""
         for stream in list(streams):
-            for batch, may_be_stored in stream.in_memory():
+            for batch, may_be_stored in stream.in_memory(self._reported_up_to):
                 if (left := self._not_reported(batch)) is not None:
                     self._wait_for_room(left.size_bytes, until)
                     self.reporter.untold.batch(stream.target, left, "pending", "exit", may_be_stored)
         self._reported_up_to = last_number
 
     def _not_reported(self, batch: Batch) -> Batch | None:
+        # First: where thousands of records come one after another, all that was left before is gone through for each.
+        if max(batch.columns.numbers) <= self._reported_up_to:
+            return None
         left = batch if self._storing is None else self._storing.in_memory_only(batch)
         if left is None or min(left.columns.numbers) > self._reported_up_to:
             return left

@@ -177,6 +177,21 @@ def test_levels_are_kept_apart_in_one_batch_and_in_its_pieces():
     assert all(event.level == LEVELS[int(event.text) % 3] for event in told)
 
 
+def test_what_comes_after_all_was_reported_is_reported_alone():
+    """A SIGTERM reports what is left, then the exit does, then each late record."""
+    virtual, service, told = VirtualTime(), Service(), []
+    rounds = simulated(service, virtual.clock(), batch_events=10, on_lost=told.extend)
+    service.faults = [outcomes.Unavailable("refused", ambiguous=False)] * 100
+    for number in range(25):
+        rounds.put(virtual.time_of_day(), str(number), None, 20)
+    rounds.step()
+    for number in range(25, 28):
+        rounds.report_what_is_left(virtual.now)
+        rounds.put(virtual.time_of_day(), str(number), None, 20)
+    rounds.wait_for_reports(virtual.now)
+    assert [(event.text, event.counted_as) for event in told] == [(str(number), "pending") for number in range(27)]
+
+
 # -- the reporter alone ------------------------------------------------------------------------------------------------
 
 
