@@ -5,6 +5,7 @@ what could not be delivered in time.
 """
 
 import dataclasses
+import functools
 import json
 import logging
 import logging.handlers
@@ -15,22 +16,26 @@ from collections.abc import Sequence
 
 from cwlog_handler import CloudWatchLogsHandler, LostEvent
 
-# Each process has a file of its own: it would rotate that of another one.
-PATH = os.path.join(tempfile.gettempdir(), f"my-app-lost-{os.getpid()}.jsonl")
-lost_file = logging.handlers.RotatingFileHandler(PATH, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
+
+@functools.cache
+def file_of(process_id: int) -> logging.handlers.RotatingFileHandler:
+    # Each process has a file of its own, also a forked one: it would rotate that of another one.
+    path = os.path.join(tempfile.gettempdir(), f"my-app-lost-{process_id}.jsonl")
+    return logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
 
 
 def write_lost(events: Sequence[LostEvent]) -> None:
+    file = file_of(os.getpid())
     for event in events:
         line = json.dumps(dataclasses.asdict(event), ensure_ascii=False)
         # No logger in between: its handlers would include the one that loses events.
-        lost_file.handle(logging.makeLogRecord({"msg": line}))
+        file.handle(logging.makeLogRecord({"msg": line}))
 
 
-def read_lost() -> list[str]:
-    if not os.path.exists(PATH):
+def lines_of(path: str) -> list[str]:
+    if not os.path.exists(path):
         return []
-    with open(PATH, encoding="utf-8") as file:
+    with open(path, encoding="utf-8") as file:
         return file.readlines()
 
 
@@ -47,11 +52,12 @@ def main() -> None:
     cloudwatch.flush()
 
     # Only to show them here. The function has a thread of its own, and flush waits for it for a second at most.
-    while len(lines := read_lost()) < 2:
+    lost_file = file_of(os.getpid())
+    while len(lines := lines_of(lost_file.baseFilename)) < 2:
         time.sleep(0.05)
     print("".join(lines), end="")
     lost_file.close()
-    os.remove(PATH)
+    os.remove(lost_file.baseFilename)
 
 
 if __name__ == "__main__":

@@ -180,12 +180,16 @@ class Backlog:
         """Return the text of the event that `drop` would take out."""
         return self._lanes[level].next_to_pop(newest)
 
-    def in_batches(self) -> Iterator[Batch]:
-        """Yield all that waits, in batches of one level or closed ones, and leave it here."""
+    def in_batches(self, above: int = -1) -> Iterator[Batch]:
+        """Yield what waits, in batches of one level or closed ones, and leave it here.
+
+        Batches without a number ``above`` that one are left out, as far as that is quickly seen.
+        """
         yield from self._closed
         for level, lane in self._lanes.items():
             for column in lane.columns:
-                yield Batch(column.part(0, len(column)), levels=((level, None),))
+                if column.numbers[-1] > above:
+                    yield Batch(column.part(0, len(column)), levels=((level, None),))
 
     def drop(self, level: float, newest: bool) -> Gone:
         """Take out the event of a level that arrived last (``newest``) or first.

@@ -1,7 +1,7 @@
 """The events that a stream lost, and the loss event in which the stream itself says so.
 
-Owns: what is counted of a loss, and the text of the loss event. Must not know: why there was no room, when the loss
-event is sent.
+Owns: what is counted of a loss, the text of the loss event, the level of records that must cause no further loss. Must
+not know: why there was no room, when the loss event is sent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from .ledger import DropReason
+
+UNTOLD: Final = -1e300
+"""The level, while it waits, of what the program logs while it is told of lost events. The loss of that is not told.
+
+It is below every level that a record has. So where there is no room, such a record goes first, and takes no other's
+place. Otherwise one loss might cause the next, without end: what is logged of it would push something else out. A file
+on disk does not say it. So such a record goes to disk only when the process ends."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _WORDS: Final[dict[DropReason, str]] = {

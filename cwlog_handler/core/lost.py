@@ -6,21 +6,16 @@ Owns: `LostEvent`, which events are left out. Must not know: who is told, when, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
-from typing import Final, Literal, Protocol
+from math import inf
+from typing import Literal, Protocol
 
 from .batches import Batch
 from .ledger import DropReason, RejectReason
+from .losses import UNTOLD
 from .targets import Target
 
 CountedAs = Literal["dropped", "rejected", "pending"]
 LostReason = Literal[DropReason, RejectReason, "exit"]
-
-UNTOLD: Final = 0.5
-"""Added to the level of what the program logs while it is told of lost events. The loss of that is not told again.
-
-Levels are whole numbers, and a lane may have any. So the mark costs nothing, and goes wherever the level goes. It does
-not go to disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +75,10 @@ class Reports(Protocol):
 
 def is_told(level: float | None) -> bool:
     """True unless an event has the mark `UNTOLD`."""
-    return level is None or level % 1 != UNTOLD
+    return level != UNTOLD
 
 
 def shown(level: float | None) -> int | None:
     """Return a level as `LostEvent.level` has it."""
-    return int(level) if level is not None and isfinite(level) else None
+    # Not by `isfinite`, which raises for a whole number that is too large for a float.
+    return int(level) if level is not None and level != inf else None

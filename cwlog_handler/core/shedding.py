@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 from .ledger import Ledger
+from .losses import UNTOLD
 from .stream import Stream
 from .targets import Target
 
@@ -63,6 +64,12 @@ class Shedding:
         Events that are in a closed batch or a request are not dropped, so there may be too little room afterwards.
         """
         dropped = 0
+        if level == UNTOLD:
+            # These drop nothing but themselves: see there.
+            while not self.has_room() and arrived_in.count_of(level):
+                arrived_in.drop(level, newest=True)
+                dropped += 1
+            return dropped
         while not self.has_room() and (victim := self._next_victim(arrived_in, level)) is not None:
             victim.drop(self._victim_level, self._drops_newest)
             dropped += 1

@@ -428,8 +428,11 @@ class Stream:
             parcel.set_aside(send.doubts)
             self.put_on_shelf(parcel, numbers) if self.shelf is None else self.shelf.put_back(parcel)
 
-    def in_memory(self) -> Iterator[tuple[Batch, bool]]:
-        """Yield all events in memory, in batches, and whether the service may have stored them. Take nothing out."""
+    def in_memory(self, above: int = -1) -> Iterator[tuple[Batch, bool]]:
+        """Yield the events in memory, in batches, and whether the service may have stored them. Take nothing out.
+
+        ``above``: see `Backlog.in_batches`.
+        """
         for send in self.under_way.sent:
             yield send.batch, send.may_be_stored
             for level, events in send.rest:
@@ -438,7 +441,7 @@ class Stream:
             yield send.batch, send.doubts > 0
         for batch in chain(*(shelf.read for shelf in (self.shelf, self.left) if shelf is not None)):
             yield batch, any(parcel.doubts for parcel in batch.stored)
-        for batch in self.backlog.in_batches():
+        for batch in self.backlog.in_batches(above):
             yield batch, False
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:

@@ -15,6 +15,7 @@ from ..core.columns import Events
 from ..core.conversion import Kind, Records, Scattered, convert
 from ..core.events import make_events, timestamp_ms
 from ..core.ledger import EVENT_COST_BYTES, DropReason, Ledger
+from ..core.losses import UNTOLD
 from ..core.parcels import FIRST_NUMBER
 from ..core.shedding import Shedding
 from ..core.stream import Stream
@@ -58,6 +59,7 @@ class Intake:
         self._shedding = Shedding(terms.bounds, ledger, dispatch.streams)
         # With overflow="block" a caller had room before it put its record, unless that is marked as surplus. Several
         # callers may have found the same room. The bound is then exceeded a little, and nothing is dropped for that.
+        # (What `on_lost` logs has not waited for room, and is dropped: see `core.losses.UNTOLD`.)
         self._drops_surplus_only = terms.bounds.overflow == "block"
         self._own_target = own_target
         # Events whose records are still in the inbox. The next call enters what is left: see ARCHITECTURE, Ctrl-C, 2.
@@ -200,7 +202,7 @@ class Intake:
         if self._storing is not None:
             self._storing.relieve(now)
         dropped = 0
-        if kind.is_surplus or not self._drops_surplus_only:
+        if kind.is_surplus or not self._drops_surplus_only or kind.level == UNTOLD:
             dropped = self._shedding.make_room(stream, kind.level)
         if is_full or kind.level >= self._terms.flush_level:
             self._ask_now(stream, kind.level, now)

@@ -4,19 +4,22 @@ Owns: the thread that calls that function, and what is done if it is slow, hangs
 was lost, who drives the rounds, when the process ends.
 
 The function runs on a thread of its own, so that nobody who logs or delivers waits for it. That thread is started with
-the first record, and not with the first loss: while the interpreter ends, no thread can be started. Where there is none
-(``use_queues=False``, the very end of the interpreter), the thread that drives calls the function.
+the first record, and not with the first loss: while the interpreter ends, no thread can be started. Where callers drive
+(``use_queues=False``, no thread can be started, the very end of the interpreter), the thread that drives calls the
+function.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from math import inf
 from typing import Any, Final, TypeAlias
 
-from ..core.lost import UNTOLD, LostEvent
+from ..core.losses import UNTOLD
+from ..core.lost import LostEvent
 from ..core.targets import Target
 from ..system.clock import Clock
 from ..system.own_calls import start_thread
@@ -96,7 +99,9 @@ class Reporter:
         if self.is_idle or get_ident() in _telling:
             return
         with own_thread():
-            if not acquire(self._calling, until - self._clock.monotonic()):
+            # While the interpreter tears modules down, a thread that is in the function does not go on.
+            patience = 0.0 if sys.is_finalizing() else until - self._clock.monotonic()
+            if not acquire(self._calling, patience):
                 return
             try:
                 self._worker = get_ident()
@@ -130,7 +135,8 @@ class Reporter:
         try:
             _telling.add(me)
             result: Any = self._on_lost(events)
-            if hasattr(result, "__await__"):
+            # A task or a future has no such method: somebody else runs it.
+            if hasattr(result, "__await__") and hasattr(result, "close"):
                 result.close()
                 self._say(f"returned {type(result).__name__}, which nobody awaits: give a plain function")
         except BaseException as error:
@@ -156,14 +162,17 @@ class Reporter:
             pause(min(POLL, until - now))
         return True
 
-    def marking(self, put: Callable[..., None]) -> Callable[..., None]:
-        """Return ``put`` of a record with a mark for what the function itself logs: the loss of that is not told.
+    def marking(self, put: Callable[..., None], put_untold: Callable[..., None]) -> Callable[..., None]:
+        """Return ``put`` of a record, with another way for what the function itself logs: `UNTOLD`, by ``put_untold``.
 
         Otherwise it might go on for ever: what it logs is lost, it is told of that, and logs again.
         """
 
         def marked(created: float, text: str, target: Target | None, level: float, is_surplus: bool = False) -> None:
-            put(created, text, target, level + UNTOLD if get_ident() in _telling else level, is_surplus)
+            if get_ident() in _telling:
+                put_untold(created, text, target, UNTOLD)
+            else:
+                put(created, text, target, level, is_surplus)
 
         return marked
 
@@ -173,6 +182,11 @@ class Reporter:
     def has_thread(self) -> bool:
         """True while there is a thread that calls the function."""
         return self._has_thread
+
+    @property
+    def is_to_have_thread(self) -> bool:
+        """True while a thread of ours drives: then another one is to call the function, sooner or later."""
+        return self._may_start
 
     def begin(self) -> None:
         """Have a thread that calls the function: a thread of ours drives from now on. Any thread may call this."""
@@ -208,6 +222,16 @@ class Reporter:
             with suppress(RuntimeError):
                 self._bell.release()
 
+    def _call_safely(self) -> None:
+        try:
+            self.call()
+        except Exception as error:
+            # Only MemoryError is known to occur here, while events become values. This thread must not end of it:
+            # nobody would be told of anything any more.
+            self._say(f"did not get some of them: {_words(error)}")
+            pause(REST)
+            self._ring()
+
     def _run(self) -> None:
         self._thread = get_ident()
         with own_thread():
@@ -215,7 +239,7 @@ class Reporter:
                 if not self.is_idle:
                     # A child process that the function starts must not inherit that all signals are blocked.
                     with signals_let_through():
-                        self.call()
+                        self._call_safely()
                 if self._may_end and self.untold.is_empty:
                     self._has_thread = False
                     if self.untold.is_empty:

@@ -122,7 +122,8 @@ class Rounds:
             spool.journal.hand_over_to(self.inbox.put)
             self._hand_over = spool.journal.put
         if reporter is not None:
-            self._hand_over = reporter.marking(self._hand_over)
+            # Past the files into which callers write: see `core.losses.UNTOLD`.
+            self._hand_over = reporter.marking(self._hand_over, self.inbox.put)
         # No method around it: one more Python call would make `put` 5 % slower for every caller.
         self.put: Put = self._put_where_there_is_room if bounds.overflow == "block" else self._hand_over
         """Takes a record over. It never waits, except for room if ``overflow="block"``."""

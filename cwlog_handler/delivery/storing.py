@@ -14,6 +14,7 @@ from ..core.batches import Batch
 from ..core.columns import Events
 from ..core.conversion import Converted, Records
 from ..core.ledger import DropReason, Ledger
+from ..core.losses import UNTOLD
 from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.targets import Target
@@ -93,11 +94,11 @@ class Storing:
         if not self.is_tight and self._ledger.pending <= self._ledger.spooled:
             return
         self._look_at = now + LOOK_EVERY
-        refused = -inf
+        refused = UNTOLD
         for stream in list(self._streams.values()):
             if everything or self._is_in_trouble(stream, now):
                 refused = self._store(stream, refused)
-        if refused > -inf:
+        if refused > UNTOLD:
             # Full, or the disk refuses: the bounds of memory hold until it is tried again.
             self._refused_until = now + LOOK_EVERY
 
@@ -123,7 +124,7 @@ class Storing:
         self._spool.note_dropped()
 
     def store_all(self) -> None:
-        """Store everything that is in memory: the process ends."""
+        """Store everything that is in memory, also what is `UNTOLD`: the process ends."""
         refused = -inf
         for stream in list(self._streams.values()):
             refused = self._store(stream, refused)

@@ -41,9 +41,13 @@ class Telling:
         # While the interpreter ends, other threads do not run.
         return self.reporter.has_thread and not sys.is_finalizing()
 
+    @property
+    def _callers_drive(self) -> bool:
+        return self._senders.inline or not self.reporter.is_to_have_thread
+
     def after_round(self, until: float) -> None:
         """Have the function told of what the driver's round has lost; begin no second call after ``until``."""
-        if not self._senders.inline:
+        if not self._callers_drive:
             self.reporter.start_if_needed()
         elif not self._thread_calls:
             self.reporter.call(until)
@@ -54,19 +58,22 @@ class Telling:
             return
         if self._thread_calls:
             self.reporter.wait(until, patience=patience)
-        elif patience == inf or self._senders.inline:
+        elif patience == inf or self._callers_drive:
             self.reporter.call(until)
 
     def report_what_is_left(self, streams: Iterable[Stream], last_number: int, until: float) -> None:
         """See `Rounds.report_what_is_left`; ``last_number`` is that of the last record that is in the streams."""
         for stream in list(streams):
-            for batch, may_be_stored in stream.in_memory():
+            for batch, may_be_stored in stream.in_memory(self._reported_up_to):
                 if (left := self._not_reported(batch)) is not None:
                     self._wait_for_room(left.size_bytes, until)
                     self.reporter.untold.batch(stream.target, left, "pending", "exit", may_be_stored)
         self._reported_up_to = last_number
 
     def _not_reported(self, batch: Batch) -> Batch | None:
+        # First: where thousands of records come one after another, all that was left before is gone through for each.
+        if max(batch.columns.numbers) <= self._reported_up_to:
+            return None
         left = batch if self._storing is None else self._storing.in_memory_only(batch)
         if left is None or min(left.columns.numbers) > self._reported_up_to:
             return left

@@ -145,8 +145,7 @@ class Flusher:
         self._exit.flushed(settled, self._clock.monotonic())
         if not settled and self._exit.has_begun and not self._exit.has_given_up:
             # The exit itself had delivered everything. What is left was logged or handed on to us after it.
-            self._exit.give_up()
-            self._say_what_is_left(self._clock.monotonic() + self._kept)
+            self._give_up()
         return settled
 
     def _flush(self, deadline: float) -> bool:
@@ -208,28 +207,63 @@ class Flusher:
 
     # -- the end of the process --------------------------------------------------------------------------------------
 
-    def begin_to_deliver(self, deadline: float) -> None:
-        """Have the thread deliver, until the deadline, the records that wait. Return at once."""
+    def begin_to_deliver(self, deadline: float, *, is_exit: bool = False) -> None:
+        """Have the thread deliver, until the deadline, the records that wait. Return at once.
+
+        ``is_exit``: the interpreter ends. Otherwise the process may live on.
+        """
         self.notice_fork()
+        if is_exit:
+            self._exit.begin(deadline - self._kept)
         self.rounds.process_ends_at(deadline)
         if self.driver.has_thread and not self.rounds.is_settled and deadline > self._clock.monotonic():
             self.rounds.ask_for_word(deadline - self._kept)
 
+    def deliver_until(self, deadline: float) -> bool:
+        """After `begin_to_deliver`: deliver what waits. If some is left at the deadline, say so and return False.
+
+        What is left is also reported, but nobody waits here until the program's function knows it.
+        """
+        try:
+            delivered = self.flush(max(0.0, deadline - self._kept - self._clock.monotonic()))
+        except BaseException:
+            # See ARCHITECTURE, Ctrl-C, 5. Where the interpreter does not end, the program goes on with what is left.
+            if self._exit.has_begun:
+                self._give_up()
+            raise
+        if not delivered:
+            self._say_what_is_left(min(deadline, self._clock.monotonic() + self._kept))
+        return delivered
+
+    def wait_until_told(self, deadline: float) -> None:
+        """Wait until the program's function knows what was lost, until the deadline at most."""
+        self.rounds.wait_for_reports(deadline)
+
+    def live_on(self) -> None:
+        """After `deliver_until`: note that the process lives on. In a container SIGTERM does not end it."""
+        if not self._exit.has_begun:
+            self.rounds.process_ends_at(inf)
+
     def finish(self, deadline: float) -> None:
-        """At the interpreter's end: deliver until the deadline, and say what is left. Callers drive from then on."""
-        self.notice_fork()
-        self._exit.begin(deadline - self._kept)
-        self.rounds.process_ends_at(deadline)
-        delivered = False
+        """Deliver until the deadline, say what is left, and `end`."""
+        self.begin_to_deliver(deadline, is_exit=True)
         try:
             delivered = self.deliver_until(deadline)
+        except BaseException:
+            self.end(-inf, delivered=False)
+            raise
+        self.end(deadline, delivered)
+
+    def end(self, deadline: float, delivered: bool) -> None:
+        """At the interpreter's end, after `deliver_until`: put things away. Callers drive from then on."""
+        try:
             if delivered:
                 self._deliver_for_others(deadline - self._kept)
                 self.rounds.put_away()
-                self.rounds.wait_for_reports(deadline)
+            self.rounds.wait_for_reports(deadline)
         finally:
             if not delivered:
-                # After Ctrl-C nothing has been written yet.
+                # After Ctrl-C nothing may have been written yet.
                 self.rounds.store_all()
                 # Records that come later are not even tried: each would again take as long as a request may take. The
                 # same holds after Ctrl-C: see ARCHITECTURE, Ctrl-C, 5.
@@ -254,21 +288,8 @@ class Flusher:
             pause(min(OTHERS_POLL, deadline - now))
 
     def end_thread(self) -> None:
-        """After `finish`: have the thread end, even if something is left. Return at once."""
+        """After `end`: have the thread end, even if something is left. Return at once."""
         self.driver.end_thread()
-
-    def deliver_until(self, deadline: float) -> bool:
-        """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
-        try:
-            delivered = self.flush(max(0.0, deadline - self._kept - self._clock.monotonic()))
-            if not delivered:
-                self._say_what_is_left(deadline)
-            self.rounds.wait_for_reports(deadline)
-            return delivered
-        finally:
-            if not self._exit.has_begun:
-                # The process lives on. In a container SIGTERM does not end it.
-                self.rounds.process_ends_at(inf)
 
     def _say_what_is_left(self, until: float) -> None:
         """Say what is not delivered, and report it until the instant ``until``."""
@@ -282,6 +303,13 @@ class Flusher:
             "exit", f"log group {self._group!r}: {stats.pending} events not delivered at exit{kept}: {why}"
         )
         self.rounds.report_what_is_left(until)
+
+    def _give_up(self) -> None:
+        """Note that what has come during the exit could not be delivered; say what that is, and report it."""
+        self._exit.give_up()
+        until = self._clock.monotonic() + self._kept
+        self._say_what_is_left(until)
+        self.rounds.wait_for_reports(until)
 
     # -- when there is work ------------------------------------------------------------------------------------------
 
@@ -302,11 +330,7 @@ class Flusher:
             return
         delivered = not self._exit.has_given_up and self.driver.drive(self._patience_ends())
         if not delivered and self._exit.has_begun and not is_own_thread():
-            self.rounds.store_all()
-            self._exit.give_up()
-            until = self._clock.monotonic() + self._kept
-            self._say_what_is_left(until)
-            self.rounds.wait_for_reports(until)
+            self._give_up()
 
     def _patience_ends(self) -> float:
         return self._exit.late_record_until(self._clock.monotonic(), sys.is_finalizing())

@@ -37,17 +37,29 @@ class Watched(Protocol):
     def deadline_from_now(self) -> float:
         """Return the instant at which a close or an exit that begins now must be over."""
 
-    def begin_to_deliver(self, deadline: float) -> None:
-        """Have the thread deliver, until the deadline, the records that wait. Return at once."""
+    def begin_to_deliver(self, deadline: float, *, is_exit: bool = False) -> None:
+        """Have the thread deliver, until the deadline, the records that wait. Return at once.
+
+        ``is_exit``: the interpreter ends. Otherwise the process may live on.
+        """
 
     def deliver_until(self, deadline: float) -> bool:
-        """Deliver the records that wait. If some are left at the deadline, say so on stderr and return False."""
+        """After `begin_to_deliver`: deliver what waits. If some is left at the deadline, say so and return False."""
+
+    def wait_until_told(self, deadline: float) -> None:
+        """Wait until the program's function knows what was lost, until the deadline at most."""
+
+    def live_on(self) -> None:
+        """After `deliver_until`: note that the process lives on."""
 
     def finish(self, deadline: float) -> None:
-        """As `deliver_until`, at the interpreter's end: later records are driven by their callers."""
+        """Deliver until the deadline, say what is left, and `end`."""
+
+    def end(self, deadline: float, delivered: bool) -> None:
+        """At the interpreter's end, after `deliver_until`: later records are driven by their callers."""
 
     def end_thread(self) -> None:
-        """After `finish`: have the thread end, even if something is left. Return at once."""
+        """After `end`: have the thread end, even if something is left. Return at once."""
 
 
 _SHUTDOWN: Final = logging.shutdown.__code__
@@ -77,18 +89,29 @@ class Flushers:
     def finish_all(self, *_args: object, **_kwargs: object) -> None:
         """Finish all flushers: each delivers until its deadline. Called once, at the end of the process.
 
+        All of them report what is left before anybody waits until a function of the program knows it: one that hangs
+        takes no time from the others.
+
         In a sub-interpreter this also waits until all threads of ours have ended.
         """
         self._has_finished = True
         # Until their deadlines are known, which Ctrl-C may break off.
         waiting = [(flusher, -inf) for flusher in self]
+        # With each of them, whether it has delivered everything.
+        to_end: list[tuple[Watched, float, bool]] = []
         try:
-            waiting = self._deadlines()
+            waiting = self._deadlines(is_exit=True)
             while waiting:
                 flusher, deadline = waiting.pop(0)
-                flusher.finish(deadline)
+                to_end.append((flusher, deadline, False))
+                to_end[-1] = flusher, deadline, flusher.deliver_until(deadline)
+            while to_end:
+                flusher, deadline, delivered = to_end.pop(0)
+                flusher.end(deadline, delivered)
         finally:
             # After Ctrl-C some are still waiting: they only say what they have left. See ARCHITECTURE, Ctrl-C, 5.
+            for flusher, _, delivered in to_end:
+                flusher.end(-inf, delivered)
             for flusher, _ in waiting:
                 flusher.finish(-inf)
         if _is_sub_interpreter():
@@ -105,8 +128,15 @@ class Flushers:
 
     def deliver_all(self) -> None:
         """Have all flushers deliver the records that wait, each until its own deadline."""
-        for flusher, deadline in self._deadlines():
-            flusher.deliver_until(deadline)
+        waiting = self._deadlines(is_exit=False)
+        try:
+            for flusher, deadline in waiting:
+                flusher.deliver_until(deadline)
+            for flusher, deadline in waiting:
+                flusher.wait_until_told(deadline)
+        finally:
+            for flusher, _ in waiting:
+                flusher.live_on()
 
     def start_over(self, keeps_records: bool = False) -> None:
         """Have all flushers begin anew in a forked child. `forks` calls this."""
@@ -114,12 +144,12 @@ class Flushers:
         for flusher in self:
             flusher.start_over(keeps_records)
 
-    def _deadlines(self) -> list[tuple[Watched, float]]:
+    def _deadlines(self, *, is_exit: bool) -> list[tuple[Watched, float]]:
         # All flushers get their deadlines and begin to deliver before anybody waits for one of them. So they deliver
         # side by side, and a flusher whose endpoint does not answer takes no time from the next one.
         deadlines = [(flusher, flusher.deadline_from_now()) for flusher in self]
         for flusher, deadline in deadlines:
-            flusher.begin_to_deliver(deadline)
+            flusher.begin_to_deliver(deadline, is_exit=is_exit)
         return deadlines
 
 

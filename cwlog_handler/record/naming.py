@@ -51,7 +51,8 @@ class Naming:
         variables = {key: value for key, value in values.items() if key.startswith(f"{ENV}:")}
         self.groups: Final = group.known(variables)
         """The group's template, in which environment variables are its own words: all groups of this process."""
-        self._group = group.known(values)
+        # Not from `group` itself: values too long for a name would be shortened in another way.
+        self._group = self.groups.known(values)
         self._values_of_environment: Final = values
         self._take(stream.known(values))
 

@@ -1133,3 +1133,17 @@ def test_what_is_in_memory_is_shown_and_whether_it_may_be_stored():
     assert shown == [("asked", 20, True), ("waits", 40, False)]
     stream.settle(send, Unavailable("refused", ambiguous=False), now)
     assert [may for _, may in stream.in_memory()] == [False, False]
+
+
+def test_what_is_in_memory_is_not_all_gone_through_again_for_what_is_new():
+    """Thousands of records may come one after another when the process ends, each of which asks."""
+    stream, _ = a_stream()
+    for _ in range(1000):
+        stream.add(event("x" * 1000), 20, 0.0)
+    new = event("new")
+    (number,) = new.numbers
+    stream.add(new, 20, 0.0)
+    assert sum(len(batch) for batch, _ in stream.in_memory()) == 1001
+    ((batch, _),) = stream.in_memory(above=number - 1)
+    assert [each.message for each in batch][-1] == "new"
+    assert not list(stream.in_memory(above=number))

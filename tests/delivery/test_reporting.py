@@ -1,5 +1,6 @@
 """What the program is told of lost events: all that the ledger counts, once, with its text, and nothing else."""
 
+import asyncio
 import logging
 import threading
 from collections import Counter
@@ -13,6 +14,7 @@ from cwlog_handler.core.batches import Batch
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.events import Event, NotAnEvent, make_events
 from cwlog_handler.core.ledger import Stats
+from cwlog_handler.core.losses import UNTOLD
 from cwlog_handler.core.lost import LostEvent
 from cwlog_handler.delivery.reporting import Reporter
 from cwlog_handler.delivery.untold import MOST_EVENTS, MOST_SUMS
@@ -175,6 +177,21 @@ def test_levels_are_kept_apart_in_one_batch_and_in_its_pieces():
     assert all(event.level == LEVELS[int(event.text) % 3] for event in told)
 
 
+def test_what_comes_after_all_was_reported_is_reported_alone():
+    """A SIGTERM reports what is left, then the exit does, then each late record."""
+    virtual, service, told = VirtualTime(), Service(), []
+    rounds = simulated(service, virtual.clock(), batch_events=10, on_lost=told.extend)
+    service.faults = [outcomes.Unavailable("refused", ambiguous=False)] * 100
+    for number in range(25):
+        rounds.put(virtual.time_of_day(), str(number), None, 20)
+    rounds.step()
+    for number in range(25, 28):
+        rounds.report_what_is_left(virtual.now)
+        rounds.put(virtual.time_of_day(), str(number), None, 20)
+    rounds.wait_for_reports(virtual.now)
+    assert [(event.text, event.counted_as) for event in told] == [(str(number), "pending") for number in range(27)]
+
+
 # -- the reporter alone ------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +292,16 @@ def test_a_coroutine_that_nobody_awaits_is_told(capsys):
     lose(reporter, "one")
     reporter.call()
     assert "returned coroutine, which nobody awaits" in capsys.readouterr().err
+
+
+def test_a_task_that_a_loop_runs_is_no_mistake(capsys):
+    """It can be awaited as well, but somebody runs it."""
+    loop = asyncio.new_event_loop()
+    reporter = a_reporter(lambda events: loop.create_future())
+    lose(reporter, "one")
+    reporter.call()
+    loop.close()
+    assert not capsys.readouterr().err
 
 
 def test_a_function_that_hangs_costs_bounded_memory_and_is_told_how_many_it_missed(capsys):
@@ -392,18 +419,72 @@ def test_ctrl_c_in_a_call_on_the_programs_thread_goes_up_and_loses_no_later_even
 
 def test_the_loss_of_what_the_function_logs_is_not_told():
     """Otherwise each loss would cause the next one, without end."""
-    told, put = [], []
+    told, put, put_untold = [], [], []
     reporter = a_reporter(lambda events: (told.extend(events), marked(1.0, "told", None, 30)))
-    marked = reporter.marking(lambda *fields: put.append(fields))
+    marked = reporter.marking(lambda *fields: put.append(fields), lambda *fields: put_untold.append(fields))
     lose(reporter, "one")
     reporter.call()
     marked(1.0, "from elsewhere", None, 30)
-    assert [(text, level) for _, text, _, level, _ in put] == [("told", 30.5), ("from elsewhere", 30)]
-    lose(reporter, "told", level=put[0][3])
+    assert [(text, level) for _, text, _, level, _ in put] == [("from elsewhere", 30)]
+    assert [(text, level) for _, text, _, level in put_untold] == [("told", UNTOLD)]
+    lose(reporter, "told", level=UNTOLD)
     events = Events.of([Event(1, b"told", 1)])
-    reporter.untold.batch(to("s"), Batch(events, levels=((put[0][3], None),)), "rejected", "expired")
+    reporter.untold.batch(to("s"), Batch(events, levels=((UNTOLD, None),)), "rejected", "expired")
     reporter.call()
     assert texts_of(told) == ["one"]
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "block"])
+def test_what_the_function_logs_of_a_loss_pushes_nothing_else_out(overflow):
+    """Each event that it pushed out would be one more loss to log: in the end only such records would be here."""
+    virtual, service, told = VirtualTime(), Service(), []
+
+    def on_lost(events):
+        told.extend(events)
+        for event in events:
+            rounds.put(virtual.time_of_day(), f"lost: {event.text}", None, logging.ERROR)
+
+    rounds = simulated(service, virtual.clock(), max_count=100, overflow=overflow, batch_events=10, on_lost=on_lost)
+    service.faults = [outcomes.Unavailable("refused", ambiguous=False)] * 50
+    for number in range(120):
+        rounds.put(virtual.time_of_day(), str(number), None, logging.DEBUG)
+    for _ in range(200):
+        rounds.step()
+    assert sum(event.count for event in told) == 20
+    assert rounds.stats().pending == 100
+    service.faults.clear()
+    for _ in range(200):
+        virtual.now += 1.0
+        rounds.step()
+    stored = {message for _, _, message in service.stored if not message.startswith("cwlog_handler: ")}
+    assert stored == {str(number) for number in range(120)} - set(texts_of(told))
+
+
+def test_a_level_too_large_for_a_float_is_told_as_it_is():
+    told = []
+    reporter = a_reporter(told.extend)
+    lose(reporter, "one", level=10**400)
+    reporter.call()
+    assert [event.level for event in told] == [10**400]
+
+
+def test_the_thread_outlives_what_it_cannot_tell(capsys):
+    """Memory that does not suffice is what events are lost of, too."""
+    told, threads = [], Threads()
+
+    class TooLarge(bytes):
+        def decode(self, *_args, **_kwargs):
+            raise MemoryError
+
+    reporter = a_reporter(told.extend, start_thread=threads)
+    reporter.begin()
+    reporter.untold.event(to("s"), 20, 1, TooLarge(b"one"), "overflow")
+    lose(reporter, "two")
+    assert reporter.wait(soon())
+    assert texts_of(told) == ["two"]
+    assert "did not get some of them: MemoryError" in capsys.readouterr().err
+    reporter.let_end()
+    threads.join()
 
 
 def test_a_wait_with_patience_does_not_wait_for_a_call_that_hangs():

@@ -11,6 +11,7 @@ import pytest
 
 from cwlog_handler import CloudWatchLogsHandler, LostEvent
 from cwlog_handler.process import flusher
+from cwlog_handler.testing import faults
 
 from ..programs import HANG_LIMIT
 
@@ -159,6 +160,32 @@ def test_a_function_that_hangs_does_not_hold_up_flush(attach, logger, fake):
         assert not go_on.is_set()
     finally:
         go_on.set()
+
+
+@pytest.mark.parametrize("mode", ["outage", "always"])
+def test_what_the_function_logs_of_a_full_disk_pushes_nothing_off_the_disk(attach, logger, fake, tmp_path, mode):
+    """Each event that it pushed off would be one more loss to log, without end, also when the program logs no more."""
+    fake.fail(faults.server_error())
+    told = []
+
+    def on_lost(events):
+        told.extend(events)
+        for event in events:
+            logger.warning("lost: %s", event.text)
+
+    spool = {"spool_dir": tmp_path / "spool", "spool_mode": mode, "max_spool_size": 1024 * 1024}
+    handler = attach(on_lost=on_lost, max_buffer_size=100_000, close_timeout=0.1, **spool)
+    give_up = time.monotonic() + HANG_LIMIT
+    logged = 0
+    while handler.stats.dropped_by_reason.get("spool_full", 0) < 15_000:
+        assert time.monotonic() < give_up
+        for _ in range(1000):
+            logger.warning("%0100d", logged)
+            logged += 1
+        # All that was lost so far is told, and what is logged of it is here.
+        handler.flush(0.05)
+    assert not any(event.text.startswith("lost: ") for event in told if event.text)
+    assert sum(event.count for event in told) <= logged
 
 
 def test_no_module_is_loaded_and_no_thread_started_without_the_option(attach, logger, fake):

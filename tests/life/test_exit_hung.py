@@ -104,3 +104,4 @@ def test_ctrl_c_while_the_exit_waits_for_a_hung_endpoint_ends_the_program(fake, 
     assert fake.wait_for(lambda: any(request.operation == "PutLogEvents" for request in fake.requests))
     program.signal(signal.SIGINT)
     program.wait()
+    assert len(not_delivered(program.output)) == 1

@@ -68,6 +68,33 @@ def test_however_a_program_ends_what_is_left_is_told(run, lost, name, options):
     assert "3 events not delivered at exit: OSError: down" in output or name == "a closed handler"
 
 
+@pytest.mark.parametrize("use_queues", [True, False])
+def test_what_a_handler_in_front_hands_on_too_late_is_told(run, lost, use_queues):
+    """F57: `logging.shutdown` has it hand on its records after our own exit, which had delivered everything."""
+    source = (
+        down(use_queues=use_queues)
+        + """
+import logging.handlers
+log.removeHandler(handler)
+log.addHandler(logging.handlers.MemoryHandler(100, flushLevel=100, target=handler))
+log.info("handed on")
+"""
+    )
+    _, output = run(source)
+    assert [(event["text"], event["reason"]) for event in lost()] == [("handed on", "exit")], output
+
+
+def test_after_ctrl_c_at_the_exit_what_is_left_is_told(start, lost):
+    """F25: the exit waits no longer, and neither stderr nor the function is left without a word."""
+    source = down(close_timeout=3600) + "\natexit.register(print, 'ending', flush=True); log.info('impatient')"
+    program = start(source)
+    program.wait_for("no delivery, trying on")
+    program.signal(signal.SIGINT)
+    program.wait(60.0)
+    assert [(event["text"], event["reason"]) for event in lost()] == [("impatient", "exit")], program.output
+    assert "1 events not delivered at exit" in program.output
+
+
 def test_more_than_may_wait_for_the_function_is_told_at_the_end(run, lost):
     """50,000 records of 100 bytes: the end waits for room, as long as there is time."""
     source = down() + "\nfor n in range(50_000): log.info('%0100d', n)\n"
@@ -75,6 +102,43 @@ def test_more_than_may_wait_for_the_function_is_told_at_the_end(run, lost):
     source += "flusher._exit.flushed(False, float('inf'))\n"
     _, output = run(source)
     assert [int(event["text"]) for event in lost()] == list(range(50_000)), output
+
+
+@pytest.mark.parametrize("ending", ["normal end", "sigterm that nobody handles"])
+def test_a_function_that_hangs_takes_no_time_from_that_of_another_handler(run, lost, ending):
+    """All that is left is reported before anybody waits for a function."""
+    hanging = """
+# Handlers come to their end in any order: most likely one of these does first.
+for n in range(6):
+    hanging = CloudWatchLogsHandler("other", "s", close_timeout=4.0, on_lost=lambda _: threading.Event().wait())
+    log.addHandler(hanging)
+log.info("")
+before_telling = lambda: time.sleep(0.3)
+"""
+    this = down(close_timeout=4.0).replace("before_telling = lambda: None", "")
+    source = f"{hanging}{this}log.info('last')\n{ENDS[ending][0]}"
+    _, output = run(source)
+    assert [event["text"] for event in lost()] == ["last"], output
+
+
+def test_where_no_thread_can_be_started_the_thread_that_sends_calls_it(run, fake):
+    """Otherwise nobody would be told before the end of the process, and a flush would wait for nobody."""
+    first = """
+import _thread
+def refused(*_): raise RuntimeError("can't start new thread")
+_thread.start_new_thread = refused
+"""
+    source = """
+told = []
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", on_lost=told.extend)
+log.addHandler(handler)
+log.info("")
+print([event.reason for event in told])
+log.info("fine")
+"""
+    assert run(source, first=first) == (0, "['empty']\n")
+    assert fake.messages("g", "s") == ["fine"]
 
 
 def test_a_function_that_hangs_ends_with_the_program(run):
@@ -85,6 +149,36 @@ def test_a_function_that_hangs_ends_with_the_program(run):
     returned, output = run(source + "log.info(''); log.info('last')")
     assert returned == 0, output
     assert "1 events not delivered at exit" in output
+
+
+def test_a_function_that_hangs_takes_no_time_from_the_last_records(run, tmp_path):
+    """F26: what finalizers log while modules are torn down is sent as if nobody were to be told of a loss."""
+    (tmp_path / "torn_down_early.py").write_text(
+        """
+import logging
+class Late:
+    def __del__(self, log=logging.getLogger("program")): log.info("late")
+late = [Late() for _ in range(3)]
+"""
+    )
+    source = """
+class Client:
+    def put_log_events(self, *, logEvents, write=os.write, **_):
+        write(1, "".join(event["message"] + "," for event in logEvents).encode())
+        headers = {"content-type": "application/x-amz-json-1.1"}
+        return {"ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "x", "HTTPHeaders": headers}}
+entered = threading.Event()
+def on_lost(events, entered=entered, forever=threading.Event().wait):
+    entered.set()
+    forever()
+log.removeHandler(handler)
+handler = CloudWatchLogsHandler("g", "s", boto3_client=Client(), on_lost=on_lost, close_timeout=1.0)
+log.addHandler(handler)
+log.info("")
+entered.wait()
+import torn_down_early
+"""
+    assert run(source) == (0, "late,late,late,")
 
 
 def test_a_request_that_is_not_answered_may_be_stored(run, fake, lost):

@@ -50,49 +50,69 @@ def test_what_puts_forks_off_for_long_is_not_waited_for_without_an_end():
     assert no_fork._lock.acquire(blocking=False)
 
 
-class Finishing:
-    """A flusher that notes its deadline; the first of all that finish, or begin to deliver, is interrupted."""
+class Ending:
+    """Notes what is asked of a flusher, and until when; the first of all that is asked for one thing is interrupted."""
 
-    def __init__(self, finished, errors, first_errors=()):
-        self._finished = finished
-        self._errors = errors
-        self._first_errors = first_errors
+    def __init__(self, calls, interrupted_in):
+        self._calls = calls
+        self._interrupted_in = interrupted_in
 
     def deadline_from_now(self):
         return 5.0
 
-    def begin_to_deliver(self, deadline):
-        if self._first_errors:
-            raise self._first_errors.pop()
+    def begin_to_deliver(self, deadline, *, is_exit):
+        assert is_exit
+        self._interrupt("begin")
+
+    def deliver_until(self, deadline):
+        self._note("deliver", deadline)
+        return True
+
+    def end(self, deadline, delivered):
+        self._note("end", deadline, delivered)
 
     def finish(self, deadline):
-        self._finished.append(deadline)
-        if self._errors:
-            raise self._errors.pop()
+        self._note("finish", deadline)
+
+    def _note(self, *call):
+        self._calls.append((self, *call))
+        self._interrupt(call[0])
+
+    def _interrupt(self, asked_for):
+        if asked_for in self._interrupted_in:
+            self._interrupted_in.clear()
+            raise KeyboardInterrupt
 
 
-def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what_they_have_left():
+@pytest.mark.parametrize(
+    ("interrupted_in", "calls"),
+    [
+        # Otherwise nobody would know that the end has begun, and what comes after it would wait for an hour.
+        ("begin", [(place, "finish", -inf) for place in range(3)]),
+        (
+            "deliver",
+            [(0, "deliver", 5.0), (0, "end", -inf, False), (1, "finish", -inf), (2, "finish", -inf)],
+        ),
+        (
+            "end",
+            [
+                *((place, "deliver", 5.0) for place in range(3)),
+                (0, "end", 5.0, True),
+                *((place, "end", -inf, True) for place in (1, 2)),
+            ],
+        ),
+    ],
+)
+def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what_they_have_left(interrupted_in, calls):
     """F25: a second handler would end without a word, and its thread would go on while modules are torn down."""
-    finished = []
-    flushers, interrupted = lifecycle.Flushers(), [KeyboardInterrupt()]
-    watched = [Finishing(finished, interrupted) for _ in range(3)]
+    flushers, noted, interrupted = lifecycle.Flushers(), [], {interrupted_in}
+    watched = [Ending(noted, interrupted) for _ in range(3)]
     for flusher in watched:
         flushers.watch(flusher)
     with pytest.raises(KeyboardInterrupt):
         flushers.finish_all()
-    assert finished == [5.0, -inf, -inf]
-
-
-def test_ctrl_c_right_at_the_beginning_of_the_end_leaves_all_handlers_time_to_say_what_they_have_left():
-    """Otherwise nobody would know that the end has begun, and what comes after it would wait for an hour."""
-    finished = []
-    flushers, interrupted = lifecycle.Flushers(), [KeyboardInterrupt()]
-    watched = [Finishing(finished, [], interrupted) for _ in range(3)]
-    for flusher in watched:
-        flushers.watch(flusher)
-    with pytest.raises(KeyboardInterrupt):
-        flushers.finish_all()
-    assert finished == [-inf, -inf, -inf]
+    order = list(dict.fromkeys(flusher for flusher, *_ in noted))
+    assert [(order.index(flusher), *call) for flusher, *call in noted] == calls
 
 
 def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for():
@@ -104,14 +124,17 @@ def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for():
             calls.append("deadline")
             return 0.0
 
-        def begin_to_deliver(self, deadline):
+        def begin_to_deliver(self, deadline, *, is_exit):
             calls.append("begin")
 
-        def finish(self, deadline):
-            calls.append("finish")
+        def deliver_until(self, deadline):
+            calls.append("deliver")
+
+        def end(self, deadline, delivered):
+            calls.append("end")
 
     flushers, watched = lifecycle.Flushers(), [Watched(), Watched()]
     for flusher in watched:
         flushers.watch(flusher)
     flushers.finish_all()
-    assert calls == ["deadline", "deadline", "begin", "begin", "finish", "finish"]
+    assert calls == ["deadline", "deadline", "begin", "begin", "deliver", "deliver", "end", "end"]

@@ -173,6 +173,15 @@ def test_the_groups_of_a_process_are_those_with_its_variables(monkeypatch):
     assert not naming.groups.may_have_made("/app/dev/none/t")
 
 
+def test_a_variable_too_long_for_a_name_is_shortened_for_all_groups_of_a_process_alike(monkeypatch):
+    """Otherwise no process would take over from its spool what was for the group that it has just named."""
+    monkeypatch.setenv("CWLOG_TEST", "x" * 600)
+    naming = Naming("{env:CWLOG_TEST}{ecs_cluster|c}/{record:tenant|none}", "s")
+    group = naming.of(record(tenant="t")).group
+    assert len(group) == 512
+    assert naming.groups.may_have_made(group)
+
+
 def test_no_field_of_the_environment_means_no_look_at_it():
     """The module is imported only where it is needed."""
     source = """
