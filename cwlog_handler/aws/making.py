@@ -6,6 +6,7 @@ Owns: the settings of a client. Must not know: who uses it, for how long, what i
 # Imported here because the first connection would import it otherwise. A child that is forked during that import
 # inherits its import lock, which nobody releases: the child could never import the module.
 import encodings.idna  # noqa: F401
+import logging
 import select
 import ssl
 import sys
@@ -17,6 +18,7 @@ from botocore import httpsession
 from botocore.config import Config
 from urllib3.util import wait
 
+from ..system.own_calls import may_reach_handlers
 from . import destination, helpers, sources
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ READ_TIMEOUT: Final = 15
 # botocore's default, and more than we ever use. With too small a pool urllib3 would log "Connection pool is full".
 MAX_CONNECTIONS: Final = 10
 
+# With these names begin the loggers of what makes our requests.
+_LIBRARIES: Final = frozenset({"boto3", "botocore", "urllib3"})
 # The modules with which gevent and eventlet replace parts of the standard library.
 _PATCHERS: Final = frozenset({"gevent.monkey", "eventlet.patcher"})
 
@@ -111,3 +115,7 @@ def follow_patches() -> None:
             httpsession.SSLContext = ssl.SSLContext
         if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
             wait.wait_for_socket = wait.select_wait_for_socket
+        for name, logger in list(logging.Logger.manager.loggerDict.items()):
+            # Where there is no logger yet, but one below it, logging keeps the place with another object.
+            if name.partition(".")[0] in _LIBRARIES and isinstance(logger, logging.Logger):
+                logger.addFilter(may_reach_handlers)

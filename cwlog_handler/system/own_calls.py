@@ -36,7 +36,9 @@ from typing import Final, ParamSpec, TypeVar
 
 from . import stdlib
 from .interruptions import is_interruption, looks_like_one
+from .own_threads import is_started_here
 from .own_threads import start_thread as start_native_thread
+from .primitives import are_greenlets_late
 from .primitives import get_ident as _native_ident
 from .tracing import no_spans
 
@@ -257,6 +259,15 @@ def _is_from_another_process(record: logging.LogRecord) -> bool:
         return False
     # A test may have replaced os.getpid: then records have the number that this returns.
     return record.process != stdlib.from_program(os.getpid, record.process)
+
+
+def may_reach_handlers(record: logging.LogRecord) -> bool:
+    """A filter for loggers: False for a record of ours that a native thread logs although handlers have green locks.
+
+    gevent's lock may never wake a greenlet that waits for it while a native thread takes it twice in a row. A greenlet
+    of the program that logs would wait for the next record of another one, or for ever.
+    """
+    return not (are_greenlets_late() and is_started_here() and is_our_own(record))
 
 
 def was_taken(record: logging.LogRecord, handler: logging.Handler) -> bool:

@@ -121,6 +121,11 @@ def _run(mark: _Mark, run: Callable[..., object], arguments: tuple[Any, ...]) ->
     run(*arguments)
 
 
+def is_started_here() -> bool:
+    """True on a thread that was started here."""
+    return hasattr(_of_this_thread, "mark")
+
+
 # -- threads that deliver ------------------------------------------------------------------------------------------
 
 _idents: set[int] = set()

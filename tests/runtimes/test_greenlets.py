@@ -158,3 +158,45 @@ def test_a_greenlet_that_waits_for_the_counts_keeps_no_other_from_flushing(fake,
         assert program.wait() == 0, program.output
     assert program.output == "True\n"
     assert fake.messages("g", "s") == ["first", "second"]
+
+
+BESIDE_ANOTHER = """
+import logging, time
+from cwlog_handler import CloudWatchLogsHandler
+sleep_natively = time.sleep
+log = logging.getLogger()
+log.setLevel(logging.DEBUG)
+log.addHandler(CloudWatchLogsHandler("g", "s"))
+of_libraries = []
+class Slow(logging.Handler):
+    def emit(self, record):
+        if record.name.startswith(("boto", "urllib3")):
+            of_libraries.append(record.getMessage())
+            sleep_natively(0.005)
+log.addHandler(Slow())
+{patching}
+served = False
+def serve():
+    global served
+    for number in range(100):
+        log.info("%d", number)
+        sleep(0.01)
+    logging.getLogger("botocore.hooks").info("the program's")
+    served = True
+spawn(serve)
+give_up = time.monotonic() + 20
+while not served and time.monotonic() < give_up:
+    sleep(0.01)
+print(served, of_libraries, log.handlers[0].flush(60))
+"""
+
+
+@pytest.mark.parametrize("library", PATCHING)
+def test_what_our_requests_log_keeps_no_greenlet_from_logging(fake, library):
+    """F31: a handler beside ours has a green lock, which may wake no greenlet again that has waited for our thread."""
+    pytest.importorskip(library)
+    source = BESIDE_ANOTHER.format(patching=PATCHING[library])
+    with fake.serve() as url, started(python("-W", "ignore", "-c", source), url=url) as program:
+        assert program.wait() == 0, program.output
+    assert program.output == 'True ["the program\'s"] True\n'
+    assert fake.messages("g", "s") == [*map(str, range(100)), "the program's"]

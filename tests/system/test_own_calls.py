@@ -15,7 +15,7 @@ import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.system import own_calls
-from cwlog_handler.system.own_calls import is_our_own, own_call, suspects
+from cwlog_handler.system.own_calls import is_our_own, may_reach_handlers, own_call, start_thread, suspects
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 PUT = "before-call.cloudwatch-logs.PutLogEvents"
@@ -203,6 +203,20 @@ def test_what_hooks_log_in_our_calls_never_comes_back(fake, client, handler, deb
         settle(ours, deliver)
     assert sorted(fake.messages("g", "s")) == ["one", "three", "two"]
     assert hook.times == len([request for request in fake.requests if request.operation == "PutLogEvents"])
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_what_our_native_threads_log_is_kept_from_green_locks(monkeypatch, is_late):
+    """F31: the program's own calls, and its own records on our threads, reach its handlers whenever gevent patches."""
+    monkeypatch.setattr(own_calls, "are_greenlets_late", lambda: is_late)
+
+    def may():
+        return may_reach_handlers(logging.makeLogRecord({"thread": threading.get_ident()}))
+
+    seen = queue.SimpleQueue()
+    start_thread(lambda: seen.put((own_call(may)(), may())))
+    assert seen.get(timeout=30) == (not is_late, True)
+    assert own_call(may)()
 
 
 class _Cycle:
