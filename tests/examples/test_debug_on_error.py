@@ -303,6 +303,34 @@ def test_a_request_of_an_asgi_server_has_its_threads_and_background_tasks(front,
     assert sent.texts == ["view in a thread", "background", "raises"]
 
 
+def test_the_start_and_the_end_of_an_asgi_server_are_no_request(front, sent, logger):
+    """Otherwise its first INFO would wait for an error until the server ends, and each request would belong to it."""
+
+    async def application(scope, receive, send):
+        logger.info("started")
+        assert sent.texts == ["started"]
+
+    asyncio.run(asgi_until_error(application)({"type": "lifespan"}, None, None))
+    assert sent.texts == ["started"]
+
+
+def test_a_wsgi_application_that_fails_sends_its_records_and_is_closed(front, sent, logger):
+    class Body:
+        closed = False
+
+        def __iter__(self):
+            logger.debug("body")
+            raise LookupError("no body")
+
+        def close(self):
+            Body.closed = True
+
+    with pytest.raises(LookupError):
+        wsgi(wsgi_until_error(lambda environ, start_response: Body()))
+    assert Body.closed
+    assert sent.texts == ["body"]
+
+
 CELERY = """
 import logging, sys
 import celery, debug_on_error_tasks

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -471,6 +472,19 @@ def test_a_recipe_whose_framework_is_not_installed_says_what_to_install(tmp_path
         assert program.wait() == 1
     assert "no uvicorn here" in program.output
     assert program.output.rstrip().endswith("pip install -e '.[test]'")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [("request_ids",), ("repeated",), ("debug_on_error",), ("redaction",), ("sampling", "request_ids")],
+    ids=lambda files: files[0],
+)
+def test_a_filter_or_formatter_can_be_copied(files, tmp_path):
+    """Into a program that has nothing else of the cookbook."""
+    for name in files:
+        shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    with started(python("-c", f"import {files[0]}"), cwd=tmp_path) as program:
+        assert program.wait() == 0, program.output
 
 
 def names():

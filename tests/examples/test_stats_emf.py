@@ -90,6 +90,22 @@ def test_documents_come_by_themselves_from_the_first_record_on(reported, logger,
     assert sum(record.msg["emitted"] for record in records) == 1
 
 
+def test_where_no_thread_can_be_started_records_go_their_way(reported, logger, kept, monkeypatch, capsys):
+    """So it is at the end of the interpreter, from Python 3.12 on."""
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    report, records = reported
+    logger.removeHandler(kept)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    logger.info("one")
+    report.handler.flush()
+    report.log_document()
+    assert records[0].msg["delivered"] == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_a_document_is_what_the_format_asks_for(reported, logger, kept):
     report, records = reported
     logger.removeHandler(kept)
