@@ -64,6 +64,17 @@ def test_the_workflow_runs_what_everybody_can_run():
     assert all(f"`{command}`" in CONTRIBUTING for command in ("bash .ci/run", "bash .ci/coverage"))
 
 
+def test_whoever_reports_something_is_asked_for_what_is_needed():
+    """GitHub offers a template for issues only if it begins with its name and what it is about."""
+    folder = ROOT / ".github"
+    templates = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("ISSUE_TEMPLATE/*.md")}
+    assert set(templates) == {"bug.md", "idea.md"}
+    assert all(re.match(r"---\nname: .+\nabout: .+\n---\n", text) for text in templates.values())
+    assert all(word in templates["bug.md"] for word in ("stderr", "`handler.stats`", "cwlog_handler doctor`"))
+    assert "`bash .ci/run` passes" in (folder / "PULL_REQUEST_TEMPLATE.md").read_text(encoding="utf-8")
+    assert "Report a vulnerability" in (folder / "SECURITY.md").read_text(encoding="utf-8")
+
+
 def test_a_commit_is_checked_with_what_ci_checks():
     """Otherwise what passes before a commit fails after it."""
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")

@@ -113,15 +113,12 @@ def test_every_policy_is_json_and_allows_what_its_text_says():
 
 
 def test_every_count_that_the_readme_names_is_in_the_stats():
-    named = set(re.findall(r"stats\.(\w+)", README)) | {
-        "pending_bytes",
-        "retries",
-        "delivered_bytes",
-        "possibly_duplicated",
-    }
+    told = section("Is it all there? `flush` and `stats`")
+    also = re.search(r"There are also (.*?)\.\s", told, re.DOTALL)[1]
+    named = set(re.findall(r"stats\.(\w+)", README)) | set(re.findall(r"`(\w+)`", also))
 
-    assert named <= set(Stats.__dataclass_fields__) | {"rejected", "dropped"}
-    assert named >= {"emitted", "delivered", "rejected", "dropped", "pending"}
+    assert named - {"rejected", "dropped"} <= set(Stats.__dataclass_fields__)
+    assert named | set(re.findall(r"`(\w+_by_reason)`", told)) >= {*Stats.__dataclass_fields__, "rejected", "dropped"}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +167,19 @@ def test_what_a_record_costs_is_what_the_chart_shows():
     assert cpu["ours"] / cpu["watchtower"] == pytest.approx(1 / 3, abs=0.06)
     assert again["cwlog-handler, delivered"] / again["watchtower, delivered"] == pytest.approx(1 / 3, abs=0.04)
     assert cpu_8["ours"] / cpu_8["watchtower"] == pytest.approx(1 / 6, abs=0.04)
+
+
+def test_what_a_fleet_comes_to_is_what_its_page_says():
+    """The page has it from the simulation, which takes minutes."""
+    page = (ROOT / ".docs" / "FLEET.md").read_text(encoding="utf-8")
+    deploy = page[page.index("\n## A deploy\n") : page.index("\n## Other days\n")]
+    figures = re.findall(r"^\| [^|]+ \| \**([\d.]+)[^|]* \| \**([\d.]+)[^|]* \|", deploy, re.MULTILINE)
+    refused, _, used, late, *_ = [(float(before), float(after)) for before, after in figures]
+    told, changelog = " ".join(README.split()), (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changes = " ".join(changelog.split())
+    assert f"use {used[1]:.0f} % of the quota, and their records are {late[1]:.0f} seconds late in the median" in told
+    assert f"{refused[1]:.0f} % of the requests are refused instead of {refused[0]:.0f} %" in changes
+    assert f"records are {late[1]:.0f} s late instead of {late[0]:.0f}" in changes
 
 
 def test_awslogs_shows_what_arrived(fake, logger):
