@@ -1,9 +1,14 @@
 """The way in is true: what CONTRIBUTING names is there, and what CI runs is what everybody can run."""
 
+import importlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from ..conftest import WORKERS, pytest_xdist_auto_num_workers
+from ..markers import has_a_starter
 
 pytestmark = pytest.mark.any_python
 
@@ -54,6 +59,38 @@ def test_every_extra_that_it_names_is_there():
 def test_it_explains_every_marker():
     known = {entry.partition(":")[0] for entry in listed("markers")}
     assert set(re.findall(r"^- `(\w+)`: ", CONTRIBUTING, re.MULTILINE)) == known
+
+
+@pytest.mark.parametrize(
+    ("how", "workers"),
+    [
+        ({}, WORKERS),
+        ({"args_source": pytest.Config.ArgsSource.ARGS}, 0),
+        ({"keyword": "24_hours"}, 0),
+        ({"markexpr": "not slow"}, 0),
+        ({"lf": True}, 0),
+        ({"numprocesses": 2}, None),
+    ],
+    ids=["whole", "file", "keyword", "marker", "failed last", "number"],
+)
+def test_only_the_whole_suite_starts_workers_by_itself(monkeypatch, how, workers):
+    """Their start takes longer than most tests."""
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    options = {"numprocesses": "auto", "args_source": pytest.Config.ArgsSource.TESTPATHS, **how}
+    config = SimpleNamespace(
+        ArgsSource=pytest.Config.ArgsSource,
+        args_source=options["args_source"],
+        option=SimpleNamespace(numprocesses=options["numprocesses"]),
+        getoption=options.get,
+    )
+    assert pytest_xdist_auto_num_workers(config) == workers
+
+
+def test_what_starts_processes_is_marked_by_itself():
+    """So "not process" leaves them out although nobody has marked them."""
+    assert has_a_starter(importlib.import_module("tests.test_architecture"))
+    assert not has_a_starter(importlib.import_module("tests.core.test_batches"))
+    assert not has_a_starter(importlib.import_module(__name__))
 
 
 def test_the_workflow_runs_what_everybody_can_run():
