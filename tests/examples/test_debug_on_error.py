@@ -5,7 +5,6 @@ import contextvars
 import gc
 import logging
 import logging.config
-import os
 import sys
 import threading
 import weakref
@@ -19,11 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonjsonlogger.json import JsonFormatter
 
-from ..programs import ROOT, python, started
-from .conftest import Kept
+from ..programs import python, started
+from .conftest import PATH, Kept
 from .test_request_ids import asgi, wsgi
-
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.testing import stall, throttle
 
 from ..programs import HANG_LIMIT, PATIENCE, ROOT, free_port, python, started
+from .conftest import EXAMPLES
 
-EXAMPLES = ROOT / "examples"
 # For a program that is run as its reader runs it.
 PATIENTLY = os.pathsep.join(map(str, (PATIENCE, ROOT)))
 # A line for each event, and further lines of its message below its first.

@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing.util
-import os
 import sys
 import threading
 from collections import Counter
@@ -13,11 +12,10 @@ import repeated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..programs import ROOT, python, started
-from .conftest import Kept
+from ..programs import python, started
+from .conftest import PATH, Kept
 
 WINDOW, KINDS = 60.0, 4
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 
 
 class Clock:

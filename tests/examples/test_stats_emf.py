@@ -2,10 +2,8 @@
 
 import json
 import logging
-import os
 import threading
 import time
-from pathlib import Path
 
 import botocore.session
 import pytest
@@ -14,12 +12,12 @@ from botocore.validate import ParamValidator
 
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..programs import HANG_LIMIT, ROOT, python, started
+from ..programs import HANG_LIMIT, python, started
+from .conftest import EXAMPLES, PATH
 
 pytestmark = pytest.mark.any_python
 
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
-ALARM = json.loads(Path(ROOT, "examples", "stats_alarm.json").read_text(encoding="utf-8"))
+ALARM = json.loads((EXAMPLES / "stats_alarm.json").read_text(encoding="utf-8"))
 COUNTS = ("emitted", "delivered", "lost", "throttled", "pending", "pending_bytes")
 
 
