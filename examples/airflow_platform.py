@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from run import free_port
+
 HERE = Path(__file__).resolve().parent
 AIRFLOW = [sys.executable, "-m", "airflow"]
 TRIES = ("pack/logs/1", "ship/logs/1", "ship/logs/2", "invoice/logs/1")
@@ -25,10 +26,8 @@ TRIES = ("pack/logs/1", "ship/logs/1", "ship/logs/2", "invoice/logs/1")
 def main() -> None:
     if find_spec("airflow") is None:
         sys.exit("Airflow is not installed. It comes by pip install -e '.[recipes]'")
-    with tempfile.TemporaryDirectory() as home, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-        listener.close()
+    with tempfile.TemporaryDirectory() as home:
+        port = str(free_port())
         url = f"http://127.0.0.1:{port}"
         os.environ.update(
             AIRFLOW_HOME=home,

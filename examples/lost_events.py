@@ -19,7 +19,7 @@ from cwlog_handler import CloudWatchLogsHandler, LostEvent
 
 @functools.cache
 def file_of(process_id: int) -> logging.handlers.RotatingFileHandler:
-    # Each process has a file of its own, also a forked one: it would rotate that of another one.
+    # Each process has a file of its own, a forked one too: two processes that rotate the same file lose lines.
     path = os.path.join(tempfile.gettempdir(), f"my-app-lost-{process_id}.jsonl")
     return logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True)
 

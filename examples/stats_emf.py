@@ -1,7 +1,8 @@
 """``handler.stats`` as metrics of CloudWatch: once a minute a document in the embedded metric format.
 
 ``stats_alarm.json`` is an alarm on them: ``aws cloudwatch put-metric-alarm --cli-input-json file://stats_alarm.json``.
-It goes off if events were lost, and if no documents come any more: a program without permissions cannot tell it here.
+It goes off if events were lost, and also if no documents come any more: a program that may not write to the log group
+cannot send a document that says so.
 """
 
 import logging

@@ -1,13 +1,18 @@
 """The recipes can be imported: their filters, handlers and middleware are tested by themselves, too."""
 
 import logging
+import os
 import sys
 
 import pytest
 
 from ..programs import ROOT
 
-sys.path.append(str(ROOT / "examples"))
+EXAMPLES = ROOT / "examples"
+# Where programs find the package and the recipes.
+PATH = os.pathsep.join(map(str, (ROOT, EXAMPLES)))
+
+sys.path.append(str(EXAMPLES))
 
 
 class Kept(logging.Handler):

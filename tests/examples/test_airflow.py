@@ -1,7 +1,6 @@
 """The recipe for Airflow 3, run by Airflow itself, where it is installed: it is in the extra `recipes`."""
 
 import json
-import os
 import re
 from importlib.util import find_spec
 
@@ -9,8 +8,9 @@ import pytest
 
 from cwlog_handler.testing import FakeCloudWatchLogs, access_denied
 
-from ..programs import ROOT, python, started
-from .test_recipes import EXAMPLES, run
+from ..programs import python, started
+from .conftest import PATH
+from .test_recipes import run
 
 # In seconds, on a busy machine.
 PATIENCE = 300.0
@@ -136,7 +136,7 @@ def told(tmp_path_factory):
     fake = FakeCloudWatchLogs()
     fake.fail(access_denied(), stream="refused.log")
     env = {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "True"}
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(EXAMPLES)])
+    env["PYTHONPATH"] = PATH
     with fake.serve() as url, started(python("-c", DIRECTLY), url=url, **env) as program:
         assert program.wait(PATIENCE) == 0, program.output
     lines = [json.loads(line) for line in program.output.splitlines() if line.startswith("{")]

@@ -16,7 +16,8 @@ from cwlog_handler import CloudWatchLogsHandler
 from cwlog_handler.cli.doctor.policy import least_policy
 
 from ..programs import python, started
-from .test_recipes import EXAMPLES, run
+from .conftest import EXAMPLES
+from .test_recipes import run
 
 # As in container_shop.py.
 CLOSE_TIMEOUT = 10

@@ -5,7 +5,6 @@ import contextvars
 import gc
 import logging
 import logging.config
-import os
 import sys
 import threading
 import weakref
@@ -19,11 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonjsonlogger.json import JsonFormatter
 
-from ..programs import ROOT, python, started
-from .conftest import Kept
+from ..programs import python, started
+from .conftest import PATH, Kept
 from .test_request_ids import asgi, wsgi
-
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 
 
 @pytest.fixture
@@ -301,6 +298,34 @@ def test_a_request_of_an_asgi_server_has_its_threads_and_background_tasks(front,
 
     asyncio.run(main())
     assert sent.texts == ["view in a thread", "background", "raises"]
+
+
+def test_the_start_and_the_end_of_an_asgi_server_are_no_request(front, sent, logger):
+    """Otherwise its first INFO would wait for an error until the server ends, and each request would belong to it."""
+
+    async def application(scope, receive, send):
+        logger.info("started")
+        assert sent.texts == ["started"]
+
+    asyncio.run(asgi_until_error(application)({"type": "lifespan"}, None, None))
+    assert sent.texts == ["started"]
+
+
+def test_a_wsgi_application_that_fails_sends_its_records_and_is_closed(front, sent, logger):
+    class Body:
+        closed = False
+
+        def __iter__(self):
+            logger.debug("body")
+            raise LookupError("no body")
+
+        def close(self):
+            Body.closed = True
+
+    with pytest.raises(LookupError):
+        wsgi(wsgi_until_error(lambda environ, start_response: Body()))
+    assert Body.closed
+    assert sent.texts == ["body"]
 
 
 CELERY = """

@@ -4,17 +4,20 @@ import ast
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
-from cwlog_handler.testing import stall
+from cwlog_handler.testing import stall, throttle
 
 from ..programs import HANG_LIMIT, PATIENCE, ROOT, free_port, python, started
+from .conftest import EXAMPLES
 
-EXAMPLES = ROOT / "examples"
+# For a program that is run as its reader runs it.
+PATIENTLY = os.pathsep.join(map(str, (PATIENCE, ROOT)))
 # A line for each event, and further lines of its message below its first.
 EVENT = re.compile(r"    \d\d:\d\d:\d\d\.\d{3}  (.*)")
 FURTHER = " " * 18
@@ -64,8 +67,7 @@ def parsed(output):
 
 
 def run(name, patience=HANG_LIMIT, **env):
-    path = os.pathsep.join(map(str, (PATIENCE, ROOT)))
-    with started(python(str(EXAMPLES / "run.py"), name), PYTHONPATH=path, **env) as program:
+    with started(python(str(EXAMPLES / "run.py"), name), PYTHONPATH=PATIENTLY, **env) as program:
         status = program.wait(patience)
         assert status == 0, program.output
         return parsed(program.output)
@@ -79,6 +81,23 @@ def ids(ran):
 def is_traceback_of(text, error):
     """Whether the text is a whole traceback."""
     return text.startswith("Traceback (most recent call last):\n") and text.rstrip().endswith(error)
+
+
+def test_recipes_have_time_to_deliver_on_a_busy_machine(fake):
+    """Otherwise they would fail now and then. Without more time this program has no second try."""
+    program = """
+import logging
+from cwlog_handler import CloudWatchLogsHandler
+cloudwatch = CloudWatchLogsHandler("my-app", close_timeout=0.01)
+logging.getLogger().addHandler(cloudwatch)
+logging.warning("order 17")
+print("delivered:", cloudwatch.flush(0.01), cloudwatch.flush(), cloudwatch.close_timeout)
+"""
+    fake.fail(throttle(), times=2)
+    with fake.serve() as url, started(python("-c", program), url=url, PYTHONPATH=PATIENTLY) as running:
+        assert running.wait() == 0, running.output
+    assert "delivered: True True 40.0\n" in running.output
+    assert fake.messages("my-app") == ["order 17"]
 
 
 def test_dictconfig_in_python():
@@ -453,6 +472,19 @@ def test_a_recipe_whose_framework_is_not_installed_says_what_to_install(tmp_path
         assert program.wait() == 1
     assert "no uvicorn here" in program.output
     assert program.output.rstrip().endswith("pip install -e '.[test]'")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [("request_ids",), ("repeated",), ("debug_on_error",), ("redaction",), ("sampling", "request_ids")],
+    ids=lambda files: files[0],
+)
+def test_a_filter_or_formatter_can_be_copied(files, tmp_path):
+    """Into a program that has nothing else of the cookbook."""
+    for name in files:
+        shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    with started(python("-c", f"import {files[0]}"), cwd=tmp_path) as program:
+        assert program.wait() == 0, program.output
 
 
 def names():

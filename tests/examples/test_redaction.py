@@ -6,7 +6,7 @@ import sys
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from redaction import GONE, RedactedJson, RedactedLines, redacted
 
@@ -76,6 +76,8 @@ RECORDS = st.one_of(
 
 
 @given(RECORDS)
+@example(record("got %s", {"Set-Cookie": SECRET}))
+@example(record("got %s %s", [{"Set-Cookie": SECRET}], 1))
 def test_a_secret_is_in_no_text_and_the_record_is_as_it_was(made):
     before = dict(vars(made))
     for formatter in (LINES, JSON):

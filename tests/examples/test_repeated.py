@@ -1,7 +1,7 @@
 """The filter of examples/repeated.py: every record is sent or counted, in one line, whatever happens meanwhile."""
 
 import logging
-import os
+import multiprocessing.util
 import sys
 import threading
 from collections import Counter
@@ -12,11 +12,10 @@ import repeated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..programs import ROOT, python, started
-from .conftest import Kept
+from ..programs import python, started
+from .conftest import PATH, Kept
 
 WINDOW, KINDS = 60.0, 4
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
 
 
 class Clock:
@@ -145,6 +144,42 @@ def test_a_logger_may_have_the_filter(once, kept, logger):
     logger.info("a")
     once.report()
     assert kept.texts == ["a", "repeated 1 times: a"]
+
+
+def test_a_line_reaches_no_handler_whose_level_is_above_it(once, kept, logger):
+    kept.removeFilter(once)
+    logger.addFilter(once)
+    errors = Kept()
+    errors.setLevel(logging.ERROR)
+    logger.addHandler(errors)
+    logger.info("a")
+    logger.info("a")
+    once.report()
+    assert kept.texts == ["a", "repeated 1 times: a"]
+    assert errors.texts == []
+
+
+def test_what_is_remembered_of_a_message_is_small(once, kept, logger):
+    """Neither a long text, nor a traceback with the variables of its frames; and one call at the end of the process."""
+    registered = len(multiprocessing.util._finalizer_registry)
+    for _ in range(3):
+        logger.error("a" * 100_000, exc_info=LookupError("x"))
+    assert len(multiprocessing.util._finalizer_registry) == registered + 1
+    once.report()
+    first, line = kept.records
+    assert first.exc_info
+    assert (line.exc_info, line.exc_text) == (None, None)
+    assert kept.texts[1] == f"repeated 2 times: {'a' * 1000}"
+
+
+def test_what_is_logged_after_the_last_report_is_sent_each_time(once, kept, logger):
+    """Nobody would tell of it: atexit callbacks and finalizers still log then."""
+    logger.info("a")
+    logger.info("a")
+    once._end()
+    logger.info("a")
+    logger.info("a")
+    assert kept.texts == ["a", "repeated 1 times: a", "a", "a"]
 
 
 def test_a_record_whose_arguments_do_not_fit_is_left_to_the_handler(once):

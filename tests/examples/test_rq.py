@@ -3,8 +3,9 @@
 import os
 import re
 
-from ..programs import ROOT, python, started
-from .test_recipes import EXAMPLES, run
+from ..programs import python, started
+from .conftest import EXAMPLES, PATH
+from .test_recipes import run
 
 PACKED, LOST, WAITED = "INFO shop: order 17 is packed", "INFO shop: order 18 was somewhere here", "INFO shop: waiting"
 
@@ -38,7 +39,7 @@ import sys, rq_orders
 rq_orders.WORKER = [sys.executable, "-m", "rq.cli", "worker", "--burst", "--worker-class", "spawning.Worker"]
 sys.exit(rq_orders.main())
 """
-    path = os.pathsep.join([str(tmp_path), str(ROOT), str(EXAMPLES)])
+    path = os.pathsep.join([str(tmp_path), PATH])
     with fake.serve() as url, started(python("-c", program), url=url, cwd=EXAMPLES, PYTHONPATH=path) as running:
         assert running.wait(100) == 0, running.output
     streams = [fake.messages("my-app", stream) for stream in fake.groups["my-app"].streams]

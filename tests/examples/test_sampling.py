@@ -48,6 +48,9 @@ def test_the_share_is_kept_and_says_what_it_stands_for():
     # These ids always give the same: this is no test of luck.
     assert len(kept) == pytest.approx(2000, rel=0.05)
     assert sum(record.sample_rate for record in kept) == pytest.approx(4000, rel=0.05)
+    # Sums over many records stay right if a share is no whole part.
+    assert sampling.Sampling({"INFO": 0.7}).filter(some := record(logging.INFO, request_id="r-2"))
+    assert some.sample_rate == 1.429
 
 
 def test_a_trace_id_decides_before_a_request_id():
@@ -56,9 +59,10 @@ def test_a_trace_id_decides_before_a_request_id():
     assert len(decided) == 1
 
 
-def test_without_an_id_each_record_has_its_own_luck():
+@pytest.mark.parametrize("none", ["-", "", None])
+def test_without_an_id_each_record_has_its_own_luck(none):
     sampled = sampling.Sampling({"INFO": 0.5})
-    decided = {sampled.filter(record(logging.INFO, request_id="-")) for _ in range(1000)}
+    decided = {sampled.filter(record(logging.INFO, request_id=none)) for _ in range(1000)}
     assert decided == {True, False}
 
 

@@ -2,10 +2,8 @@
 
 import json
 import logging
-import os
 import threading
 import time
-from pathlib import Path
 
 import botocore.session
 import pytest
@@ -14,12 +12,12 @@ from botocore.validate import ParamValidator
 
 from cwlog_handler.testing import FakeCloudWatchLogs
 
-from ..programs import HANG_LIMIT, ROOT, python, started
+from ..programs import HANG_LIMIT, python, started
+from .conftest import EXAMPLES, PATH
 
 pytestmark = pytest.mark.any_python
 
-PATH = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
-ALARM = json.loads(Path(ROOT, "examples", "stats_alarm.json").read_text(encoding="utf-8"))
+ALARM = json.loads((EXAMPLES / "stats_alarm.json").read_text(encoding="utf-8"))
 COUNTS = ("emitted", "delivered", "lost", "throttled", "pending", "pending_bytes")
 
 
@@ -88,6 +86,22 @@ def test_documents_come_by_themselves_from_the_first_record_on(reported, logger,
         report.seconds = 1e6
     # None of them is about the ones before.
     assert sum(record.msg["emitted"] for record in records) == 1
+
+
+def test_where_no_thread_can_be_started_records_go_their_way(reported, logger, kept, monkeypatch, capsys):
+    """So it is at the end of the interpreter, from Python 3.12 on."""
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    report, records = reported
+    logger.removeHandler(kept)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    logger.info("one")
+    report.handler.flush()
+    report.log_document()
+    assert records[0].msg["delivered"] == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_a_document_is_what_the_format_asks_for(reported, logger, kept):

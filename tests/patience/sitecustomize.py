@@ -1,8 +1,9 @@
 """Python runs this first in a program that has its folder on the path: the program's handlers have time to deliver.
 
-The seconds that a handler has by itself may be too few on a busy machine. Near their end it also makes a request again
-that has no answer yet, so that its records arrive twice if the answer was only slow. This is for programs that are run
-as they stand, such as the recipes, and that are not about this time.
+On a busy machine the usual 10 seconds of a handler may be too few. Near their end the handler also makes a request
+again that has no answer yet, so that its records arrive twice if the answer was only slow. This is for programs that
+are run as they stand, such as the recipes, and that are not about this time. What a program gives itself is only ever
+made longer: a time-out that is no number is still an error.
 """
 
 import sys
@@ -37,7 +38,7 @@ def make_patient(handler_class):
 
     @wraps(init)
     def patient_init(self, *arguments, **options):
-        init(self, *arguments, **{**options, "close_timeout": SECONDS})
+        init(self, *arguments, **{**options, "close_timeout": max(options.get("close_timeout", 0.0), SECONDS)})
 
     @wraps(flush)
     def patient_flush(self, timeout=None):
