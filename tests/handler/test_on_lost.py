@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from cwlog_handler import CloudWatchLogsHandler, LostEvent
+from cwlog_handler import LostEvent
 from cwlog_handler.process import flusher
 from cwlog_handler.testing import faults
 
@@ -216,4 +216,3 @@ def test_the_value_is_a_small_one_that_does_not_change():
     with pytest.raises(AttributeError):
         event.text = "other"
     assert not hasattr(event, "__dict__")
-    assert CloudWatchLogsHandler is not None

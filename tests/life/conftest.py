@@ -74,3 +74,11 @@ def arrived(fake):
         assert {pid for pid, _ in said} == {stream.rpartition("/")[2]}
         found += [text for _, text in said]
     return sorted(found)
+
+
+def assert_told_or_delivered(fake, returned, output):
+    """The program has ended well, and its record "last" has arrived, or it has said that it was lost."""
+    assert returned == 0
+    delivered = bool(fake.groups) and "last" in fake.messages("g")
+    assert delivered != ("not delivered at exit" in output), output
+    assert "Traceback" not in output
