@@ -3,7 +3,6 @@
 import gc
 import sys
 import threading
-import time
 import weakref
 from unittest import mock
 
@@ -14,6 +13,7 @@ from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.delivery.shares import Share
 from cwlog_handler.system.own_calls import start_thread
 
+from ..conftest import wait_until
 from ..simulation import VirtualTime
 
 HANG_LIMIT = 60
@@ -100,10 +100,12 @@ def handlers(pool, *endpoints):
 
 
 def until_all_have_ended(pool):
-    until = time.monotonic() + HANG_LIMIT
-    while pool.shares.used:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: not pool.shares.used)
+
+
+def collected(is_so):
+    """Whether something is so after a garbage collection."""
+    return lambda: (gc.collect(), is_so())[1]
 
 
 def start(senders, wanted, job):
@@ -290,11 +292,7 @@ def test_a_handler_that_was_forgotten_without_being_closed_takes_no_threads_from
     assert one.free < MOST_SENDERS
     del other
     # The thread that has made its call may have to let go of it yet.
-    until = time.monotonic() + HANG_LIMIT
-    while one.free < MOST_SENDERS:
-        assert time.monotonic() < until
-        gc.collect()
-        time.sleep(0.001)
+    wait_until(collected(lambda: one.free == MOST_SENDERS))
 
 
 def test_one_that_comes_while_the_handlers_are_counted_is_counted_the_next_time(pool):
@@ -355,12 +353,9 @@ def test_what_is_done_is_let_go(pool):
     start(one, 1, lambda content=one: done.set())
     assert done.wait(HANG_LIMIT)
     until_all_have_ended(pool)
-    gone, until = weakref.ref(one), time.monotonic() + HANG_LIMIT
+    gone = weakref.ref(one)
     del one
-    while gone() is not None:
-        assert time.monotonic() < until
-        gc.collect()
-        time.sleep(0.001)
+    wait_until(collected(lambda: gone() is None))
 
 
 def test_all_handlers_together_replace_no_more_than_so_many_lost_requests(pool, threads, hang):
@@ -454,9 +449,7 @@ def test_a_lost_job_counts_once_whether_it_ends_first_or_its_result_comes_in_fir
 
 def ended(pool, left=0):
     """Wait until all jobs have ended but so many, and count no more."""
-    until = time.monotonic() + HANG_LIMIT
-    while not_ended(pool) > left and time.monotonic() < until:
-        time.sleep(0.001)
+    wait_until(lambda: not_ended(pool) <= left)
 
 
 def not_ended(pool):
