@@ -16,8 +16,6 @@ PRELUDE = """\
 {first}
 import atexit, gc, logging, os, signal, sys, threading, time
 from cwlog_handler import CloudWatchLogsHandler
-# Whoever runs these tests in the background may have it ignored, which children inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from cwlog_handler.record import turns as _turns
 # A record waits no more for a formatter that seems to hang. A busy machine may let it seem so.
 _turns._PATIENCE = float("inf")
