@@ -136,6 +136,24 @@ class Held(Senders):
             self.end()
 
 
+class Elsewhere(Senders):
+    """Senders whose jobs somebody else runs: a world with a clock of its own. They have no threads to wait for."""
+
+    def __init__(self, start: Callable[[Job], None]) -> None:
+        super().__init__(pool=Pool(lambda run: None))
+        self._start = start
+
+    def run(self, job: Job) -> None:
+        self._busy += 1
+        self._start(job)
+
+    def reserve(self, wanted: int) -> int:
+        return min(wanted, self.free)
+
+    def keep(self, jobs: int) -> None:
+        pass
+
+
 def an_endpoint():
     """An endpoint of its own, so that no token bucket is shared with the simulation before."""
     return f"simulated-{next(_numbers)}"

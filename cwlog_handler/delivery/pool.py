@@ -15,6 +15,7 @@ from ..system.own_calls import start_thread, thread_of_calls
 from ..system.own_threads import own_thread
 from ..system.primitives import Empty, SimpleQueue, allocate_lock
 from ..system.register import Register
+from ..system.stdlib import monotonic
 from .shares import Share, Shares
 
 # The most requests under way at the same time, over all streams and all handlers. If each takes 200 ms, 8 senders make
@@ -37,12 +38,16 @@ class Pool:
     """
 
     def __init__(
-        self, start_thread: StartThread = start_thread, most: int = MOST_SENDERS, linger: float = LINGER
+        self,
+        start_thread: StartThread = start_thread,
+        most: int = MOST_SENDERS,
+        linger: float = LINGER,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._start_thread = start_thread
         self._linger = linger
         self._lock = allocate_lock()
-        self.shares = Shares(most)
+        self.shares = Shares(most, clock)
         """How many of the threads each handler may have. Here are the methods that need the lock."""
         # One object for each thread.
         self._threads: set[object] = set()

@@ -16,7 +16,9 @@ from ..conftest import balanced
 from ..simulation import Held, Service, VirtualTime, simulated, to
 from .test_intake import Program, interrupted_step
 
-DEBUG, INFO, ERROR, CRITICAL = 10, 20, 40, 50
+DEBUG, INFO, ERROR = 10, 20, 40
+# From this level on a record of `Program` is sent at once.
+URGENT = 100
 STREAMS = st.integers(0, 30).map(lambda number: f"s{number}")
 
 
@@ -66,10 +68,9 @@ def test_records_of_many_streams_have_no_more_room_than_those_of_one(bound):
 
 def test_an_urgent_record_among_those_of_many_streams_is_sent_at_once():
     program = Program()
-    program.rounds._intake._terms = program.rounds._intake._terms._replace(flush_level=CRITICAL)
     for number in range(20):
         program.log("m", stream=f"s{number}")
-    program.log("now", level=CRITICAL, stream="s7")
+    program.log("now", level=URGENT, stream="s7")
     for _ in range(5):
         program.rounds.step()
     assert program.service.messages("s7") == ["m", "now"]

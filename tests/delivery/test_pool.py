@@ -3,7 +3,6 @@
 import gc
 import sys
 import threading
-import time
 import weakref
 from unittest import mock
 
@@ -12,8 +11,10 @@ import pytest
 from cwlog_handler.delivery.pool import MOST_LOST, MOST_SENDERS, Pool
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.delivery.shares import Share
-from cwlog_handler.system import stdlib
 from cwlog_handler.system.own_calls import start_thread
+
+from ..conftest import wait_until
+from ..simulation import VirtualTime
 
 HANG_LIMIT = 60
 
@@ -67,18 +68,17 @@ def threads():
 
 
 @pytest.fixture
-def pool(threads):
-    pool = Pool(threads.start, linger=10 * HANG_LIMIT)
-    yield pool
-    pool.dismiss()
-    threads.wait_for(0)
+def virtual():
+    """Time that stands still: who waits in line has just asked, however long a thread gets no processor."""
+    return VirtualTime()
 
 
 @pytest.fixture
-def still(monkeypatch):
-    """Time that stands still: who waits in line has just asked, however long a thread gets no processor."""
-    now = stdlib.monotonic()
-    monkeypatch.setattr(stdlib, "monotonic", lambda: now)
+def pool(threads, virtual):
+    pool = Pool(threads.start, linger=10 * HANG_LIMIT, clock=virtual.monotonic)
+    yield pool
+    pool.dismiss()
+    threads.wait_for(0)
 
 
 @pytest.fixture
@@ -100,10 +100,12 @@ def handlers(pool, *endpoints):
 
 
 def until_all_have_ended(pool):
-    until = time.monotonic() + HANG_LIMIT
-    while pool.shares.used:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: not pool.shares.used)
+
+
+def collected(is_so):
+    """Whether something is so after a garbage collection."""
+    return lambda: (gc.collect(), is_so())[1]
 
 
 def start(senders, wanted, job):
@@ -208,7 +210,7 @@ def test_who_comes_with_the_same_endpoint_when_one_has_taken_all_gets_a_thread_a
     assert start(second, 1, lambda: None) == 1
 
 
-def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_before(pool, hang, still):
+def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_before(pool, hang):
     """A handler with many streams must not take each place that becomes free."""
     many = handlers(pool, *["e"] * 8)
     one_ends = Hang()
@@ -230,7 +232,7 @@ def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_bef
     assert not last.is_waiting
 
 
-def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, still, monkeypatch):
+def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, virtual):
     """Its flusher may be held up by a slow disk."""
     many = handlers(pool, *["e"] * 8)
     one_ends = Hang()
@@ -243,12 +245,11 @@ def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, still, m
     one_ends.end()
     assert ended.wait(HANG_LIMIT)
     assert start(many[0], 1, hang.job) == 0
-    now = stdlib.monotonic() + 1.0
-    monkeypatch.setattr(stdlib, "monotonic", lambda: now)
+    virtual.now += 1.0
     assert start(many[0], 1, hang.job) == 1
 
 
-def test_a_place_that_is_not_used_is_given_to_who_waits(pool, hang, still):
+def test_a_place_that_is_not_used_is_given_to_who_waits(pool, hang):
     """A stream that is asked may find that it has nothing to send yet."""
     many = handlers(pool, *["e"] * 8)
     assert many[0].reserve(1) == 1
@@ -291,11 +292,7 @@ def test_a_handler_that_was_forgotten_without_being_closed_takes_no_threads_from
     assert one.free < MOST_SENDERS
     del other
     # The thread that has made its call may have to let go of it yet.
-    until = time.monotonic() + HANG_LIMIT
-    while one.free < MOST_SENDERS:
-        assert time.monotonic() < until
-        gc.collect()
-        time.sleep(0.001)
+    wait_until(collected(lambda: one.free == MOST_SENDERS))
 
 
 def test_one_that_comes_while_the_handlers_are_counted_is_counted_the_next_time(pool):
@@ -356,12 +353,9 @@ def test_what_is_done_is_let_go(pool):
     start(one, 1, lambda content=one: done.set())
     assert done.wait(HANG_LIMIT)
     until_all_have_ended(pool)
-    gone, until = weakref.ref(one), time.monotonic() + HANG_LIMIT
+    gone = weakref.ref(one)
     del one
-    while gone() is not None:
-        assert time.monotonic() < until
-        gc.collect()
-        time.sleep(0.001)
+    wait_until(collected(lambda: gone() is None))
 
 
 def test_all_handlers_together_replace_no_more_than_so_many_lost_requests(pool, threads, hang):
@@ -455,9 +449,7 @@ def test_a_lost_job_counts_once_whether_it_ends_first_or_its_result_comes_in_fir
 
 def ended(pool, left=0):
     """Wait until all jobs have ended but so many, and count no more."""
-    until = time.monotonic() + HANG_LIMIT
-    while not_ended(pool) > left and time.monotonic() < until:
-        time.sleep(0.001)
+    wait_until(lambda: not_ended(pool) <= left)
 
 
 def not_ended(pool):

@@ -14,10 +14,8 @@ from typing import NamedTuple
 from cwlog_handler.aws.making import READ_TIMEOUT
 from cwlog_handler.core import outcomes
 from cwlog_handler.core.retry import NO_DEADLINE, Deadline
-from cwlog_handler.delivery.pool import Pool
-from cwlog_handler.delivery.senders import Senders
 
-from ..simulation import VirtualTime, an_endpoint, simulated, to
+from ..simulation import Elsewhere, VirtualTime, an_endpoint, simulated, to
 
 # More rounds than any test needs; only something that never ends is stopped by it.
 ENDLESS = 100_000
@@ -60,7 +58,7 @@ class ParallelWorld:
         self._parked: list[tuple[float, threading.Event]] = []
         self._is_inline = is_inline
         if not is_inline:
-            options["senders"] = _Parking(self)
+            options["senders"] = Elsewhere(self.start)
         self._rounds = simulated(self, self._time.clock(sleep_until=self._park), jitter=jitter, **options)
 
     @property
@@ -178,21 +176,3 @@ class ParallelWorld:
         """Wait until each request has ended or is parked."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._running == len(self._parked), HANG_LIMIT)
-
-
-class _Parking(Senders):
-    """Senders whose threads are the world's."""
-
-    def __init__(self, world):
-        super().__init__(pool=Pool(lambda run: None))
-        self._world = world
-
-    def run(self, job):
-        self._busy += 1
-        self._world.start(job)
-
-    def reserve(self, wanted):
-        return min(wanted, self.free)
-
-    def keep(self, jobs):
-        pass

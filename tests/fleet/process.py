@@ -13,12 +13,11 @@ from typing import Protocol
 from cwlog_handler.aws.client import Client
 from cwlog_handler.aws.creation import Group
 from cwlog_handler.aws.making import Access
-from cwlog_handler.delivery.pool import Pool
-from cwlog_handler.delivery.senders import Job, Senders
+from cwlog_handler.delivery.senders import Job
 from cwlog_handler.system.clock import Clock
 from cwlog_handler.system.stderr import Notices
 
-from ..simulation import simulated, to
+from ..simulation import Elsewhere, simulated, to
 from .account import Door
 from .plan import Kind
 from .tally import EPOCH
@@ -32,22 +31,6 @@ class Muted(Notices):
 
     def say(self, *_: object) -> None:
         pass
-
-
-class Threads(Senders):
-    """Senders whose jobs the world runs when their request arrives at the account."""
-
-    def __init__(self, start: Callable[[Job], None]) -> None:
-        # Handlers of one process would share their threads, and these are not in one process.
-        super().__init__(pool=Pool())
-        self._start = start
-
-    def run(self, job: Job) -> None:
-        self._busy += 1
-        self._start(job)
-
-    def _add_thread(self) -> bool:
-        return True
 
 
 class Program:
@@ -122,7 +105,7 @@ class Process:
             jitter=world.random,
             own_target=lambda: to(stream),
             notices=notices,
-            senders=Threads(lambda job: world.request(self, job)),
+            senders=Elsewhere(lambda job: world.request(self, job)),
             send_interval=send_interval,
             requests_per_second=5.0,
         )

@@ -1,7 +1,6 @@
 """What Prometheus reads: through the library's own registry, exposition and parser."""
 
 import logging
-import time
 from math import inf
 
 import pytest
@@ -11,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from cwlog_handler import CloudWatchLogsHandler, Stats
 from cwlog_handler.prometheus import CloudWatchLogsCollector
 from cwlog_handler.testing import access_denied, error
+
+from ..conftest import wait_until
 
 LABELS = {"log_group": "g", "log_stream": "s", "handler": ""}
 
@@ -96,8 +97,7 @@ def test_what_is_on_disk_and_what_was_found_there_is_shown(attach, fake, logger,
     logger.removeHandler(first)
     first._flusher.finish(-inf)
     first._flusher.end_thread()
-    while first._flusher.driver.has_thread:
-        time.sleep(0.001)
+    wait_until(lambda: not first._flusher.driver.has_thread)
     first._flusher.rounds.release()
     fake.clear_faults()
     second = attach(spool_dir=tmp_path / "spool")

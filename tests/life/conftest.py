@@ -16,8 +16,6 @@ PRELUDE = """\
 {first}
 import atexit, gc, logging, os, signal, sys, threading, time
 from cwlog_handler import CloudWatchLogsHandler
-# Whoever runs these tests in the background may have it ignored, which children inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from cwlog_handler.record import turns as _turns
 # A record waits no more for a formatter that seems to hang. A busy machine may let it seem so.
 _turns._PATIENCE = float("inf")
@@ -74,3 +72,11 @@ def arrived(fake):
         assert {pid for pid, _ in said} == {stream.rpartition("/")[2]}
         found += [text for _, text in said]
     return sorted(found)
+
+
+def assert_told_or_delivered(fake, returned, output):
+    """The program has ended well, and its record "last" has arrived, or it has said that it was lost."""
+    assert returned == 0
+    delivered = bool(fake.groups) and "last" in fake.messages("g")
+    assert delivered != ("not delivered at exit" in output), output
+    assert "Traceback" not in output

@@ -33,6 +33,10 @@ def puts(fake):
     ]
 
 
+def is_long(call):
+    return LONG in [text for _, text in call.batch]
+
+
 @pytest.mark.parametrize("ways", WAYS)
 def test_forked_children_carry_what_their_parent_carries(fake, run, ways):
     source = f"""
@@ -96,10 +100,13 @@ def test_what_is_refused_in_the_last_moment_is_sent_without_it_before_the_end(fa
 @pytest.mark.parametrize("ways", WAYS)
 def test_the_deadline_of_the_end_holds_for_what_is_asked_again_without_the_entity(fake, run, ways):
     """The second request is never answered."""
-    fake.fail(entity_refused(), times=1)
-    fake.fail(stall())
-    returned, output = run(f"log.info({LONG!r})", close_timeout=1.5, **CARRIES, **WAYS[ways])
+    fake.fail(entity_refused(), times=1, when=is_long)
+    fake.fail(stall(), when=is_long)
+    # The client is there: how long it takes to make it has no part in this.
+    source = f"log.info('first')\nassert handler.flush(50)\nlog.info({LONG!r})"
+    returned, output = run(source, close_timeout=4, **CARRIES, **WAYS[ways])
     assert returned == 0
+    assert [request.entity for request in fake.requests if request.answer == "stall"][:1] == [None]
     assert "1 events not delivered at exit" in output
 
 

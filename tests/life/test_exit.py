@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from .conftest import MODES
+from .conftest import MODES, assert_told_or_delivered
 
 ENDINGS = {
     "normal end": ("log.info('last')", 0),
@@ -105,13 +105,6 @@ def test_what_modes_deliver_or_tell_of_a_finalizer_that_logs_while_modules_are_t
     # Nobody makes room any more: to wait for it is to wait in vain.
     returned, output = run(late, **MODES[mode] | {"block_timeout": 3600}, close_timeout=3600)
     assert_told_or_delivered(fake, returned, output)
-
-
-def assert_told_or_delivered(fake, returned, output):
-    assert returned == 0
-    delivered = bool(fake.groups) and "last" in fake.messages("g")
-    assert delivered != ("not delivered at exit" in output), output
-    assert "Traceback" not in output
 
 
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):

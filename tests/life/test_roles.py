@@ -7,7 +7,7 @@ import pytest
 from cwlog_handler.record.names import DEFAULT_LOG_STREAM_NAME
 from cwlog_handler.testing import FakeCloudWatchLogs, stall
 
-from .conftest import arrived
+from .conftest import arrived, assert_told_or_delivered
 
 ARN = "arn:aws:iam::222222222222:role/logs"
 
@@ -38,8 +38,8 @@ def test_a_program_of_one_record_assumes_the_role_at_its_end(fake, run, options)
     assert sessions(fake) == {"arn:aws:sts::222222222222:assumed-role/logs/me"}
 
 
-def test_a_record_of_the_very_last_moment_is_sent_with_it_too(fake, run):
-    """Logged by a finalizer, after everything else."""
+def test_a_record_of_the_very_last_moment_is_delivered_or_told_with_it_too(fake, run):
+    """Logged by a finalizer, after everything else: boto3 may be able to import nothing any more."""
     source = """
     class Last:
         def __del__(self, log=log): log.warning("last")
@@ -47,8 +47,8 @@ def test_a_record_of_the_very_last_moment_is_sent_with_it_too(fake, run):
     import builtins; builtins.kept = kept; del kept
     log.warning("first")
     """
-    returned, _ = run(source, role_arn=ARN)
-    assert returned == 0
+    returned, output = run(source, role_arn=ARN)
+    assert_told_or_delivered(fake, returned, output)
     assert "first" in fake.messages("g", "s")
 
 

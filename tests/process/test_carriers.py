@@ -20,6 +20,7 @@ from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.own_threads import is_own_thread
 from cwlog_handler.system.stderr import Notices
 
+from ..conftest import wait_until
 from ..simulation import Held, Service, VirtualTime, simulated, to
 
 HANG_LIMIT = 60.0
@@ -388,7 +389,7 @@ def test_a_caller_that_drives_keeps_nobody_else_from_being_driven():
     goes_on.set()
     caller.join(HANG_LIMIT)
     one.let_thread_end()
-    until_left(one)
+    wait_until(lambda: not one.has_thread)
     assert service.messages() == ["m"]
 
 
@@ -403,7 +404,7 @@ def test_a_caller_that_keeps_the_streams_of_one_keeps_nobody_else_from_being_dri
         carrier.carry(other)
         assert other.has_gone.wait(HANG_LIMIT)
     one.let_thread_end()
-    until_left(one)
+    wait_until(lambda: not one.has_thread)
     assert service.messages() == ["m"]
 
 
@@ -471,17 +472,10 @@ def test_callers_that_take_over_at_the_exit_are_left_by_the_thread():
     rounds.put(time.time(), "m", to("s"), logging.INFO)
     assert one.start_thread()
     one.leave_to_callers(time.monotonic())
-    until_left(one)
+    wait_until(lambda: not one.has_thread)
     service.fault = None
     assert one.drive(time.monotonic() + HANG_LIMIT)
     assert service.messages() == ["m"]
-
-
-def until_left(one):
-    until = time.monotonic() + HANG_LIMIT
-    while one.has_thread:
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def test_a_large_inbox_takes_several_rounds_where_others_wait_and_a_flush_still_waits_for_all_of_it():

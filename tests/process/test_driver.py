@@ -13,6 +13,7 @@ from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
+from ..conftest import wait_until
 from ..simulation import Service, simulated, to
 
 HANG_LIMIT = 60.0
@@ -59,10 +60,7 @@ class Program:
         self.rounds.put(time.time(), text, to("s"), 20)
 
     def wait_for(self, state):
-        until = time.monotonic() + HANG_LIMIT
-        while self.driver.state is not state:
-            assert time.monotonic() < until, self.driver.state
-            time.sleep(0.001)
+        wait_until(lambda: self.driver.state is state)
 
     def end(self):
         self.driver.let_thread_end()
@@ -148,10 +146,7 @@ def test_callers_that_took_over_at_the_exit_stay_in_charge_when_the_thread_ends_
     assert program.state is State.CALLERS_AT_EXIT
     program.service.opens.set()
     program.driver.end_thread()
-    until = soon()
-    while program.driver.has_thread:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: not program.driver.has_thread)
     assert program.state is State.CALLERS_AT_EXIT
     program.log("late")
     assert program.driver.drive(soon())

@@ -16,6 +16,7 @@ from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
+from ..conftest import wait_until
 from ..programs import HANG_LIMIT
 from ..simulation import terms, to
 
@@ -76,13 +77,6 @@ def a_flusher(
         getpid=getpid,
         clock=clock,
     )
-
-
-def wait_until(is_so):
-    until = time.monotonic() + HANG_LIMIT
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def test_a_stream_in_back_off_does_not_keep_anothers_records_waiting(capsys):

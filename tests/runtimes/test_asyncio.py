@@ -13,8 +13,6 @@ PRELUDE = """
 import asyncio, itertools, logging, os, signal
 from cwlog_handler import CloudWatchLogsHandler
 
-# Whoever runs these tests in the background may have it ignored, which children inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 handler = CloudWatchLogsHandler("g", "s", {options})
 logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
 for noisy in ("botocore", "boto3", "urllib3"):

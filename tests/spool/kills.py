@@ -83,6 +83,7 @@ def kill(fake: FakeCloudWatchLogs, url: str, directory: str, tag: str, *, is_up:
             assert process.stdout is not None
             assert process.stdout.readline() == b"logging\n"
             give_up_at = time.monotonic() + HANG_LIMIT
+            # It counts in memory that it shares with this process, and tells nobody.
             while sum(counts_in(shared.fileno())) <= LEAST:
                 assert time.monotonic() < give_up_at, "it does not log"
                 time.sleep(0.001)

@@ -21,7 +21,6 @@ from ..programs import HANG_LIMIT, python, started
 PRELUDE = """\
 import logging, logging.config, os, signal, sys, threading, time
 from cwlog_handler import CloudWatchLogsHandler
-signal.signal(signal.SIGINT, signal.default_int_handler)
 def handler_of(stream, **more): return CloudWatchLogsHandler("g", stream, **{options!r}, **more)
 log = logging.getLogger("program")
 log.setLevel(logging.DEBUG)

@@ -2,13 +2,10 @@
 
 import logging.config
 import os
-import signal
 
 from flask import Flask, request
 from log_settings import log_settings
 
-# Whoever runs the tests in the background may have it ignored, which children inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.config.dictConfig(log_settings())
 app = Flask(__name__)
 app.logger.info("imported")
