@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
-from ..core.events import timestamp_ms
 from ..core.ledger import Ledger
 from ..core.parcels import Numbers, Parcel
 from ..core.targets import Target
@@ -215,7 +214,7 @@ class Leftovers:
             if ranges is not None:
                 if not_events := [record for record, some in zip(records, ranges, strict=True) if not some]:
                     self._ledger.recover_in_vain(len(not_events), "empty")
-                    refused.append((target, len(not_events), min(map(_timestamp, not_events))))
+                    refused.append((target, len(not_events), min(record.timestamp_ms for record in not_events)))
                 file.pieces.update(
                     (number, len(some)) for number, some in zip(ids, ranges, strict=True) if len(some) > 1
                 )
@@ -253,13 +252,6 @@ def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
         return place >= 0 and number <= ranges[place][1]
 
     return is_member
-
-
-def _timestamp(record: frames.Record) -> int:
-    try:
-        return timestamp_ms(record.created)
-    except (ValueError, OverflowError):
-        return 0
 
 
 def _owner(name: str) -> str:
