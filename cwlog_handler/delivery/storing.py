@@ -248,8 +248,8 @@ class Storing:
             stream = self._heirs[parcel.target] = self._stream(parcel.target)
             stream.inherit(parcel, self._inherited, now)
             self._plan(stream, now)
-        for target, count, first_ms in found.refused:
-            self._report_unknown(target, first_ms, count, "empty")
+        for refused in found.refused:
+            self._report_unknown(refused.target, refused.first_ms, refused.count, refused.reason)
         for broken in found.broken:
             if found.target is None:
                 self._ledger.recover_in_vain(broken.count, "corrupt")

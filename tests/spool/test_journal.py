@@ -29,10 +29,10 @@ DEBUG, INFO, ERROR = 10, 20, 40
 class Process:
     """A process whose callers write each record."""
 
-    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False, identity=OWNER):
+    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False, identity=OWNER, oversize="split"):
         self.clock = clock = VirtualTime()
         self.disk, self.ledger = disk, Ledger()
-        settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, "split")
+        settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, oversize)
         self.max_event_bytes = max_event_bytes
         self.spool = Spool(
             settings,
@@ -274,6 +274,27 @@ def test_a_record_that_becomes_no_event_is_settled_when_it_is_taken_in(process):
     process.take_in()
     process.spool.tidy()
     assert process.left() == ({"own": ["one"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "created", "reason"),
+    [("", CREATED, "empty"), ("x" * 100, CREATED, "oversize"), ("far", 1e306, "invalid_time")],
+)
+def test_what_was_left_behind_and_becomes_no_event_is_counted_with_the_reason(text, created, reason):
+    """Each reason has another way out: see the README, "Records missing"."""
+    process = Process(FakeDisk().process("first"))
+    process.log("one")
+    process.log(text, text, created=created)
+    process.disk.kill("first")
+    heir = Process(process.disk.process("heir"), max_event_bytes=26 + 50, oversize="drop")
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    assert [parcel.count for parcel in found.parcels] == [1]
+    ((target, told, count, first_ms),) = found.refused
+    assert (target, told, count) == (to("own"), reason, 2)
+    assert first_ms >= CREATED * 1000
+    assert heir.ledger.dropped == {reason: 2}
+    assert heir.ledger.recovered == 3
 
 
 def test_a_record_of_several_events_is_settled_with_the_last_of_them():
