@@ -1,7 +1,7 @@
 """Records that callers wrote one by one, read back and turned into events.
 
 Owns: which file's records are kept in memory, and how a record becomes events again. Must not know: which of them are
-settled. Not thread-safe.
+settled.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .directory import Settings
 
 
 class Reading:
-    """Reads records. Those of one file are kept at a time."""
+    """Reads records. Those of one file are kept at a time. Only `events_of` may be called by any thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

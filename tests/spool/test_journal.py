@@ -33,7 +33,7 @@ class Process:
         self.clock = clock = VirtualTime()
         self.disk, self.ledger = disk, Ledger()
         settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, oversize)
-        self.max_event_bytes = max_event_bytes
+        self.max_event_bytes, self.oversize = max_event_bytes, oversize
         self.spool = Spool(
             settings,
             lambda: identity,
@@ -58,7 +58,7 @@ class Process:
         """Take in all that was handed over, as `Intake` does; return the events, in order."""
         records = Records.of([value for record in self.handed_over for value in record])
         self.handed_over.clear()
-        converted = convert(records, self.next_number, self.max_event_bytes, "split")
+        converted = convert(records, self.next_number, self.max_event_bytes, self.oversize)
         taken = Taken(records.files, records.ids)
         self.spool.adopt_begun()
         if converted.numbers is None:
@@ -539,14 +539,41 @@ def test_a_split_record_that_was_taken_over_is_settled_with_the_last_of_its_even
     assert "".join(heir.left("next")[0]["own"]) == "abcdefgh"
 
 
+@pytest.mark.parametrize("has_memory", [True, False])
 @pytest.mark.parametrize("text", ["\ud800 alone", "usual"])
-def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text):
+def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text, has_memory):
+    if not has_memory:
+        process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
     process.log("before", text)
     (events,) = process.take_in().values()
     (run,) = process.journal.runs(events)
     parcel = run.file.shelve("own", run.places, events)
     back = [event.message for event in parcel.place.load(parcel, 1)]
     assert back == ["before", text.replace("\ud800", "\ufffd")]
+
+
+@pytest.mark.parametrize("has_memory", [True, False])
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whatever_a_text_is_what_becomes_of_it_survives_a_kill(has_memory, leaves):
+    """Also if it has left memory before: it is read from the file of its caller."""
+    disk = FakeDisk()
+    process = Process(disk.process("first"), max_event_bytes=26 + 60, oversize="truncate")
+    if not has_memory:
+        process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    process.log("before", "\ud800 alone", "x" * 200, "", "after")
+    (events,) = process.take_in().values()
+    texts = [event.message for event in events]
+    assert len(texts) == 4
+    if leaves:
+        (run,) = process.journal.runs(events)
+        parcel = run.file.shelve(to("own"), run.places, events)
+        assert [event.message for event in parcel.place.load(parcel, 1)] == texts
+    disk.kill("first")
+    heir = Process(disk.process("heir"), max_event_bytes=26 + 60, oversize="truncate")
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    assert [event.message for parcel in found.parcels for event in parcel.place.load(parcel, 1)] == texts
+    assert not found.broken
 
 
 @pytest.mark.parametrize("created", [float("nan"), float("inf"), float("-inf"), -1.0, None])
