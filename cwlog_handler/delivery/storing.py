@@ -183,9 +183,6 @@ class Storing:
                 parcel: Parcel | None = file.shelve(stream.target, places, part)
             else:
                 parcel = spool.store(stream.target, level, part, is_closed=level is None)
-                if spool.journal is not None and parcel is not None:
-                    # The parts of a record are in its caller's file, too.
-                    spool.journal.settle(part.numbers)
             if parcel is None:
                 return events.part(start, len(events)) if start else events
             self._ledger.unload(len(part), part.size_bytes)

@@ -46,6 +46,17 @@ def test_at_the_end_of_a_process_nothing_is_written_while_the_service_is_well(ma
     assert set(process.disk.called) <= {"list"}
 
 
+def test_a_second_before_a_process_must_have_ended_all_is_on_disk(make):
+    """Whoever ends it by force at its deadline need not wait for the last request to give up."""
+    world, process = make()
+    world.do_service("hangs")
+    emit(world, count=20)
+    process.rounds.process_ends_at(world.time.now + 2.0)
+    world.do_pass(1.1)
+    stats = process.rounds.stats()
+    assert stats.spooled == stats.pending == 20
+
+
 def test_an_event_is_on_disk_before_it_is_three_seconds_old(make):
     world, process = make()
     world.do_service("503")
@@ -55,6 +66,16 @@ def test_an_event_is_on_disk_before_it_is_three_seconds_old(make):
     world.do_pass(2.8)
     stats = process.rounds.stats()
     assert stats.spooled == stats.pending == 40
+
+
+def test_what_waits_for_the_rate_of_its_stream_goes_to_disk_when_it_is_late(make):
+    """No request fails or is slow: its age alone says that a kill would cost it."""
+    world, process = make(batch_events=5)
+    emit(world, count=200)
+    world.do_pass(3.0)
+    stats = process.rounds.stats()
+    assert stats.spooled == stats.pending > 100
+    assert stats.delivered > 0
 
 
 @pytest.mark.parametrize("bound", ["max_bytes", "max_count"])
