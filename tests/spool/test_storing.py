@@ -3,6 +3,8 @@
 import pytest
 
 from cwlog_handler.core.limits import MAX_AGE_MS
+from cwlog_handler.core.losses import UNTOLD
+from cwlog_handler.delivery import storing
 
 from ..simulation import to
 from . import model
@@ -164,6 +166,48 @@ def test_a_stream_that_is_refused_for_ever_keeps_nothing_from_the_others(make):
     emit(world, stream="c")
     world.do_pass(5.0)
     assert len(world.service.stored["b"]) == 5
+
+
+def leave(world, count):
+    """A process leaves events and is killed."""
+    world.do_service("503")
+    world.do_start(len(world.ended))
+    emit(world, stream="left", count=count)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+
+
+@pytest.mark.parametrize(
+    ("processes", "count", "taken"),
+    [(storing.MOST_LEFT_FILES + 2, 5, 5 * storing.MOST_LEFT_FILES), (2, 20_100, 20_100)],
+    ids=["files", "events"],
+)
+def test_the_next_file_waits_until_enough_of_those_before_is_delivered(make, processes, count, taken):
+    """Not many are open at a time, and memory keeps its bound."""
+    assert storing.NEXT_FILE_BELOW == 20_000
+    world, _process = make()
+    world.do_kill(0)
+    for _ in range(processes):
+        leave(world, count)
+    world.service.refused_stream = "left"
+    world.do_start(99)
+    emit(world)
+    world.do_pass(3.0)
+    assert world.processes[0].rounds.stats().recovered == taken
+
+
+def test_what_is_logged_of_lost_events_goes_to_disk_only_at_the_end(make):
+    """A file does not say what it is: back from disk, its loss would be told, and cause the next."""
+    world, process = make()
+    world.do_service("503")
+    emit(world)
+    world.do_pass(1.5)
+    emit(world, level=UNTOLD)
+    world.do_pass(10.0)
+    assert process.rounds.stats().spooled == 1
+    process.rounds.store_all()
+    assert process.rounds.stats().spooled == 2
 
 
 def test_a_batch_of_which_the_copy_was_given_up_is_delivered_from_memory(make):
