@@ -352,6 +352,19 @@ def test_what_lies_in_a_file_that_goes_for_what_came_before_it_is_delivered_from
     assert set(world.service.copies) == {"1", "2", "3"}
 
 
+def test_callers_write_again_once_the_directory_has_room(make):
+    """Who found none has asked the driver to make some: as long as it has not looked, no caller tries again."""
+    world, _process = make(mode="always", max_spool=1_000_000)
+    others = f"{model.DIRECTORY}/others.cwl"
+    world.disk.make_directory(model.DIRECTORY)
+    world.disk.put(others, bytes(1_000_000))
+    emit(world)
+    world.do_pass(0.1)
+    world.disk.put(others, bytes(10))
+    emit(world)
+    assert str(world.numbers) in world.on_disk()
+
+
 def test_what_memory_has_no_room_for_does_not_count_as_on_disk_any_more(make):
     """Between two rounds, too, when a caller that helps has taken it in: no more can be on disk than is pending."""
     world, process = make(mode="always", overflow="drop_newest", max_count=10, max_spool=1_000_000)
