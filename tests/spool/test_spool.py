@@ -637,6 +637,43 @@ def test_a_file_that_somebody_else_took_while_it_was_made(world, host):
     assert host.load(host.store("a")) == ["a"]
 
 
+def at_the_next_lock(host, happens):
+    """Have something happen just before this process locks a file."""
+    lock = host.disk.lock
+
+    def lock_late(fd):
+        host.disk.lock = lock
+        happens()
+        return lock(fd)
+
+    host.disk.lock = lock_late
+
+
+def test_a_new_file_that_was_removed_before_its_owner_had_locked_it_is_made_again(world, host):
+    """S42: who looks for files finds it empty, and removes it. What is written to a file without a name is lost."""
+    at_the_next_lock(host, lambda: [world.disk.remove(path) for path in world.disk.contents()])
+    assert host.store("a") is not None
+    world.kill(host)
+    assert world.host().take_over() == ["a"]
+
+
+def test_a_file_that_another_one_has_delivered_before_it_is_locked_is_not_taken_over(world, host):
+    """S42: removed files can be locked, too. All in it would be sent twice."""
+    host.store("a")
+    world.kill(host)
+    faster, slower = world.host(), world.host()
+
+    def deliver():
+        assert faster.take_over() == ["a"]
+        for found in faster.found:
+            found.parcels[0].settle()
+        faster.spool.tidy()
+
+    at_the_next_lock(slower, deliver)
+    assert slower.take_over() == []
+    assert world.files == []
+
+
 def test_a_file_that_cannot_be_opened_is_tried_another_time(world, host):
     """S53: too many open files, an error of the network."""
     host.store("a")
