@@ -183,9 +183,6 @@ class Storing:
                 parcel: Parcel | None = file.shelve(stream.target, places, part)
             else:
                 parcel = spool.store(stream.target, level, part, is_closed=level is None)
-                if spool.journal is not None and parcel is not None:
-                    # The parts of a record are in its caller's file, too.
-                    spool.journal.settle(part.numbers)
             if parcel is None:
                 return events.part(start, len(events)) if start else events
             self._ledger.unload(len(part), part.size_bytes)
@@ -248,8 +245,8 @@ class Storing:
             stream = self._heirs[parcel.target] = self._stream(parcel.target)
             stream.inherit(parcel, self._inherited, now)
             self._plan(stream, now)
-        for target, count, first_ms in found.refused:
-            self._report_unknown(target, first_ms, count, "empty")
+        for refused in found.refused:
+            self._report_unknown(refused.target, refused.first_ms, refused.count, refused.reason)
         for broken in found.broken:
             if found.target is None:
                 self._ledger.recover_in_vain(broken.count, "corrupt")

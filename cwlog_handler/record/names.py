@@ -24,6 +24,8 @@ from .matching import Part, characters_of, fits
 DEFAULT_LOG_STREAM_NAME: Final = "{machine_name}/{program_name}/{process_id}"
 
 _NO_NAME: Final = "-"
+# Before a group's name that AWS reserves stands an underscore.
+_ROOM_BESIDE_UNDERSCORE: Final = MAX_NAME_LENGTH - 1
 _ILLEGAL_IN_STREAM: Final = str.maketrans(":*", "__")
 _N = TypeVar("_N", bound="Name")
 
@@ -91,32 +93,34 @@ class Name:
         The value of ``strftime`` is an aware datetime in UTC. A value that is not known is None.
         """
         texts = [part if isinstance(part, str) else self._value(part, values[part.key]) for part in self._parts]
-        return self._whole(self._fitted(texts))
+        return self._whole(texts)
 
-    def known(self: _N, values: Mapping[str, str | None]) -> _N:
-        """Return this template with the values of some fields put in, as if they were its own words."""
+    def known(self: _N, values: Mapping[str, str | None], room: int = MAX_NAME_LENGTH) -> _N:
+        """Return this template with the values of some fields put in, as if they were its own words.
+
+        Without the other fields it has at most so many characters as ``room`` says.
+        """
         if self.fields.isdisjoint(values):
             return self
         texts = [
-            self._value(part, values[part.key]) if isinstance(part, Field) and part.key in values else ""
+            part if isinstance(part, str) else self._value(part, values[part.key]) if part.key in values else ""
             for part in self._parts
         ]
-        fitted = self._fitted(texts, self._own_length)
         result = copy.copy(self)
         result._take(
             [
-                fitted[place] if isinstance(part, Field) and part.key in values else part
-                for place, part in enumerate(self._parts)
+                part if isinstance(part, Field) and part.key not in values else text
+                for part, text in zip(self._parts, self._fitted(texts, room), strict=True)
             ]
         )
         return result
 
-    def _fitted(self, texts: Sequence[str], more: int = 0) -> Sequence[str]:
-        """Shorten the values among the texts of the parts until a name has room for them, and for ``more``."""
-        if sum(map(len, texts)) + more <= MAX_NAME_LENGTH:
+    def _fitted(self, texts: Sequence[str], room: int = MAX_NAME_LENGTH) -> Sequence[str]:
+        """Shorten the values among the texts of the parts until all of them have room together."""
+        if sum(map(len, texts)) <= room:
             return texts
         lengths = [len(text) for text, part in zip(texts, self._parts, strict=True) if isinstance(part, Field)]
-        most = _share(max(0, MAX_NAME_LENGTH - self._own_length), lengths)
+        most = _share(max(0, room - self._own_length), lengths)
         return [text[:most] if isinstance(part, Field) else text for text, part in zip(texts, self._parts, strict=True)]
 
     def _value(self, field: Field, value: object) -> str:
@@ -133,7 +137,8 @@ class Name:
         raise NotImplementedError
 
     def _whole(self, texts: Sequence[str]) -> str:
-        return "".join(texts)[:MAX_NAME_LENGTH] or _NO_NAME
+        """Return the name of these texts, one for each part."""
+        return "".join(self._fitted(texts))[:MAX_NAME_LENGTH] or _NO_NAME
 
     def _wrong(self, why: str) -> ValueError:
         return ValueError(f"{self._option}={self.template!r}: {why}")
@@ -163,7 +168,7 @@ class GroupName(Name):
 
     def __init__(self, template: str) -> None:
         super().__init__(template)
-        if self._parts and isinstance(self._parts[0], str) and _is_reserved(self._parts[0]):
+        if self._begins_as_reserved:
             raise self._wrong(
                 f"names cannot start with {RESERVED_LOG_GROUP_PREFIX!r}, which AWS reserves; say '/{self.template}' "
                 "instead"
@@ -179,15 +184,24 @@ class GroupName(Name):
 
     def _whole(self, texts: Sequence[str]) -> str:
         name = super()._whole(texts)
+        if not _is_reserved(name):
+            return name
+        name = "".join(self._fitted(texts, _ROOM_BESIDE_UNDERSCORE))
+        # Only of a template whose own words fill a name it loses the last character.
         return f"_{name}"[:MAX_NAME_LENGTH] if _is_reserved(name) else name
 
-    def known(self, values: Mapping[str, str | None]) -> GroupName:
+    def known(self, values: Mapping[str, str | None], room: int = MAX_NAME_LENGTH) -> GroupName:
         """See `Name.known`. What is known may begin with what AWS reserves."""
-        result = super().known(values)
-        first, *others = result._parts or ("",)
-        if isinstance(first, str) and _is_reserved(first):
-            result._take([f"_{first}"[:MAX_NAME_LENGTH], *others])
+        result = super().known(values, room)
+        if result._begins_as_reserved:
+            result = super().known(values, _ROOM_BESIDE_UNDERSCORE)
+            if result._begins_as_reserved:
+                result._take(["_", *result._parts])
         return result
+
+    @property
+    def _begins_as_reserved(self) -> bool:
+        return bool(self._parts) and isinstance(self._parts[0], str) and _is_reserved(self._parts[0])
 
     @property
     def text(self) -> str:
@@ -197,7 +211,7 @@ class GroupName(Name):
     @property
     def pattern(self) -> str:
         """The template with ``*`` for each field, as in the resource of a policy."""
-        name = self._whole(["*" if isinstance(part, Field) else part for part in self._parts])
+        name = "".join("*" if isinstance(part, Field) else part for part in self._parts) or _NO_NAME
         while "**" in name:
             name = name.replace("**", "*")
         return name
@@ -206,10 +220,12 @@ class GroupName(Name):
         """True if this template could have rendered the name, with some values. Takes linear time in its length."""
         if not LOG_GROUP_NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH or _is_reserved(name):
             return False
-        names = [name[1:]] if name[0] == "_" and _is_reserved(name[1:]) else [name]
+        before = [name]
+        if name[0] == "_" and _is_reserved(name[1:]):
+            before.append(name[1:])
         if name == _NO_NAME:
-            names.append("")
-        return any(fits(self._parts, name) for name in (*names, name))
+            before.append("")
+        return any(fits(self._parts, words) for words in before)
 
 
 def _is_reserved(name: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.events import timestamp_ms
 from ..core.targets import Target
 from . import frames
 from .ranges import minus
@@ -34,8 +33,7 @@ def of_this_handler(contents: frames.Contents, target_of: TargetOf) -> frames.Co
         if target_of(name_of(record, contents.head)) is not None:
             records.append(record)
         elif _count_left(record.id, record.id, contents):
-            moment = timestamp_ms(record.created)
-            broken.append(frames.Broken(1, moment, moment))
+            broken.append(frames.Broken(1, record.timestamp_ms, record.timestamp_ms))
     return contents._replace(blocks=blocks, records=records, broken=broken)
 
 

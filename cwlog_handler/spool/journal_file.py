@@ -14,13 +14,13 @@ from itertools import count
 from mmap import mmap
 
 from ..core.columns import END, Events
-from ..core.events import timestamp_ms
+from ..core.events import legal_text, timestamp_ms
 from ..core.parcels import Parcel
 from ..core.targets import Target
 from . import frames
 from .files import File, Owner
 from .ranges import in_order
-from .records import record
+from .records import Record, record
 
 
 class NoRoom(Exception):
@@ -276,10 +276,11 @@ class FramesFile(JournalFile):
     """A file where no memory can be shared: each record is a frame of its own, at some ten times the cost."""
 
     def enter(self, number: int, created: float, name: bytes, text: bytes) -> None:
-        """See `JournalFile.enter`."""
-        timestamp = timestamp_ms(created)
+        """See `JournalFile.enter`. Raises ValueError for an empty text: a frame can hold only what becomes an event."""
+        if not text:
+            raise ValueError("empty")
         stream_name = name.decode("utf-8", "surrogatepass")
-        data = frames.events(stream_name, Events([0], [timestamp], [len(text)], text + END), number)
+        data = frames.events(stream_name, self._event(number, created, text), number)
         # A record that is larger than a file may be has one of its own.
         if self.size_bytes > self._first_mark and self.size_bytes + len(data) > self._owner.file_bytes:
             raise NoRoom
@@ -293,6 +294,15 @@ class FramesFile(JournalFile):
             self._marks_fail = True
             raise NoRoom from error
         self.size_bytes += written
+
+    def _event(self, number: int, created: float, text: bytes) -> Events:
+        legible = legal_text(text.decode("utf-8", "surrogatepass"))
+        event = self._owner.reading.events_of([Record(number, created, None, legible)], number)
+        if event is not None:
+            return event
+        # It becomes several events, or none, and has one number here. So it lies here as it is.
+        whole = legible.encode()
+        return Events([number], [timestamp_ms(created)], [len(whole)], whole + END)
 
     def load(self, parcel: Parcel, first_number: int) -> Events | None:
         """Read the events of a parcel; None if they cannot be read any more."""

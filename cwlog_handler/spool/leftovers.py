@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
-from ..core.events import timestamp_ms
-from ..core.ledger import Ledger
+from ..core.ledger import DropReason, Ledger
 from ..core.parcels import Numbers, Parcel
 from ..core.targets import Target
 from . import frames
@@ -28,6 +27,16 @@ from .ranges import in_order, merged, minus
 from .reading import Reading
 
 
+class Refused(NamedTuple):
+    """Records of one stream that were written by callers, and do not become events."""
+
+    target: Target
+    reason: DropReason
+    count: int  # type: ignore[assignment]
+    first_ms: int
+    """When the first of them was logged."""
+
+
 class Found(NamedTuple):
     """What was taken over with one file."""
 
@@ -36,8 +45,7 @@ class Found(NamedTuple):
     broken: list[frames.Broken]
     target: Target | None
     """The stream that is told of what is broken. None: nobody knows which it was in."""
-    refused: list[tuple[Target, int, int]]
-    """For streams: how many of the records that callers have written do not become events, and the first time in ms."""
+    refused: list[Refused]
 
 
 class Leftovers:
@@ -148,7 +156,7 @@ class Leftovers:
             contents = self._of_this_handler(name, contents, target_of)
         file.has_broken = bool(contents.broken)
         parcels = self._parcels(file, contents, numbers, target_of)
-        refused: list[tuple[Target, int, int]] = []
+        refused: list[Refused] = []
         parcels += self._parcels_of_records(file, contents, numbers, target_of, refused)
         file.left = sum(parcel.count for parcel in parcels)
         self._ledger.recover(file.left)
@@ -195,7 +203,7 @@ class Leftovers:
         contents: frames.Contents,
         numbers: Numbers,
         target_of: TargetOf,
-        refused: list[tuple[Target, int, int]],
+        refused: list[Refused],
     ) -> list[Parcel]:
         """Return the parcels of what callers have written one by one; note what becomes no event in ``refused``.
 
@@ -210,12 +218,14 @@ class Leftovers:
         parcels = []
         for (target, doubts), records in groups.items():
             first_number = numbers.take(len(records))
-            events, ranges = self._reading.converted(records, first_number)
+            events, converted = self._reading.converted(records, first_number)
+            for reason, count in converted.refused.items():
+                self._ledger.recover_in_vain(count, reason)
+                times = [records[place].timestamp_ms for place, why in converted.turned_away if why == reason]
+                refused.append(Refused(target, reason, count, min(times)))
+            ranges = converted.numbers
             ids = [record.id for record in records]
             if ranges is not None:
-                if not_events := [record for record, some in zip(records, ranges, strict=True) if not some]:
-                    self._ledger.recover_in_vain(len(not_events), "empty")
-                    refused.append((target, len(not_events), min(map(_timestamp, not_events))))
                 file.pieces.update(
                     (number, len(some)) for number, some in zip(ids, ranges, strict=True) if len(some) > 1
                 )
@@ -253,13 +263,6 @@ def _members(ranges: Sequence[tuple[int, int]]) -> Callable[[int], bool]:
         return place >= 0 and number <= ranges[place][1]
 
     return is_member
-
-
-def _timestamp(record: frames.Record) -> int:
-    try:
-        return timestamp_ms(record.created)
-    except (ValueError, OverflowError):
-        return 0
 
 
 def _owner(name: str) -> str:

@@ -1,7 +1,7 @@
 """Records that callers wrote one by one, read back and turned into events.
 
 Owns: which file's records are kept in memory, and how a record becomes events again. Must not know: which of them are
-settled. Not thread-safe.
+settled.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..core.columns import Events
-from ..core.conversion import Records, convert
+from ..core.conversion import Converted, Records, convert
 from . import frames
 from .directory import Settings
 
 
 class Reading:
-    """Reads records. Those of one file are kept at a time."""
+    """Reads records. Those of one file are kept at a time. Only `events_of` may be called by any thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,13 +34,12 @@ class Reading:
 
     def events_of(self, records: Sequence[frames.Record], first_number: int) -> Events | None:
         """Return one event for each record; None if that is not what they become."""
-        found, numbers = self.converted(records, first_number)
-        return found if numbers is None or all(len(some) == 1 for some in numbers) else None
+        found, converted = self.converted(records, first_number)
+        are_whole = converted.numbers is None or all(len(some) == 1 for some in converted.numbers)
+        return found if are_whole else None
 
-    def converted(
-        self, records: Sequence[frames.Record], first_number: int
-    ) -> tuple[Events | None, Sequence[range] | None]:
-        """Return the events of records, and the numbers of each record's events; None: one event each."""
+    def converted(self, records: Sequence[frames.Record], first_number: int) -> tuple[Events | None, Converted]:
+        """Return the events of records, None if there are none; and all that is known of the conversion."""
         count = len(records)
         fields = Records(
             [record.created for record in records],
@@ -50,4 +49,4 @@ class Reading:
             [False] * count,
         )
         converted = convert(fields, first_number, self._settings.max_event_bytes, self._settings.oversize)
-        return next(iter(converted.events.values()), None), converted.numbers
+        return next(iter(converted.events.values()), None), converted

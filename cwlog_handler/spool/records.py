@@ -26,6 +26,7 @@ _CRC_BYTES: Final = CRC.size
 _RIGHT: Final = 0x2144DF1C
 RECORD_COST_BYTES: Final = _BEGIN_BYTES + _CRC_BYTES
 """How many bytes a record takes in addition to its name and its text."""
+_FAR: Final = 1e300
 # Looked up once, because every record that is logged needs them.
 pack_begin: Final = BEGIN.pack
 pack_crc: Final = CRC.pack
@@ -41,6 +42,12 @@ class Record(NamedTuple):
     """None: the stream that the file's head names."""
     text: str
     """May hold lone surrogates."""
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When it was logged, as `core.events.timestamp_ms` says it; but no time raises."""
+        # Of the largest floats, a thousand times as much would be infinite.
+        return timestamp_ms(min(self.created, _FAR))
 
 
 def record(id: int, created: float, name: bytes, text: bytes) -> bytes:  # noqa: A002
@@ -145,5 +152,5 @@ def _is_torn(data: bytes, place: int, used: int, end: int) -> bool:
 
 def _broken(damaged: int, before: Record | None, following: _Found | None) -> Broken:
     """Return what is broken between two undamaged records. Their times tell when it was logged."""
-    times = [timestamp_ms(record.created) for record in (before, following and following[0]) if record]
+    times = [record.timestamp_ms for record in (before, following and following[0]) if record]
     return Broken(damaged, min(times, default=0), max(times, default=0))

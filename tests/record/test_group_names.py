@@ -75,8 +75,35 @@ def test_a_value_that_is_too_long_loses_its_end_and_the_template_nothing():
     assert rendered == "/app/" + "x" * (512 - len("/app//audit")) + "/audit"
 
 
+@pytest.mark.parametrize("template", ["{record:a}/{record:b}/x", "{env:X}/{record:b}/x", "aw{record:c}/{record:b}/x"])
+def test_a_long_name_that_aws_reserves_loses_none_of_the_templates_own_words_either(template):
+    """It begins with one character more. With a word missing, no process would take over what its spool has for it."""
+    values = {"record:a": "aws", "record:b": "y" * 600, "record:c": "s", "env:X": "aws"}
+    for name in (GroupName(template), GroupName(template).known({"env:X": "aws"})):
+        rendered = name.render(values)
+        assert rendered == "_aws/" + "y" * (MAX_NAME_LENGTH - len("_aws//x")) + "/x"
+        assert name.may_have_made(rendered)
+
+
+def test_a_value_that_has_no_room_in_a_long_template_makes_no_name_that_aws_reserves():
+    template = "aw{record:c}/" + "x" * (MAX_NAME_LENGTH - len("aws/"))
+    rendered = GroupName(template).render({"record:c": "s"})
+    assert rendered == template.replace("{record:c}", "")
+    assert GroupName(template).may_have_made(rendered)
+
+
+def test_own_words_that_fill_a_name_which_aws_reserves_make_a_legal_one():
+    template = "aw{record:c}s/" + "x" * (MAX_NAME_LENGTH - len("aws/"))
+    expected = "_aws/" + "x" * (MAX_NAME_LENGTH - len("_aws/"))
+    assert GroupName(template).render({"record:c": "c"}) == expected
+    assert GroupName(template).known({"record:c": "c"}).render({}) == expected
+
+
 def test_a_name_of_nothing_is_a_dash():
     assert of_tenant(None, "{record:tenant|}") == "-"
+    nothing = GroupName("{env:X|}").known({"env:X": None})
+    assert nothing.render({}) == "-"
+    assert nothing.may_have_made("-")
 
 
 @pytest.mark.parametrize(
@@ -110,12 +137,19 @@ def test_the_template_with_known_values_can_be_written_down():
     assert GroupName("{env:STAGE}/{record:tenant}").known({"env:STAGE": "aws"}).text == "_aws/{record:tenant}"
 
 
+def test_a_policy_has_one_star_for_each_place_where_values_are():
+    assert GroupName("/app/{env:STAGE}{record:tenant}/{strftime:%Y}").pattern == "/app/*/*"
+    assert GroupName("/app/shop").pattern == "/app/shop"
+
+
 @pytest.mark.parametrize("length", [1, 500, 504, 508, 600])
 def test_a_long_variable_that_begins_as_aws_reserves_it_stays_legal(length):
     name = GroupName("{env:X}{record:tenant}/x").known({"env:X": "aws/" + "x" * length})
     rendered = name.render({"record:tenant": "t" * 20})
     assert is_legal(rendered)
     assert rendered.startswith("_aws/x")
+    assert rendered.endswith("/x")
+    assert name.may_have_made(rendered)
     assert len(rendered) == min(length + len("_aws/") + 20 + len("/x"), MAX_NAME_LENGTH)
 
 
@@ -144,6 +178,7 @@ def test_a_default_with_a_slash_is_one_of_the_names_that_a_template_can_make():
     name = GroupName("/app/{record:tenant|no/tenant}/x")
     assert name.may_have_made("/app/no/tenant/x")
     assert not name.may_have_made("/app/a/tenant/x")
+    assert not GroupName("{env:X}/x").may_have_made("aws/x")
     long = GroupName("/app/{record:tenant|" + "a/" * 300 + "}/x")
     assert long.may_have_made(long.render({"record:tenant": None}))
 

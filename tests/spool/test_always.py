@@ -139,3 +139,19 @@ def test_without_a_place_to_write_records_are_delivered_from_memory(fake, run, t
     assert (status, texts(fake)) == (0, ["one"])
     assert "spool_dir" in output
     assert (tmp_path / "spool").read_text() == "a file of somebody's"
+
+
+def test_the_program_is_told_of_what_was_left_and_is_no_event(fake, run):
+    """All that the ledger counts as dropped is told (`on_lost`), whoever has logged it."""
+    # Otherwise the handler's own thread might settle it before.
+    run("sys.setswitchinterval(100); log.info('words'); log.info(''); os._exit(3)")
+    source = """
+log.removeHandler(handler)
+def tell(events):
+    for event in events: print(event.counted_as, event.reason, event.log_stream, event.count, event.text)
+options = dict(region_name='us-east-1', spool_dir='spool', spool_mode='always', close_timeout=30)
+log.addHandler(CloudWatchLogsHandler('g', 's', on_lost=tell, **options))
+log.info('next')
+"""
+    assert run(source) == (0, "dropped empty s 1 None\n")
+    assert sorted(texts(fake)) == ["next", "words"]

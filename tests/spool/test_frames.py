@@ -380,6 +380,15 @@ class TestFlipped:
         contents = frames.read(bytes(damaged))
         assert contents.broken == [Broken(2, 1_700_000_002_000, 1_700_000_002_000)]
 
+    def test_a_time_beyond_all_numbers_is_no_obstacle(self):
+        """A program may give a record any time. The times beside a damaged record tell when that was logged."""
+        far, damaged, last = forged_record(created=1e306), bytearray(forged_record()), record_bytes(*RECORDS[1])
+        damaged[-1] ^= 1
+        contents = frames.read(frames.head(HEAD) + (far + damaged + last).ljust(HEAD.area, b"\0"))
+        assert [record.created for record in contents.records] == [1e306, RECORDS[1][1]]
+        (broken,) = contents.broken
+        assert broken.first_ms == contents.records[1].timestamp_ms < broken.last_ms
+
     def test_bytes_lost_between_frames_are_told_once(self):
         damaged = FILE[: EARLY_PLACE[1]] + b"?" * 1000 + FILE[EARLY_PLACE[1] :]
         contents, blocks = summary(damaged)

@@ -145,6 +145,22 @@ def test_what_callers_have_written_comes_back_to_its_groups(has_memory):
     assert found.target == Target("/prod/none", "own")
 
 
+def test_a_forged_time_is_no_obstacle():
+    """Any file may be read. A record for another group is counted with its time, and this is none."""
+    template = GroupName(TENANTS)
+    owner = Identity(template.text, "r", "", "", "box", may_have_made=template.may_have_made)
+    disk = FakeDisk()
+    process = Journalled(disk.process("first"), identity=owner)
+    process.journal.put(1e306, "forged", Target("/other/acme", "s"), INFO)
+    process.journal.put(CREATED, "one", Target("/app/acme", "s"), INFO)
+    disk.kill("first")
+    heir = Journalled(disk.process("heir"), identity=owner)
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    assert [parcel.target.group for parcel in found.parcels] == ["/app/acme"]
+    assert [broken.count for broken in found.broken] == [1]
+
+
 # -- programs --------------------------------------------------------------------------------------------------------
 
 PRELUDE = """\

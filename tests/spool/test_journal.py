@@ -29,11 +29,11 @@ DEBUG, INFO, ERROR = 10, 20, 40
 class Process:
     """A process whose callers write each record."""
 
-    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False, identity=OWNER):
+    def __init__(self, disk, *, max_bytes=64 * MIB, max_event_bytes=MIB, sync=False, identity=OWNER, oversize="split"):
         self.clock = clock = VirtualTime()
         self.disk, self.ledger = disk, Ledger()
-        settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, "split")
-        self.max_event_bytes = max_event_bytes
+        settings = Settings(DIRECTORY, "always", max_bytes, sync, max_event_bytes, oversize)
+        self.max_event_bytes, self.oversize = max_event_bytes, oversize
         self.spool = Spool(
             settings,
             lambda: identity,
@@ -58,7 +58,7 @@ class Process:
         """Take in all that was handed over, as `Intake` does; return the events, in order."""
         records = Records.of([value for record in self.handed_over for value in record])
         self.handed_over.clear()
-        converted = convert(records, self.next_number, self.max_event_bytes, "split")
+        converted = convert(records, self.next_number, self.max_event_bytes, self.oversize)
         taken = Taken(records.files, records.ids)
         self.spool.adopt_begun()
         if converted.numbers is None:
@@ -274,6 +274,27 @@ def test_a_record_that_becomes_no_event_is_settled_when_it_is_taken_in(process):
     process.take_in()
     process.spool.tidy()
     assert process.left() == ({"own": ["one"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "created", "reason"),
+    [("", CREATED, "empty"), ("x" * 100, CREATED, "oversize"), ("far", 1e306, "invalid_time")],
+)
+def test_what_was_left_behind_and_becomes_no_event_is_counted_with_the_reason(text, created, reason):
+    """Each reason has another way out: see the README, "Records missing"."""
+    process = Process(FakeDisk().process("first"))
+    process.log("one")
+    process.log(text, text, created=created)
+    process.disk.kill("first")
+    heir = Process(process.disk.process("heir"), max_event_bytes=26 + 50, oversize="drop")
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    assert [parcel.count for parcel in found.parcels] == [1]
+    ((target, told, count, first_ms),) = found.refused
+    assert (target, told, count) == (to("own"), reason, 2)
+    assert first_ms >= CREATED * 1000
+    assert heir.ledger.dropped == {reason: 2}
+    assert heir.ledger.recovered == 3
 
 
 def test_a_record_of_several_events_is_settled_with_the_last_of_them():
@@ -518,14 +539,41 @@ def test_a_split_record_that_was_taken_over_is_settled_with_the_last_of_its_even
     assert "".join(heir.left("next")[0]["own"]) == "abcdefgh"
 
 
+@pytest.mark.parametrize("has_memory", [True, False])
 @pytest.mark.parametrize("text", ["\ud800 alone", "usual"])
-def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text):
+def test_a_text_that_no_utf_8_can_hold_is_read_back_like_any_other(process, text, has_memory):
+    if not has_memory:
+        process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
     process.log("before", text)
     (events,) = process.take_in().values()
     (run,) = process.journal.runs(events)
     parcel = run.file.shelve("own", run.places, events)
     back = [event.message for event in parcel.place.load(parcel, 1)]
     assert back == ["before", text.replace("\ud800", "\ufffd")]
+
+
+@pytest.mark.parametrize("has_memory", [True, False])
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whatever_a_text_is_what_becomes_of_it_survives_a_kill(has_memory, leaves):
+    """Also if it has left memory before: it is read from the file of its caller."""
+    disk = FakeDisk()
+    process = Process(disk.process("first"), max_event_bytes=26 + 60, oversize="truncate")
+    if not has_memory:
+        process.disk.fail("reserve", errno.ENOTSUP, times=FOR_EVER)
+    process.log("before", "\ud800 alone", "x" * 200, "", "after")
+    (events,) = process.take_in().values()
+    texts = [event.message for event in events]
+    assert len(texts) == 4
+    if leaves:
+        (run,) = process.journal.runs(events)
+        parcel = run.file.shelve(to("own"), run.places, events)
+        assert [event.message for event in parcel.place.load(parcel, 1)] == texts
+    disk.kill("first")
+    heir = Process(disk.process("heir"), max_event_bytes=26 + 60, oversize="truncate")
+    heir.spool.look_for_others()
+    found = heir.spool.take_over(Numbers(FIRST_RECOVERED))
+    assert [event.message for parcel in found.parcels for event in parcel.place.load(parcel, 1)] == texts
+    assert not found.broken
 
 
 @pytest.mark.parametrize("created", [float("nan"), float("inf"), float("-inf"), -1.0, None])

@@ -3,6 +3,8 @@
 import pytest
 
 from cwlog_handler.core.limits import MAX_AGE_MS
+from cwlog_handler.core.losses import UNTOLD
+from cwlog_handler.delivery import storing
 
 from ..simulation import to
 from . import model
@@ -46,6 +48,17 @@ def test_at_the_end_of_a_process_nothing_is_written_while_the_service_is_well(ma
     assert set(process.disk.called) <= {"list"}
 
 
+def test_a_second_before_a_process_must_have_ended_all_is_on_disk(make):
+    """Whoever ends it by force at its deadline need not wait for the last request to give up."""
+    world, process = make()
+    world.do_service("hangs")
+    emit(world, count=20)
+    process.rounds.process_ends_at(world.time.now + 2.0)
+    world.do_pass(1.1)
+    stats = process.rounds.stats()
+    assert stats.spooled == stats.pending == 20
+
+
 def test_an_event_is_on_disk_before_it_is_three_seconds_old(make):
     world, process = make()
     world.do_service("503")
@@ -55,6 +68,16 @@ def test_an_event_is_on_disk_before_it_is_three_seconds_old(make):
     world.do_pass(2.8)
     stats = process.rounds.stats()
     assert stats.spooled == stats.pending == 40
+
+
+def test_what_waits_for_the_rate_of_its_stream_goes_to_disk_when_it_is_late(make):
+    """No request fails or is slow: its age alone says that a kill would cost it."""
+    world, process = make(batch_events=5)
+    emit(world, count=200)
+    world.do_pass(3.0)
+    stats = process.rounds.stats()
+    assert stats.spooled == stats.pending > 100
+    assert stats.delivered > 0
 
 
 @pytest.mark.parametrize("bound", ["max_bytes", "max_count"])
@@ -143,6 +166,48 @@ def test_a_stream_that_is_refused_for_ever_keeps_nothing_from_the_others(make):
     emit(world, stream="c")
     world.do_pass(5.0)
     assert len(world.service.stored["b"]) == 5
+
+
+def leave(world, count):
+    """A process leaves events and is killed."""
+    world.do_service("503")
+    world.do_start(len(world.ended))
+    emit(world, stream="left", count=count)
+    world.do_pass(4.0)
+    world.do_kill(0)
+    world.do_service("ok")
+
+
+@pytest.mark.parametrize(
+    ("processes", "count", "taken"),
+    [(storing.MOST_LEFT_FILES + 2, 5, 5 * storing.MOST_LEFT_FILES), (2, 20_100, 20_100)],
+    ids=["files", "events"],
+)
+def test_the_next_file_waits_until_enough_of_those_before_is_delivered(make, processes, count, taken):
+    """Not many are open at a time, and memory keeps its bound."""
+    assert storing.NEXT_FILE_BELOW == 20_000
+    world, _process = make()
+    world.do_kill(0)
+    for _ in range(processes):
+        leave(world, count)
+    world.service.refused_stream = "left"
+    world.do_start(99)
+    emit(world)
+    world.do_pass(3.0)
+    assert world.processes[0].rounds.stats().recovered == taken
+
+
+def test_what_is_logged_of_lost_events_goes_to_disk_only_at_the_end(make):
+    """A file does not say what it is: back from disk, its loss would be told, and cause the next."""
+    world, process = make()
+    world.do_service("503")
+    emit(world)
+    world.do_pass(1.5)
+    emit(world, level=UNTOLD)
+    world.do_pass(10.0)
+    assert process.rounds.stats().spooled == 1
+    process.rounds.store_all()
+    assert process.rounds.stats().spooled == 2
 
 
 def test_a_batch_of_which_the_copy_was_given_up_is_delivered_from_memory(make):
@@ -285,6 +350,19 @@ def test_what_lies_in_a_file_that_goes_for_what_came_before_it_is_delivered_from
     world.do_pass(60.0)
     assert process.rounds.stats().dropped_by_reason == {}
     assert set(world.service.copies) == {"1", "2", "3"}
+
+
+def test_callers_write_again_once_the_directory_has_room(make):
+    """Who found none has asked the driver to make some: as long as it has not looked, no caller tries again."""
+    world, _process = make(mode="always", max_spool=1_000_000)
+    others = f"{model.DIRECTORY}/others.cwl"
+    world.disk.make_directory(model.DIRECTORY)
+    world.disk.put(others, bytes(1_000_000))
+    emit(world)
+    world.do_pass(0.1)
+    world.disk.put(others, bytes(10))
+    emit(world)
+    assert str(world.numbers) in world.on_disk()
 
 
 def test_what_memory_has_no_room_for_does_not_count_as_on_disk_any_more(make):
