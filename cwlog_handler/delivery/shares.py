@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Final
 from weakref import ref
 
-from ..system import stdlib
-
 # Who waits for a thread asks again after `ASKS_AGAIN` seconds at the latest, and nobody gives way any more to one that
 # has not asked for so many seconds.
 ASKS_AGAIN: Final = 0.1
@@ -53,8 +51,9 @@ class Shares:
     came.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self._most = most
+        self._clock = clock
         # Not a WeakSet: while one is iterated over, another thread may add something.
         self._members: set[ref[Share]] = set()
         # Replaced after each change of a member: it tells whether they have to be counted again.
@@ -127,7 +126,7 @@ class Shares:
         if taken or not wanted:
             self._line.pop(share, None)
         if taken < wanted:
-            share.asked_at = stdlib.monotonic()
+            share.asked_at = self._clock()
             self._line.setdefault(share)
         return taken
 
@@ -166,7 +165,7 @@ class Shares:
         """Return who is to be woken when a place is free: who has fewest; None if nobody waits."""
         fitting = []
         for share in list(self._line):
-            if stdlib.monotonic() - share.asked_at > FORGOTTEN_AFTER:
+            if self._clock() - share.asked_at > FORGOTTEN_AFTER:
                 # It has been closed, or it asks again and joins the line anew.
                 self._line.pop(share, None)
             elif self._could_use(share):
@@ -212,7 +211,7 @@ class Shares:
         return ahead
 
     def _could_use(self, share: Share) -> bool:
-        if stdlib.monotonic() - share.asked_at > FORGOTTEN_AFTER:
+        if self._clock() - share.asked_at > FORGOTTEN_AFTER:
             return False
         members, groups, endpoints = self._count()
         return groups <= 1 or self._of_group[share.group] < self._free(members, endpoints)

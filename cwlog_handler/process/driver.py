@@ -87,7 +87,7 @@ class Driver:
         self._send_interval = send_interval
         self._carrier = carrier
         if use_thread:
-            rounds.inbox.on_ring = partial(carrier.ring, self)
+            rounds.inbox.ring_also(partial(carrier.ring, self))
         # Held by the thread that drives: only one does at a time.
         self._driving = allocate_lock()
         # The state is kept in three fields, without a lock: a signal handler may interrupt a thread that holds one. The

@@ -3,7 +3,7 @@
 import pytest
 
 from cwlog_handler.core import outcomes
-from cwlog_handler.delivery import shares
+from cwlog_handler.delivery.pool import Pool
 
 from ..simulation import Held, Service, VirtualTime, simulated, to
 from .test_intake import Program as Inline
@@ -16,7 +16,8 @@ class Program:
     """Simulated rounds whose requests wait until the test ends them."""
 
     def __init__(self, time=None, pool=None):
-        self.service, self.time, self.senders = Service(), time or VirtualTime(), Held(pool)
+        self.service, self.time = Service(), time or VirtualTime()
+        self.senders = Held(pool or Pool(lambda run: None, clock=self.time.monotonic))
         self.rounds = simulated(self.service, self.time.clock(), senders=self.senders, flush_level=100)
 
     def log(self, *streams):
@@ -89,7 +90,6 @@ def test_a_client_that_is_made_anew_while_somebody_waits_keeps_no_request_from_b
 def test_streams_for_which_there_is_no_thread_yet_are_asked_again_however_long_the_round_takes(monkeypatch):
     """Meanwhile a request of another handler has ended, and that has taken this handler for gone."""
     one = Program()
-    monkeypatch.setattr(shares.stdlib, "monotonic", one.time.monotonic)
     other = Program(one.time, one.senders.pool)
     streams = [f"s{number}" for number in range(20)]
     one.begin(*streams)

@@ -12,8 +12,9 @@ import pytest
 from cwlog_handler.delivery.pool import MOST_LOST, MOST_SENDERS, Pool
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.delivery.shares import Share
-from cwlog_handler.system import stdlib
 from cwlog_handler.system.own_calls import start_thread
+
+from ..simulation import VirtualTime
 
 HANG_LIMIT = 60
 
@@ -67,18 +68,17 @@ def threads():
 
 
 @pytest.fixture
-def pool(threads):
-    pool = Pool(threads.start, linger=10 * HANG_LIMIT)
-    yield pool
-    pool.dismiss()
-    threads.wait_for(0)
+def line():
+    """The time of those who wait in line. It stands still: they have just asked, whenever a thread gets a processor."""
+    return VirtualTime()
 
 
 @pytest.fixture
-def still(monkeypatch):
-    """Time that stands still: who waits in line has just asked, however long a thread gets no processor."""
-    now = stdlib.monotonic()
-    monkeypatch.setattr(stdlib, "monotonic", lambda: now)
+def pool(threads, line):
+    pool = Pool(threads.start, linger=10 * HANG_LIMIT, clock=line.monotonic)
+    yield pool
+    pool.dismiss()
+    threads.wait_for(0)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_who_comes_with_the_same_endpoint_when_one_has_taken_all_gets_a_thread_a
     assert start(second, 1, lambda: None) == 1
 
 
-def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_before(pool, hang, still):
+def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_before(pool, hang):
     """A handler with many streams must not take each place that becomes free."""
     many = handlers(pool, *["e"] * 8)
     one_ends = Hang()
@@ -217,7 +217,7 @@ def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_bef
         start(senders, 1, hang.job)
     woken = threading.Event()
     last = many[-1]
-    last.ring = woken.set
+    last.wake_by(woken.set)
     assert start(last, 1, hang.job) == 0
     assert last.is_waiting
     assert last.is_crowded
@@ -230,7 +230,7 @@ def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_bef
     assert not last.is_waiting
 
 
-def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, still, monkeypatch):
+def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, line):
     """Its flusher may be held up by a slow disk."""
     many = handlers(pool, *["e"] * 8)
     one_ends = Hang()
@@ -238,24 +238,23 @@ def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, still, m
     for senders in many[1:-1]:
         start(senders, 1, hang.job)
     ended = threading.Event()
-    many[-1].ring = ended.set
+    many[-1].wake_by(ended.set)
     assert start(many[-1], 1, hang.job) == 0
     one_ends.end()
     assert ended.wait(HANG_LIMIT)
     assert start(many[0], 1, hang.job) == 0
-    now = stdlib.monotonic() + 1.0
-    monkeypatch.setattr(stdlib, "monotonic", lambda: now)
+    line.now += 1.0
     assert start(many[0], 1, hang.job) == 1
 
 
-def test_a_place_that_is_not_used_is_given_to_who_waits(pool, hang, still):
+def test_a_place_that_is_not_used_is_given_to_who_waits(pool, hang):
     """A stream that is asked may find that it has nothing to send yet."""
     many = handlers(pool, *["e"] * 8)
     assert many[0].reserve(1) == 1
     for senders in many[1:-1]:
         start(senders, 1, hang.job)
     woken = threading.Event()
-    many[-1].ring = woken.set
+    many[-1].wake_by(woken.set)
     assert start(many[-1], 1, hang.job) == 0
     many[0].keep(0)
     assert woken.is_set()

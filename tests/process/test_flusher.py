@@ -72,7 +72,7 @@ def a_flusher(
         send_interval=0.05,
         close_timeout=close_timeout,
         use_thread=use_thread,
-        carrier=lambda: Carrier(start_thread),
+        carrier=lambda: Carrier(start_thread, monotonic),
         getpid=getpid,
         clock=clock,
     )
