@@ -166,8 +166,11 @@ class Flusher:
         state = self.driver.state
         if state in CALLERS or state is State.FORKS_FROM_C:
             return self.driver.drive(deadline)
-        if not self.driver.has_thread and self.rounds.is_settled:
-            return True
+        if not self.driver.has_thread:
+            if self.rounds.is_settled:
+                return True
+            if not self.driver.start_thread():
+                return self.driver.drive(deadline)
         ticket = self.rounds.ask_for_word(deadline)
         # The ticket has rung the bell. If the callers had taken over by then, this thread has just driven the rounds.
         # No other thread will settle anything, so there is nothing to wait for.

@@ -227,6 +227,25 @@ def test_where_no_thread_can_be_started_the_caller_delivers():
     assert client.calls == ["fine", "fine"]
 
 
+def test_a_flush_where_no_thread_can_be_started_takes_no_longer_than_its_caller_waits(capsys):
+    """It took ``close_timeout``, as a record does there. Time passes only while a request is made."""
+    now = [1000.0]
+
+    class Slow(Client):
+        def put(self, *arguments):
+            now[0] += 1.0
+            return super().put(*arguments)
+
+    flusher = a_flusher(
+        Slow(), monotonic=lambda: now[0], start_thread=Threads().start, jitter=lambda: 0.0, close_timeout=20.0
+    )
+    flusher.put(time.time(), "m", to("denied"), 20)
+    assert flusher.driver.state is State.NO_MORE_THREADS
+    began = now[0]
+    assert not flusher.flush(2.0)
+    assert now[0] <= began + 3.0
+
+
 def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(capsys):
     """F32, F35: flush does not take it for settled, and the next record brings a thread, which takes it along."""
     client, threads = Client(), Threads()
