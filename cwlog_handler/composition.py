@@ -50,8 +50,9 @@ _MIN_BUFFER_BYTES: Final = 4096
 # A file for each class of levels, and room for some more.
 _MIN_SPOOL_BYTES: Final = 1024 * 1024
 
-# What is kept for ``on_lost`` has room for any batch. And of ``close_timeout`` at most so many seconds are kept for it.
+# The lost events that wait to be told to ``on_lost`` have room for any batch.
 _MIN_REPORT_BYTES: Final = 2 * 1024 * 1024
+# Of ``close_timeout`` at most so many seconds are kept to tell it what is left at the end.
 _MOST_KEPT: Final = 1.0
 
 SpoolMode = Literal["outage", "always"]

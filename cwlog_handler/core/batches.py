@@ -126,7 +126,7 @@ class Batch:
 
     def copied(self, parcel: "Parcel", numbers: Sequence[int]) -> None:
         """Note that its events with these numbers were copied to disk, and stay in memory."""
-        parcel.is_of(numbers)
+        parcel.number_as(numbers)
         self.stored = (parcel,)
 
     def settle(self) -> None:

@@ -96,7 +96,7 @@ class Parcel:
         """The tens of the level that its events have, 50 at most; None if they are a batch of any levels."""
         return None if self.is_closed else self.level_class * 10.0
 
-    def is_of(self, numbers: Sequence[int]) -> None:
+    def number_as(self, numbers: Sequence[int]) -> None:
         """Note the numbers that the events have in memory from now on; none: they are on disk only."""
         self.numbers = numbers
 
@@ -244,7 +244,7 @@ class Shelf:
     def put_back(self, parcel: Parcel) -> None:
         """Add a parcel in front: its events were in memory, and are to be sent next."""
         self._ledger.charge(PARCEL_COST_BYTES)
-        parcel.is_of(())
+        parcel.number_as(())
         self._parcels.appendleft(parcel)
 
     def remove(self, parcel: Parcel) -> int:
@@ -321,7 +321,7 @@ class Shelf:
             # Takes it out.
             self._unreadable(parcel)
             return None
-        parcel.is_of(range(base, base + parcel.count))
+        parcel.number_as(range(base, base + parcel.count))
         self._ledger.load(len(events), events.size_bytes)
         self._opened[parcel] = events
         return events

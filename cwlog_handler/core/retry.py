@@ -146,8 +146,8 @@ class Retry:
     def throttled(self, tried_at: float, now: float, share: float, is_new: bool, is_behind: bool = False) -> None:
         """Note that a put was throttled; ``share`` is the send interval, if others use the same quota, or 0.
 
-        ``is_new``: the stream has just been created, and has no event yet: it has waited for long. ``is_behind``: so
-        has this put, behind one that failed in another way.
+        ``is_new``: the stream has just been created and has no event yet, so it has waited for long. ``is_behind``:
+        this put has waited for long, too, because one before it failed in another way.
         """
         self._throttled += 1
         if not share:

@@ -81,8 +81,7 @@ class Inbox:
         self._items: list[Any] = []
         self._tickets: deque[Ticket] = deque()
         self._bell = Bell()
-        self.on_ring: Callable[[], None] = _nothing
-        """Called with each ring, for a driver that sleeps elsewhere: see `fall_asleep`."""
+        self._on_ring: Callable[[], None] = _nothing
         self._wake = wake
         self._attend = attend
         self._most_bytes = most_bytes
@@ -133,7 +132,11 @@ class Inbox:
         """Wake the thread that sleeps in `wait`, if there is one."""
         self._set_alarm(self.size_bytes + WAKE_BYTES)
         self._bell.ring()
-        self.on_ring()
+        self._on_ring()
+
+    def ring_also(self, on_ring: Callable[[], None]) -> None:
+        """Have each ring call ``on_ring``, too: the driver sleeps elsewhere, see `fall_asleep`."""
+        self._on_ring = on_ring
 
     def ring_for_each_record(self) -> None:
         """Note that no thread sleeps here from now on: each caller attends to its own record."""

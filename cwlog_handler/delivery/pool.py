@@ -11,11 +11,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeAlias
 
+from ..system.clock import SYSTEM_CLOCK
 from ..system.own_calls import start_thread, thread_of_calls
 from ..system.own_threads import own_thread
 from ..system.primitives import Empty, SimpleQueue, allocate_lock
 from ..system.register import Register
-from ..system.stdlib import monotonic
 from .shares import Share, Shares
 
 # The most requests under way at the same time, over all streams and all handlers. If each takes 200 ms, 8 senders make
@@ -42,7 +42,7 @@ class Pool:
         start_thread: StartThread = start_thread,
         most: int = MOST_SENDERS,
         linger: float = LINGER,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = SYSTEM_CLOCK.monotonic,
     ) -> None:
         self._start_thread = start_thread
         self._linger = linger
@@ -142,7 +142,7 @@ class Pool:
                 try:
                     item = self._jobs.get(timeout=self._linger)
                 except Empty:
-                    if self._may_end(thread):
+                    if self._end_if_idle(thread):
                         return
                     continue
                 if item is None:
@@ -150,13 +150,14 @@ class Pool:
                     return
                 if item:
                     self._do(*item)
-                elif not self.shares.has_members and self._may_end(thread):
+                elif not self.shares.has_members and self._end_if_idle(thread):
                     self._jobs.put(())
                     return
                 # Otherwise all that belongs to the last job would live until the next one.
                 del item
 
-    def _may_end(self, thread: object) -> bool:
+    def _end_if_idle(self, thread: object) -> bool:
+        """Count this thread no more and return True, unless a job waits."""
         with self._lock:
             if not self._jobs.empty():
                 return False

@@ -68,8 +68,7 @@ class Reporter:
         # Taken while the thread has nothing to do.
         self._bell = allocate_lock()
         self._bell.acquire()
-        self.is_behind: Callable[[], bool] = lambda: False
-        """True while records come faster than they are taken in. Whoever takes them in sets this."""
+        self._is_behind: Callable[[], bool] = lambda: False
         self._may_start = False
         self._may_end = False
         self._has_thread = False
@@ -78,6 +77,10 @@ class Reporter:
         # The ident of that thread, and of the one that prepares or makes a call at this moment.
         self._thread: int | None = None
         self._worker: int | None = None
+
+    def rest_while(self, is_behind: Callable[[], bool]) -> None:
+        """Have the thread rest before each call (see `REST`) while ``is_behind`` says that records come too fast."""
+        self._is_behind = is_behind
 
     @property
     def is_at_work(self) -> bool:
@@ -90,7 +93,7 @@ class Reporter:
     @property
     def is_idle(self) -> bool:
         """True if the function has been told of all that was lost. Any thread may ask."""
-        # In this order: what is taken out of the first two is in a call, until the call has ended.
+        # In this order: what was taken out of `untold` is in a call, until that call has ended.
         return self.untold.is_empty and self._call_began == inf
 
     def call(self, until: float = inf) -> None:
@@ -106,7 +109,7 @@ class Reporter:
             try:
                 self._worker = get_ident()
                 while not self.untold.is_empty:
-                    if self._worker == self._thread and self.is_behind():
+                    if self._worker == self._thread and self._is_behind():
                         pause(REST)
                     self._call_once()
                     if self._clock.monotonic() > until:

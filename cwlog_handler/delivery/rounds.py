@@ -92,7 +92,7 @@ class Rounds:
             always_rings=inline,
         )
         self.senders = senders or Senders(inline=inline)
-        self.senders.ring = self.inbox.ring_bell
+        self.senders.wake_by(self.inbox.ring_bell)
         self._ledger = Ledger()
         spool = make_spool(self._ledger) if make_spool is not None else None
         self._reporter = reporter = make_reporter() if make_reporter is not None else None
@@ -155,7 +155,7 @@ class Rounds:
     def _tell_by(self, reporter: Reporter) -> Telling:
         from .telling import Telling
 
-        reporter.is_behind = lambda: self.inbox.size_bytes > self._much_bytes
+        reporter.rest_while(lambda: self.inbox.size_bytes > self._much_bytes)
         return Telling(reporter, self.senders, self._clock, self._storing)
 
     # -- any thread ------------------------------------------------------------------------------------------------

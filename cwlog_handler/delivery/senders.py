@@ -51,11 +51,14 @@ class Senders:
         self._share = Share(self._ring)
         # True if one thread makes all calls.
         self._is_alone = False
-        self.ring: Callable[[], None] = lambda: None
-        """Called when a thread has become free for which a job was waiting."""
+        self._wake: Callable[[], None] = lambda: None
 
     def _ring(self) -> None:
-        self.ring()
+        self._wake()
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called when a thread has become free for which a job was waiting."""
+        self._wake = wake
 
     @property
     def inline(self) -> bool:

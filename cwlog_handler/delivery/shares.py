@@ -53,7 +53,6 @@ class Shares:
 
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self._most = most
-        # Monotonic seconds.
         self._clock = clock
         # Not a WeakSet: while one is iterated over, another thread may add something.
         self._members: set[ref[Share]] = set()

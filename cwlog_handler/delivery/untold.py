@@ -78,7 +78,7 @@ class Untold:
         if not is_told(level):
             return
         size_bytes = text.__sizeof__() + EVENT_COST_BYTES
-        # Asked here, too: while the buffer overflows, nothing else is done for most events.
+        # As `has_room`, but without a call: while the buffer overflows, this is done for each event that is dropped.
         if text is None or (self.size_bytes + size_bytes > self._most_bytes and self.size_bytes):
             self._add((target, shown(level), "dropped", reason, False), 1, timestamp)
             return

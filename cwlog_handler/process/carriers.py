@@ -18,10 +18,10 @@ from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from ..system.bell import Bell
+from ..system.clock import SYSTEM_CLOCK
 from ..system.own_calls import start_thread as start_own_thread
 from ..system.own_threads import own_thread
 from ..system.primitives import allocate_lock, are_greenlets, get_ident
-from ..system.stdlib import monotonic
 from .turns import Carried, Turns
 
 _NEXT: Final = "next"
@@ -35,7 +35,9 @@ class Carrier:
     Any thread may call `carry` and `ring`, also in a signal handler: they take no lock.
     """
 
-    def __init__(self, start_thread: StartThread = start_own_thread, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, start_thread: StartThread = start_own_thread, clock: Callable[[], float] = SYSTEM_CLOCK.monotonic
+    ) -> None:
         self._start_thread = start_thread
         self._clock = clock
         self._bell = Bell()

@@ -27,9 +27,9 @@ from .carriers import Carrier
 
 # After a round that raised, the next one begins this many seconds later.
 AFTER_A_BUG: Final = 1.0
-# While a caller drives, or keeps what a round needs, the thread looks again after so many seconds whether it may. It
-# waits as long for the caller, at most. For it drives other handlers, too, and the caller may be a frame that a signal
-# handler has interrupted, which waits for one of those.
+# While a caller drives, the carrier's thread looks again after so many seconds. For the lock of the rounds, which a
+# caller may hold, it waits as long at most. It must not wait longer, because it drives other handlers, too: the caller
+# may be a frame that a signal handler has interrupted, and that one may wait for another handler's delivery.
 AFTER_A_CALLER: Final = 0.02
 
 
@@ -40,8 +40,8 @@ class State(Enum):
     """No thread has been started yet, or it has ended. The next record that rings the bell starts one."""
     STARTING = auto()
     """The thread that asks was just starting the handler's thread when a signal handler or a finalizer interrupted it.
-    The interrupting code cannot know whether that start succeeded. So it starts a thread too. If there are two then,
-    the second waits until the first ends."""
+    The interrupting code cannot know whether that start succeeded. So it has a thread started, too. If there are two
+    then, one of them ends at once."""
     THREAD = auto()
     """The thread drives, or has been started and will drive as soon as it runs."""
     NO_MORE_THREADS = auto()
@@ -87,7 +87,7 @@ class Driver:
         self._send_interval = send_interval
         self._carrier = carrier
         if use_thread:
-            rounds.inbox.on_ring = partial(carrier.ring, self)
+            rounds.inbox.ring_also(partial(carrier.ring, self))
         # Held by the thread that drives: only one does at a time.
         self._driving = allocate_lock()
         # The state is kept in three fields, without a lock: a signal handler may interrupt a thread that holds one. The
@@ -139,8 +139,8 @@ class Driver:
             self._rounds.inbox.ring_for_each_record()
             return False
         except BaseException:
-            # Ctrl-C, or another exception of a signal handler. Whether the thread was started is unknown. If it was,
-            # the next thread waits until it ends.
+            # Ctrl-C, or another exception of a signal handler. Whether the thread was started is unknown. If it was, it
+            # drives all the same, and the next start finds it.
             self._thread_ends()
             raise
         finally:

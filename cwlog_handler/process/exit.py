@@ -35,7 +35,7 @@ class Exit:
         """So many seconds of ``close_timeout`` are kept to report what could not be delivered."""
         self._flushed_in_vain_at = -inf
         self._is_closed = False
-        # The exit's deadline. None while the process is not ending.
+        # The exit's deadline: until then it delivers. None while the process is not ending.
         self._gives_up_at: float | None = None
         self.has_given_up = False
         """True once the exit, or a flush or a record during it, could not deliver everything in its time."""
@@ -91,9 +91,9 @@ class Exit:
     def tried_until(self, now: float) -> float:
         """Return the instant until which a flush or a record that comes now is tried.
 
-        Before the exit that is `close_timeout` from now. During the exit it is the exit's deadline, or `LAST_MOMENT`
-        from now if that is later (`close_timeout` from now if `close_timeout` is shorter). Once the exit has given up,
-        it is the exit's deadline.
+        Before the exit that is `close_timeout` from now, less what is `kept`. During the exit it is the exit's
+        deadline, or `LAST_MOMENT` from now if that is later (`close_timeout` from now if `close_timeout` is shorter).
+        Once the exit has given up, it is the exit's deadline.
         """
         if self._gives_up_at is None:
             return now + self._close_timeout - self.kept

@@ -134,7 +134,7 @@ class Flusher:
         None means ``close_timeout``, or what is left of the exit's time once the interpreter ends: all flushes during
         the exit have one deadline.
         """
-        if is_own_thread() or self.is_interrupted:
+        if not self._may_wait:
             return False
         self.notice_fork()
         now = self._clock.monotonic()
@@ -147,6 +147,10 @@ class Flusher:
             # The exit itself had delivered everything. What is left was logged or handed on to us after it.
             self._give_up()
         return settled
+
+    @property
+    def _may_wait(self) -> bool:
+        return not (is_own_thread() or self.is_interrupted)
 
     def _flush(self, deadline: float) -> bool:
         settled = self._deliver(deadline)
@@ -162,8 +166,11 @@ class Flusher:
         state = self.driver.state
         if state in CALLERS or state is State.FORKS_FROM_C:
             return self.driver.drive(deadline)
-        if not self.driver.has_thread and self.rounds.is_settled:
-            return True
+        if not self.driver.has_thread:
+            if self.rounds.is_settled:
+                return True
+            if not self.driver.start_thread():
+                return self.driver.drive(deadline)
         ticket = self.rounds.ask_for_word(deadline)
         # The ticket has rung the bell. If the callers had taken over by then, this thread has just driven the rounds.
         # No other thread will settle anything, so there is nothing to wait for.
@@ -225,7 +232,7 @@ class Flusher:
         What is left is also reported, but nobody waits here until the program's function knows it.
         """
         try:
-            delivered = self.flush(max(0.0, deadline - self._kept - self._clock.monotonic()))
+            delivered = self._may_wait and self._deliver(max(deadline - self._kept, self._clock.monotonic()))
         except BaseException:
             # See ARCHITECTURE, Ctrl-C, 5. Where the interpreter does not end, the program goes on with what is left.
             if self._exit.has_begun:

@@ -118,7 +118,8 @@ class Flushers:
             # Only after every flusher has finished: waiting here for a request must not take time from another one.
             for flusher in self:
                 flusher.end_thread()
-            # This wait has no limit: a request that is under way cannot be stopped, but its own time-outs end it.
+            # This wait has no limit: a request that is under way cannot be stopped, but its own time-outs end it. (What
+            # `on_lost` has called cannot be stopped either: it has to return.)
             pool.dismiss_all()
             own_threads.wait_for_all()
 

@@ -1,7 +1,8 @@
 """A clock as a value: it tells the time and waits for an instant. `composition` hands it to all that needs it.
 
 Owns: the system's clock. Must not know: who asks. `core`, `delivery` and `process` use only the clock that they are
-given. So a simulation can give them another one, with its own monotonic time and its own time of day.
+given. So a simulation can give them another one, with its own monotonic time and its own time of day. What all handlers
+of a process share (`pool`, `carriers`) is made before any of them, with the system's clock.
 """
 
 from collections.abc import Callable

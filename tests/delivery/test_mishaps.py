@@ -17,7 +17,6 @@ class Program:
 
     def __init__(self, time=None, pool=None):
         self.service, self.time = Service(), time or VirtualTime()
-        # A pool without threads: only its arithmetic is used.
         self.senders = Held(pool or Pool(lambda run: None, clock=self.time.monotonic))
         self.rounds = simulated(self.service, self.time.clock(), senders=self.senders, flush_level=100)
 

@@ -68,14 +68,14 @@ def threads():
 
 
 @pytest.fixture
-def virtual():
-    """Time that stands still: who waits in line has just asked, however long a thread gets no processor."""
+def line():
+    """The time of those who wait in line. It stands still: they have just asked, whenever a thread gets a processor."""
     return VirtualTime()
 
 
 @pytest.fixture
-def pool(threads, virtual):
-    pool = Pool(threads.start, linger=10 * HANG_LIMIT, clock=virtual.monotonic)
+def pool(threads, line):
+    pool = Pool(threads.start, linger=10 * HANG_LIMIT, clock=line.monotonic)
     yield pool
     pool.dismiss()
     threads.wait_for(0)
@@ -219,7 +219,7 @@ def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_bef
         start(senders, 1, hang.job)
     woken = threading.Event()
     last = many[-1]
-    last.ring = woken.set
+    last.wake_by(woken.set)
     assert start(last, 1, hang.job) == 0
     assert last.is_waiting
     assert last.is_crowded
@@ -232,7 +232,7 @@ def test_who_waits_is_woken_when_a_thread_is_free_and_nobody_with_more_comes_bef
     assert not last.is_waiting
 
 
-def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, virtual):
+def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, line):
     """Its flusher may be held up by a slow disk."""
     many = handlers(pool, *["e"] * 8)
     one_ends = Hang()
@@ -240,12 +240,12 @@ def test_nobody_gives_way_for_ever_to_one_that_asks_no_more(pool, hang, virtual)
     for senders in many[1:-1]:
         start(senders, 1, hang.job)
     ended = threading.Event()
-    many[-1].ring = ended.set
+    many[-1].wake_by(ended.set)
     assert start(many[-1], 1, hang.job) == 0
     one_ends.end()
     assert ended.wait(HANG_LIMIT)
     assert start(many[0], 1, hang.job) == 0
-    virtual.now += 1.0
+    line.now += 1.0
     assert start(many[0], 1, hang.job) == 1
 
 
@@ -256,7 +256,7 @@ def test_a_place_that_is_not_used_is_given_to_who_waits(pool, hang):
     for senders in many[1:-1]:
         start(senders, 1, hang.job)
     woken = threading.Event()
-    many[-1].ring = woken.set
+    many[-1].wake_by(woken.set)
     assert start(many[-1], 1, hang.job) == 0
     many[0].keep(0)
     assert woken.is_set()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections import Counter
+from collections import Counter, deque
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from cwlog_handler.core.events import Event, NotAnEvent, make_events
 from cwlog_handler.core.ledger import Stats
 from cwlog_handler.core.losses import UNTOLD
 from cwlog_handler.core.lost import LostEvent
-from cwlog_handler.delivery.reporting import Reporter
+from cwlog_handler.delivery.reporting import REST, Reporter
 from cwlog_handler.delivery.untold import MOST_EVENTS, MOST_SUMS
 from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.stderr import Notices
@@ -190,6 +190,30 @@ def test_what_comes_after_all_was_reported_is_reported_alone():
         rounds.put(virtual.time_of_day(), str(number), None, 20)
     rounds.wait_for_reports(virtual.now)
     assert [(event.text, event.counted_as) for event in told] == [(str(number), "pending") for number in range(27)]
+
+
+def test_what_a_finalizer_logs_while_losses_are_taken_out_does_not_wait_for_the_frame_below():
+    """That frame has the lock under which a loss is noted. Where much waits, the caller would help, and lose some."""
+    virtual, told = VirtualTime(), []
+    rounds = simulated(Service(), virtual.clock(), max_bytes=100_000, max_count=1, on_lost=told.extend)
+
+    def log():
+        rounds.put(virtual.time_of_day(), "x" * 10_000, None, logging.INFO)
+
+    class Interrupted(deque):
+        def popleft(self):
+            log()
+            return super().popleft()
+
+    untold = rounds._reporter.untold
+    untold._waiting = Interrupted()
+    log()
+    log()
+    driver = threading.Thread(target=rounds.step, daemon=True)
+    driver.start()
+    driver.join(HANG_LIMIT)
+    assert not driver.is_alive()
+    assert told
 
 
 # -- the reporter alone ------------------------------------------------------------------------------------------------
@@ -485,6 +509,21 @@ def test_the_thread_outlives_what_it_cannot_tell(capsys):
     assert "did not get some of them: MemoryError" in capsys.readouterr().err
     reporter.let_end()
     threads.join()
+
+
+def test_while_records_come_too_fast_the_thread_rests_before_each_call():
+    """Otherwise it takes the CPU from who takes them in. A caller that calls the function itself does not rest."""
+    asked_at, called_at = [], []
+    reporter = a_reporter(lambda events: called_at.append(SYSTEM_CLOCK.monotonic()))
+    reporter.rest_while(lambda: not asked_at.append(SYSTEM_CLOCK.monotonic()))
+    lose(reporter, "one")
+    reporter.call()
+    assert not asked_at
+    reporter.begin()
+    lose(reporter, "two")
+    assert reporter.wait(soon())
+    assert called_at[1] - asked_at[0] > 0.9 * REST
+    reporter.let_end()
 
 
 def test_a_wait_with_patience_does_not_wait_for_a_call_that_hangs():

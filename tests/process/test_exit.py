@@ -12,6 +12,22 @@ def test_before_the_exit_everything_has_close_timeout_from_now():
     assert not end.is_over(100.0)
 
 
+def test_what_is_kept_for_reports_is_taken_from_delivery_and_not_added():
+    """A close that takes all of its time ends at ``close_timeout``, with the program told of what is left."""
+    end = Exit(10.0, kept=1.0)
+    assert end.tried_until(100.0) == 109.0
+    assert end.late_record_until(100.0, is_finalizing=False) == 109.0
+    assert end.ends_at_if_begun(100.0) == 110.0
+
+
+def test_what_ends_right_after_a_flush_in_vain_has_what_is_kept_for_reports():
+    """What is left is only reported: nothing is tried any more."""
+    end = Exit(10.0, kept=1.0)
+    end.flushed(False, 100.0)
+    assert end.ends_at_if_begun(100.5) == 101.5
+    assert end.ends_at_if_begun(102.0) == 112.0
+
+
 def test_during_the_exit_all_that_comes_shares_its_deadline():
     end = Exit(10.0)
     end.begin(110.0)

@@ -7,6 +7,7 @@ from functools import partial
 
 from cwlog_handler.core import outcomes
 from cwlog_handler.delivery.pool import Pool
+from cwlog_handler.delivery.reporting import Reporter
 from cwlog_handler.delivery.rounds import Rounds
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.process.carriers import Carrier
@@ -53,27 +54,31 @@ def a_flusher(
     getpid=os.getpid,
     jitter=lambda: 1.0,
     close_timeout=0.1,
+    on_lost=None,
 ):
     clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
+    notices = Notices(monotonic)
+    make_reporter = partial(Reporter, on_lost, notices, clock, log_group_name="g", most_bytes=10**6)
     make_rounds = partial(
         Rounds,
         client,
-        Notices(monotonic),
+        notices,
         terms(send_interval=0.05),
         clock=clock,
         jitter=jitter,
         own_target=lambda: to("s"),
         senders=Senders(inline=not use_thread, pool=Pool(start_thread)),
+        make_reporter=make_reporter if on_lost is not None else None,
     )
     return Flusher(
         client,
-        Notices(monotonic),
+        notices,
         make_rounds,
         log_group_name="g",
         send_interval=0.05,
         close_timeout=close_timeout,
         use_thread=use_thread,
-        carrier=lambda: Carrier(start_thread),
+        carrier=lambda: Carrier(start_thread, monotonic),
         getpid=getpid,
         clock=clock,
     )
@@ -144,6 +149,23 @@ def test_what_ends_right_after_a_flush_in_vain_has_no_more_time_and_later_it_has
     assert "1 events not delivered at exit: mend it" in capsys.readouterr().err
 
 
+def test_no_function_is_waited_for_while_other_handlers_have_not_said_what_they_have_left():
+    """F25: one that hangs took up to a second from each of them. By this clock, which stands still, it is for ever."""
+    entered, go_on = threading.Event(), threading.Event()
+    flusher = a_flusher(
+        Client(), monotonic=lambda: 1000.0, on_lost=lambda events: (entered.set(), go_on.wait(HANG_LIMIT))
+    )
+    flusher.put(time.time(), "", to("s"), 20)
+    assert entered.wait(HANG_LIMIT)
+    flusher.begin_to_deliver(1005.0)
+    end = threading.Thread(target=flusher.deliver_until, args=(1005.0,), daemon=True)
+    end.start()
+    end.join(HANG_LIMIT / 2)
+    is_over = not end.is_alive()
+    go_on.set()
+    assert is_over
+
+
 def test_a_flush_that_has_worked_leaves_the_end_its_time():
     """The caller drives: no thread has to answer it within the tenth of a second that a flush takes at most here."""
     client = Client()
@@ -197,6 +219,25 @@ def test_where_no_thread_can_be_started_the_caller_delivers():
     assert flusher.driver.state is State.THREAD
     assert flusher.flush(60)
     assert client.calls == ["fine", "fine"]
+
+
+def test_a_flush_where_no_thread_can_be_started_takes_no_longer_than_its_caller_waits(capsys):
+    """It took ``close_timeout``, as a record does there. Time passes only while a request is made."""
+    now = [1000.0]
+
+    class Slow(Client):
+        def put(self, *arguments):
+            now[0] += 1.0
+            return super().put(*arguments)
+
+    flusher = a_flusher(
+        Slow(), monotonic=lambda: now[0], start_thread=Threads().start, jitter=lambda: 0.0, close_timeout=20.0
+    )
+    flusher.put(time.time(), "m", to("denied"), 20)
+    assert flusher.driver.state is State.NO_MORE_THREADS
+    began = now[0]
+    assert not flusher.flush(2.0)
+    assert now[0] <= began + 3.0
 
 
 def test_what_a_caller_without_a_thread_could_not_deliver_is_not_forgotten(capsys):

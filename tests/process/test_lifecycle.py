@@ -115,26 +115,61 @@ def test_ctrl_c_while_a_handler_is_waited_for_leaves_the_others_time_to_say_what
     assert [(order.index(flusher), *call) for flusher, *call in noted] == calls
 
 
+class Watched:
+    """Notes in which order a flusher is asked for what; the first wait for a function can be interrupted."""
+
+    def __init__(self, calls, is_interrupted=False):
+        self._calls, self._is_interrupted = calls, is_interrupted
+
+    def deadline_from_now(self):
+        self._calls.append("deadline")
+        return 0.0
+
+    def begin_to_deliver(self, deadline, *, is_exit):
+        self._calls.append("begin")
+
+    def deliver_until(self, deadline):
+        self._calls.append("deliver")
+
+    def wait_until_told(self, deadline):
+        self._calls.append("told")
+        if self._is_interrupted:
+            raise KeyboardInterrupt
+
+    def live_on(self):
+        self._calls.append("live on")
+
+    def end(self, deadline, delivered):
+        self._calls.append("end")
+
+
 def test_all_handlers_deadlines_are_taken_before_the_first_is_waited_for():
     """F25, F50: several handlers wait side by side at exit, each with tries of its own."""
-    calls = []
-
-    class Watched:
-        def deadline_from_now(self):
-            calls.append("deadline")
-            return 0.0
-
-        def begin_to_deliver(self, deadline, *, is_exit):
-            calls.append("begin")
-
-        def deliver_until(self, deadline):
-            calls.append("deliver")
-
-        def end(self, deadline, delivered):
-            calls.append("end")
-
-    flushers, watched = lifecycle.Flushers(), [Watched(), Watched()]
+    calls, flushers = [], lifecycle.Flushers()
+    watched = [Watched(calls), Watched(calls)]
     for flusher in watched:
         flushers.watch(flusher)
     flushers.finish_all()
     assert calls == ["deadline", "deadline", "begin", "begin", "deliver", "deliver", "end", "end"]
+
+
+def test_before_a_signal_ends_the_process_all_report_what_is_left_before_one_waits_for_a_function():
+    """One that hangs takes all the time there is: nobody would be told of what the next handler has left."""
+    calls, flushers = [], lifecycle.Flushers()
+    watched = [Watched(calls), Watched(calls)]
+    for flusher in watched:
+        flushers.watch(flusher)
+    flushers.deliver_all()
+    assert calls[:6] == ["deadline", "deadline", "begin", "begin", "deliver", "deliver"]
+    assert calls[6:] == ["told", "told", "live on", "live on"]
+
+
+def test_after_ctrl_c_in_the_wait_before_a_signal_ends_the_process_all_handlers_live_on():
+    """The program may catch it: its handlers must not go on as if the process ended at their deadline."""
+    calls, flushers = [], lifecycle.Flushers()
+    watched = [Watched(calls, is_interrupted=True), Watched(calls, is_interrupted=True)]
+    for flusher in watched:
+        flushers.watch(flusher)
+    with pytest.raises(KeyboardInterrupt):
+        flushers.deliver_all()
+    assert calls[6:] == ["told", "live on", "live on"]
