@@ -43,13 +43,25 @@ def test_what_a_file_has_as_a_list_becomes_what_botocore_wants():
 
 
 PROXY = "http://proxy:3128"
+KEY = "/client.key"
 
 
-def test_dictconfig_resolves_what_is_named_in_a_mapping():
-    """A proxy's URL may stand in a module that a program has for its secrets."""
-    proxies = {"https": f"ext://{__name__}.PROXY"}
-    configurator = logging.config.DictConfigurator({"boto3_config": {"proxies": proxies}})
-    assert settings.config(configurator.config["boto3_config"]) == {"proxies": {"https": PROXY}}
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"proxies": {"https": f"ext://{__name__}.PROXY"}}, {"proxies": {"https": PROXY}}),
+        ({"client_cert": ["/c", f"ext://{__name__}.KEY"]}, {"client_cert": ("/c", KEY)}),
+        ({"client_cert": ("/c", f"ext://{__name__}.KEY")}, {"client_cert": ("/c", KEY)}),
+        (
+            {"proxies_config": {"proxy_client_cert": ["/c", f"ext://{__name__}.KEY"]}},
+            {"proxies_config": {"proxy_client_cert": ("/c", KEY)}},
+        ),
+    ],
+)
+def test_dictconfig_resolves_what_is_named_in_a_mapping_or_a_list(given, taken):
+    """A proxy's URL may stand in a module that a program has for its secrets, and a path where it has its paths."""
+    configurator = logging.config.DictConfigurator({"boto3_config": given})
+    assert settings.config(configurator.config["boto3_config"]) == taken
 
 
 REFUSED = [
