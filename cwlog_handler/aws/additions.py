@@ -264,6 +264,8 @@ def _suspects(outcome: Outcome, error: Exception) -> tuple[_Kind, ...]:
         case Refused(way_out=advice.WRONG_SECRET.way_out):
             # A proxy that unpacks the body breaks its signature.
             return ("compression",)
+        case Refused(advice=text, way_out=advice.BAD_DESTINATION.way_out) if re.search(_NAMES_ENTITY, text):
+            return ("entity",)  # it may be that the log group takes events, but none with an entity
         case Refused(code) if not errors.is_known(code) and errors.status_of(error) == _BAD_REQUEST:
             return ("compression", "entity")
         case Unavailable() if errors.code_of(error) == str(_BAD_REQUEST):

@@ -239,6 +239,26 @@ def test_an_entity_that_is_refused_is_left_out_from_then_on(ready, subject):
     assert "correct the option entity" in text
 
 
+def test_an_entity_may_be_refused_in_words_that_name_the_log_group_too(ready, subject):
+    """Without the entity these words would mean that the group takes no events at all, whatever they carry."""
+    words = "The entity is not supported by log groups of the log group class INFREQUENT_ACCESS."
+    ready.fail(error("InvalidParameterException", words), when=lambda call: call.entity)
+    client, of = subject(entity=ENTITY, compression="gzip"), batch(LONG)
+    assert isinstance(put(client, of), AskAgain)
+    assert put(client, of) == Accepted(None, entity_rejected=True)
+    assert carried(ready)[-1] == ("gzip", False, "accepted")
+    assert [key for key, _ in client.said] == ["entity"]
+
+
+def test_a_group_that_takes_no_events_is_told_as_that(ready, subject):
+    """Also if its refusal speaks of an entity: it comes again, in the same words, for a request without one."""
+    words = "An entity of this log group class takes no events."
+    ready.fail(error("InvalidParameterException", words))
+    client, of = subject(entity=ENTITY), batch(LONG)
+    assert [type(put(client, of)) for _ in range(2)] == [AskAgain, Refused]
+    assert client.said == []
+
+
 @pytest.mark.parametrize("fault", [gzip_refused(400), gzip_refused(415)])
 def test_an_endpoint_that_refuses_gzip_is_served_plain_from_then_on(ready, subject, fault):
     ready.fail(fault)
