@@ -8,7 +8,7 @@ import pytest
 
 from cwlog_handler.testing import error
 
-from ..network import Authority, Front, Proxy, running
+from ..network import Authority, Front, Proxy, needs_ipv6, running
 from ..programs import free_port
 from .conftest import run
 
@@ -190,6 +190,17 @@ def test_tls_with_an_own_ca_and_a_client_certificate_passes_and_fails_with_the_w
     assert right.status == 0, right.output
     assert "✗ answer       the certificate of the endpoint is not trusted" in wrong.line("answer")
     assert "→ set AWS_CA_BUNDLE, or ca_bundle in the AWS configuration file" in wrong.line("answer")
+
+
+@needs_ipv6
+def test_an_address_of_ipv6_is_shown_as_urls_have_it(existing, url):
+    """In brackets: otherwise nobody could tell its end from the port."""
+    with running(Front(url, host="::1")) as front:
+        where = f"http://[::1]:{front.port}"
+        ended = run("doctor", *WHERE, "--endpoint-url", where)
+
+    assert ended.status == 0, ended.output
+    assert ended.line("endpoint") == f"✓ endpoint     {where}, from endpoint_url"
 
 
 # -- the other commands

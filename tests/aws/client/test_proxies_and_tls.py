@@ -266,6 +266,18 @@ def test_an_endpoint_may_be_an_address_of_ipv6(ready, service, authority, monkey
     assert ready.messages("g", "s") == ["hello"]
 
 
+@needs_ipv6
+@pytest.mark.parametrize("is_tunnel", [False, True])
+def test_a_proxy_may_be_at_an_address_of_ipv6(service, secure, authority, monkeypatch, is_tunnel):
+    """With a scheme or without, as any other."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", authority.bundle)
+    scheme, target = ("https", f"//:{secure.port}") if is_tunnel else ("http", service)
+    with running(Proxy(target, host="::1")) as proxy:
+        for at in (f"http://[::1]:{proxy.port}", f"[::1]:{proxy.port}"):
+            assert subject(f"{scheme}://{FAR}", proxies={scheme: at}).put() == Accepted(None)
+    assert len(proxy.asked) == 2
+
+
 def test_the_user_agent_names_this_package_and_then_what_the_program_says(ready, service):
     """For those who look at who makes the requests; a client that was passed in is left as it is."""
     from cwlog_handler import __version__
