@@ -251,6 +251,16 @@ def test_old_credentials_are_used_as_long_as_they_are_valid(assumed, sts, time):
     assert key(assumed) == "key-6"
 
 
+def test_failures_are_counted_anew_after_a_renewal(assumed, sts, time):
+    """Two in an hour are no trouble, however many hours the process lives."""
+    for _ in range(3):
+        sts.error = None
+        assumed.renew(10.0)
+        sts.error = EndpointConnectionError(endpoint_url="https://sts")
+        time.now += HOUR - 600
+        assert [assumed.renew(10.0), assumed.renew(10.0)] == [None, None]
+
+
 def test_a_refusal_of_a_renewal_is_worth_a_line_at_once(assumed, sts, time):
     """Somebody has to act before the old credentials expire."""
     assumed.renew(10.0)

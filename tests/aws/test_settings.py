@@ -124,6 +124,7 @@ def test_what_would_break_us_or_have_no_effect_is_refused_with_the_reason(given,
         {"proxies": {"https": f"http://user:{PASSWORD}ö@proxy"}},
         {"proxies_config": [f"http://user:{PASSWORD}@proxy"]},
         {"user_agent": {"x": f"http://user:{PASSWORD}@proxy"}},
+        {"s3": {"addressing_style": f"http://user:{PASSWORD}@proxy"}},
         f"http://user:{PASSWORD}@proxy",
     ],
 )
