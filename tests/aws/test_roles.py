@@ -353,6 +353,17 @@ def test_a_refusal_of_sts_is_told_with_the_way_out(code, external_id, words):
         assert word in outcome.advice
 
 
+@pytest.mark.parametrize("policy", ["service control policy", "identity-based policy"])
+def test_an_explicit_deny_is_told_with_the_policy_that_has_it(policy):
+    """As that of a put: no other policy can allow what is denied."""
+    message = f"u is not authorized to perform: sts:AssumeRole on resource: {ARN} with an explicit deny in a {policy}"
+    outcome = outcome_of(denied("AccessDenied", message), "4711")
+    assert isinstance(outcome, Refused)
+    assert outcome.advice.startswith(f"sts:AssumeRole is not allowed on {ARN} [{message}]")
+    where = "IAM policy of the user or role" if policy == "identity-based policy" else policy
+    assert outcome.way_out == f"take the deny out of the {where}"
+
+
 def test_a_clock_that_is_off_is_told_as_that():
     """STS refuses the signature before anything else."""
     outcome = outcome_of(denied("SignatureDoesNotMatch", "Signature expired: 1 is now earlier than 2"))
