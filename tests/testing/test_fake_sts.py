@@ -117,6 +117,12 @@ def test_what_sts_does_not_take_is_a_validation_error(fake, url, given, words):
     assert words in refused(lambda: assume(url, **given), "ValidationError")
 
 
+def test_what_sts_needs_may_not_be_missing(fake, url):
+    fake.create_role(ARN)
+    sts = boto3.Session().client("sts", endpoint_url=url, config=Config(parameter_validation=False))
+    assert "at 'roleSessionName'" in refused(lambda: sts.assume_role(RoleArn=ARN), "ValidationError")
+
+
 def test_requests_with_its_credentials_are_known_as_the_roles(fake, url):
     fake.create_role(ARN)
     keys = keys_of(assume(url))
