@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import boto3
 import pytest
 
 from cwlog_handler.testing import error
@@ -59,6 +60,27 @@ def test_a_role_that_can_be_assumed_is_told_with_who_assumes_it(existing, url):
     assert {request.assumed_role for request in existing.requests if request.operation == "PutLogEvents"} == {
         "arn:aws:sts::222222222222:assumed-role/logs/shop"
     }
+
+
+def test_the_trust_policy_names_the_role_of_a_task_and_not_its_session(existing, url):
+    """On ECS, EKS and Lambda, who assumes the role is itself a session of a role. The next session has another ARN."""
+    task = "arn:aws:iam::123456789012:role/task"
+    existing.create_role(task)
+    existing.create_role(ARN, external_id="4711")
+    sts = boto3.Session("key", "secret", region_name="us-east-1").client("sts", endpoint_url=url)
+    keys = sts.assume_role(RoleArn=task, RoleSessionName="the-task")["Credentials"]
+    environment = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+
+    ended = run("doctor", *WHERE, *ROLE, AWS_ENDPOINT_URL=url, **environment)
+
+    assert ended.status == 0, ended.output
+    assert ended.line("role").endswith(", assumed by arn:aws:sts::123456789012:assumed-role/task/the-task")
+    _, trusts, _ = documents(ended)
+    assert trusts["Principal"] == {"AWS": task}
 
 
 def test_a_refused_role_is_told_with_the_policies_that_help(existing, url):
@@ -150,6 +172,25 @@ def test_a_proxy_of_the_options_is_what_is_looked_at(existing, url):
     assert ended.status == 0, ended.output
     assert ended.line("name") == "✓ name         127.0.0.1 is 127.0.0.1, a proxy on the way to the endpoint"
     assert PASSWORD not in ended.output + ended.errors
+
+
+def test_a_proxy_that_is_reached_by_tls_is_looked_at_with_its_own_ca(existing, url, tmp_path):
+    authority = Authority(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    with (
+        running(Front(url, tls=authority.server(FAR))) as secure,
+        running(Proxy(f"//:{secure.port}", tls=other.server("127.0.0.1"))) as proxy,
+    ):
+        settings = {
+            "proxies": {"https": f"https://127.0.0.1:{proxy.port}"},
+            "proxies_config": {"proxy_ca_bundle": other.bundle},
+        }
+        options = ("--endpoint-url", f"https://{FAR}", "--boto3-config", json.dumps(settings))
+        ended = run("doctor", *WHERE, *options, **NO_EXCEPTIONS, AWS_CA_BUNDLE=authority.bundle)
+
+    assert ended.status == 0, ended.output
+    assert existing.messages("g", "s")
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])
