@@ -255,8 +255,12 @@ def test_who_waits_too_long_for_new_credentials_does_not_send_with_expired_ones(
     first.join(LONG)
 
 
-def test_whose_credentials_assume_it_is_found_out_anew_after_a_refusal(service, roled):
+@pytest.mark.parametrize("is_renewal", [False, True])
+def test_whose_credentials_assume_it_is_found_out_anew_after_a_refusal(service, roled, is_renewal):
     """They may be what was refused, and somebody may have corrected the file since."""
+    if is_renewal:
+        assert roled.put() == Accepted(None)
+        roled.client._maker._role._expires_at = 0
     service.fail(error("InvalidClientTokenId", "no", 403), times=1, operation="AssumeRole")
     assert isinstance(roled.put(), Refused)
     with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
