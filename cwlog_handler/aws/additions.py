@@ -50,8 +50,8 @@ CONTENT_ENCODING: Final = "Content-Encoding"
 TRUSTED: Final = 64
 # In seconds. A put that begins later after the refusal proves nothing.
 AT_ONCE: Final = 5.0
-# No more batches are tried at the same time: what these show holds for all others, which may be those of hundreds of
-# streams. What has proved nothing in time makes room, and is tried once more.
+# No more batches than this are tried at the same time: what these show holds for all others, which may be those of
+# hundreds of streams. What has proved nothing in time makes room, and is tried once more.
 _MOST_TRIALS: Final = 64
 _UNSUPPORTED_MEDIA_TYPE: Final = 415
 _BAD_REQUEST: Final = 400

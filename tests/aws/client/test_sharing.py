@@ -202,9 +202,11 @@ def test_the_last_who_lets_go_closes_the_connections_and_nobody_before(ready, en
             assert not close.called
             other.client.let_go()
             assert close.call_count == 1
-        # What comes after close is delivered, too.
-        assert one.put() == Accepted(None)
-        assert one.client._maker.client is boto3_client
+            # What comes after close is delivered, too, over a new connection. It is closed in its turn.
+            assert one.put() == Accepted(None)
+            assert one.client._maker.client is boto3_client
+            one.client.let_go()
+            assert close.call_count == 2
 
 
 def test_connections_are_not_closed_under_who_is_just_about_to_use_them(ready, environment):
