@@ -263,6 +263,7 @@ def test_settings_that_are_no_json_object_are_wrong_usage(text):
 
     assert ended.status == 2
     assert "--boto3-config" in ended.errors
+    assert "JSON" in ended.errors.splitlines()[-1]
     assert PASSWORD not in ended.errors
 
 
