@@ -90,11 +90,11 @@ class Front:
 class Proxy(Front):
     """An HTTP proxy, which reaches any host at one port of 127.0.0.1, and remembers what was asked of it."""
 
-    def __init__(self, target, *, user=None, answer=None, tls=None):
+    def __init__(self, target, *, user=None, answer=None, host="127.0.0.1", tls=None):
         self.asked = []
         self._user = user
         self._answer = answer
-        super().__init__(target, tls=tls)
+        super().__init__(target, host=host, tls=tls)
 
     def pass_on(self, connection, first=b""):
         head = b""

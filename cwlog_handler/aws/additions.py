@@ -50,8 +50,8 @@ CONTENT_ENCODING: Final = "Content-Encoding"
 TRUSTED: Final = 64
 # In seconds. A put that begins later after the refusal proves nothing.
 AT_ONCE: Final = 5.0
-# No more batches are tried at the same time: what these show holds for all others, which may be those of hundreds of
-# streams. What has proved nothing in time makes room, and is tried once more.
+# No more batches than this are tried at the same time: what these show holds for all others, which may be those of
+# hundreds of streams. What has proved nothing in time makes room, and is tried once more.
 _MOST_TRIALS: Final = 64
 _UNSUPPORTED_MEDIA_TYPE: Final = 415
 _BAD_REQUEST: Final = 400
@@ -264,6 +264,8 @@ def _suspects(outcome: Outcome, error: Exception) -> tuple[_Kind, ...]:
         case Refused(way_out=advice.WRONG_SECRET.way_out):
             # A proxy that unpacks the body breaks its signature.
             return ("compression",)
+        case Refused(advice=text, way_out=advice.BAD_DESTINATION.way_out) if re.search(_NAMES_ENTITY, text):
+            return ("entity",)  # it may be that the log group takes events, but none with an entity
         case Refused(code) if not errors.is_known(code) and errors.status_of(error) == _BAD_REQUEST:
             return ("compression", "entity")
         case Unavailable() if errors.code_of(error) == str(_BAD_REQUEST):

@@ -120,18 +120,21 @@ class Creator:
     ) -> Exception | None:
         """Create the group without what was refused of its wishes, and say so; return why it cannot be created.
 
-        Which wish a refusal means is not always to be seen. So each is left out in turn, and then all of them.
+        Which wish a refusal means is not always to be seen. So each is left out in turn. If the last one does not help
+        either, it stays left out, and then another one is left out, too.
         """
         given_up = [wish for wish, _ in left_out]
         suspects = [wish for wish in _WISHES if self._has(wish) and wish not in given_up and wish.is_refused(error)]
         reason = errors.text_of(error)
-        for wishes in [[wish] for wish in suspects] + ([suspects] if len(suspects) > 1 else []):
-            without = left_out + tuple((wish, reason) for wish in wishes)
+        for suspect in suspects:
+            without = (*left_out, (suspect, reason))
             again = self._try_create_group(client, name, [wish for wish, _ in without])
             if again is None:
                 for wish, why in without:
                     self._say(wish.key, wish.advice.sentence(name, "", reason=why), name)
                 return None
+            if not any(wish.is_refused(again) for wish in _WISHES):
+                return again  # throttled, or the like: it says nothing about a wish
             error = again
         return self._create_without(client, name, error, without) if suspects else error
 

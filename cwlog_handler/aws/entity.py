@@ -87,7 +87,9 @@ def _texts(member: str, value: Any) -> dict[str, str]:
     where = f"entity[{member!r}]"
     if not isinstance(value, Mapping):
         raise _wrong_type(where, value, "give a mapping of text to text")
-    for key, text in value.items():
+    # Looked up one by one: a mapping of `logging.config` resolves "ext://…" only so.
+    taken = {key: value[key] for key in value}
+    for key, text in taken.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise _wrong_type(where, {key: text}, "keys and values are text; write them in quotation marks")
         if not 1 <= len(text) <= MAX_ENTITY_VALUE_LENGTH:
@@ -97,7 +99,7 @@ def _texts(member: str, value: Any) -> dict[str, str]:
             (key + text).encode()
         except UnicodeEncodeError:
             raise _wrong(where, {key: text}, "a lone surrogate, which is no text; take it out") from None
-    return dict(value)
+    return taken
 
 
 def _nearest_member(member: object) -> str:

@@ -37,6 +37,7 @@ _EVENT: Final = r"(?i)\blogEvents(?:[./](?:member[./])?\d+|\[\d+\])|\b(?:log ?ev
 _VALUES: Final = r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8}[0-9a-fA-F-]*\b|\d[\d,.]*"
 # The policy that denies, in IAM's words: "because no … allows", "with an explicit deny in a …". Some messages lack it.
 _DENIED_BY: Final = r"(because no|explicit deny in an?) ([\w -]+? (?:policy|boundary))\b"
+_NONE_ALLOWS: Final = "because no"
 
 # Secrets that occur in messages, and what replaces them: user and password of a URL; what urllib3 takes for its host if
 # the password has a "/" or "#" in it; the key id of an Authorization header; and the signed text. The service repeats
@@ -182,6 +183,12 @@ def is_known(code: str) -> bool:
     return code in _CODES
 
 
+def is_denied(error: Exception) -> bool:
+    """True if the message names a policy that denies what was asked. To allow it in another one is of no use then."""
+    by = re.search(_DENIED_BY, message_of(error))
+    return by is not None and by[1] != _NONE_ALLOWS
+
+
 def without_values(message: str) -> str:
     """Return the part of a message that is the same for all refusals for the same reason."""
     return re.sub(_VALUES, "…", message)
@@ -266,7 +273,7 @@ def _denied(answer: _Answer) -> Refused:
     why, policy = advice.NO_PERMISSION, ""
     if by := re.search(_DENIED_BY, answer.message):
         policy = advice.IAM_POLICY if by[2] == "identity-based policy" else by[2]
-        why = advice.NOT_ALLOWED_BY if by[1] == "because no" else advice.DENIED_BY
+        why = advice.NOT_ALLOWED_BY if by[1] == _NONE_ALLOWS else advice.DENIED_BY
     return answer.call.refuse(answer.code, why, policy=policy, **details)
 
 

@@ -60,8 +60,9 @@ class Maker:
         self._is_inherited = self._is_inherited or self.client is not None
         self.client = None
         self._role: AssumedRole | None = None
-        # A session and its lock, which is held while a client is made: boto3 sessions are not thread-safe. Also while
-        # a role is assumed. None: one has to be found, with the other lock held, so that all threads find the same one.
+        # A session and its lock. The lock is held while a client is made, because boto3 sessions are not thread-safe,
+        # and while a role is assumed. None: a source has to be found, with `_choosing` held, so that all threads find
+        # the same one.
         self._source: Source | None = None
         self._choosing = allocate_lock()
         # The source whose credentials were refused.

@@ -127,7 +127,7 @@ class NotAssumed(errors.Explained):
         """Return it as an outcome of ``call``, for which the role was needed: nothing has been sent."""
         of_sts = Call("sts:AssumeRole", call.log_group, call.stream)
         code, said, arn = errors.code_of(self._error), errors.message_of(self._error), self._role.arn
-        if code in errors.ACCESS_DENIED:
+        if code in errors.ACCESS_DENIED and not errors.is_denied(self._error):
             why = advice.ROLE_DENIED_WITH_ID if self._role.external_id else advice.ROLE_DENIED
             return of_sts.refuse(code, why, role=arn, message=said)
         if code == "RegionDisabledException":

@@ -122,8 +122,11 @@ def _certificate(name: str, value: Any) -> Any:
     """Accept a path, or the paths of certificate and key."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(path, str) for path in value):
-        return tuple(value)
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        # Looked up one by one: a list of `logging.config` resolves "ext://…" only so.
+        paths = value[0], value[1]
+        if all(isinstance(path, str) for path in paths):
+            return paths
     raise _wrong_type(name, value, "give the path of a certificate, or the two paths of certificate and key")
 
 

@@ -1,5 +1,7 @@
 """The option `entity`: what is accepted, and what is said of the rest."""
 
+import logging.config
+
 import pytest
 from botocore.session import Session
 from hypothesis import given
@@ -20,6 +22,17 @@ def refusal(entity):
 def test_an_entity_is_accepted_in_boto3s_own_shape():
     entity = {"keyAttributes": SERVICE, "attributes": {"PlatformType": "AWS::EC2"}}
     assert checked(entity) == entity
+
+
+NAME = "shop"
+
+
+def test_dictconfig_resolves_what_is_named_in_it():
+    """A program's name and version may stand in a module of its own."""
+    named = f"ext://{__name__}.NAME"
+    given = {"keyAttributes": SERVICE | {"Name": named}, "attributes": {"a": named}}
+    configurator = logging.config.DictConfigurator({"entity": given})
+    assert checked(configurator.config["entity"]) == {"keyAttributes": SERVICE, "attributes": {"a": NAME}}
 
 
 @pytest.mark.parametrize("attributes", [{}, None])

@@ -251,6 +251,16 @@ def test_old_credentials_are_used_as_long_as_they_are_valid(assumed, sts, time):
     assert key(assumed) == "key-6"
 
 
+def test_failures_are_counted_anew_after_a_renewal(assumed, sts, time):
+    """Two in an hour are no trouble, however many hours the process lives."""
+    for _ in range(3):
+        sts.error = None
+        assumed.renew(10.0)
+        sts.error = EndpointConnectionError(endpoint_url="https://sts")
+        time.now += HOUR - 600
+        assert [assumed.renew(10.0), assumed.renew(10.0)] == [None, None]
+
+
 def test_a_refusal_of_a_renewal_is_worth_a_line_at_once(assumed, sts, time):
     """Somebody has to act before the old credentials expire."""
     assumed.renew(10.0)
@@ -341,6 +351,17 @@ def test_a_refusal_of_sts_is_told_with_the_way_out(code, external_id, words):
     assert "log group 'g'" in outcome.advice
     for word in words:
         assert word in outcome.advice
+
+
+@pytest.mark.parametrize("policy", ["service control policy", "identity-based policy"])
+def test_an_explicit_deny_is_told_with_the_policy_that_has_it(policy):
+    """As that of a put: no other policy can allow what is denied."""
+    message = f"u is not authorized to perform: sts:AssumeRole on resource: {ARN} with an explicit deny in a {policy}"
+    outcome = outcome_of(denied("AccessDenied", message), "4711")
+    assert isinstance(outcome, Refused)
+    assert outcome.advice.startswith(f"sts:AssumeRole is not allowed on {ARN} [{message}]")
+    where = "IAM policy of the user or role" if policy == "identity-based policy" else policy
+    assert outcome.way_out == f"take the deny out of the {where}"
 
 
 def test_a_clock_that_is_off_is_told_as_that():

@@ -43,19 +43,32 @@ def test_what_a_file_has_as_a_list_becomes_what_botocore_wants():
 
 
 PROXY = "http://proxy:3128"
+KEY = "/client.key"
 
 
-def test_dictconfig_resolves_what_is_named_in_a_mapping():
-    """A proxy's URL may stand in a module that a program has for its secrets."""
-    proxies = {"https": f"ext://{__name__}.PROXY"}
-    configurator = logging.config.DictConfigurator({"boto3_config": {"proxies": proxies}})
-    assert settings.config(configurator.config["boto3_config"]) == {"proxies": {"https": PROXY}}
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"proxies": {"https": f"ext://{__name__}.PROXY"}}, {"proxies": {"https": PROXY}}),
+        ({"client_cert": ["/c", f"ext://{__name__}.KEY"]}, {"client_cert": ("/c", KEY)}),
+        ({"client_cert": ("/c", f"ext://{__name__}.KEY")}, {"client_cert": ("/c", KEY)}),
+        (
+            {"proxies_config": {"proxy_client_cert": ["/c", f"ext://{__name__}.KEY"]}},
+            {"proxies_config": {"proxy_client_cert": ("/c", KEY)}},
+        ),
+    ],
+)
+def test_dictconfig_resolves_what_is_named_in_a_mapping_or_a_list(given, taken):
+    """A proxy's URL may stand in a module that a program has for its secrets, and a path where it has its paths."""
+    configurator = logging.config.DictConfigurator({"boto3_config": given})
+    assert settings.config(configurator.config["boto3_config"]) == taken
 
 
 REFUSED = [
     ({"retries": {"max_attempts": 5}}, ["'retries'", "the handler itself decides", "leave it out"]),
     ({"region_name": "us-east-1"}, ["the handler's option region_name"]),
     ({"signature_version": "unsigned"}, ["signature version 4 only", "leave it out"]),
+    ({"auth_scheme_preference": "sigv4a"}, ["signature version 4 only", "leave it out"]),
     ({"proxy": {}}, [f"botocore {botocore.__version__} has no such keyword", "did you mean 'proxies'?"]),
     ({"use_fips": True}, ["did you mean 'use_fips_endpoint'?"]),
     ({"verify": False}, ["set AWS_CA_BUNDLE"]),
@@ -63,6 +76,7 @@ REFUSED = [
     ({1: 2}, ["boto3_config[1]", "no such keyword"]),
     ({"use_fips_endpoint": "true"}, ["'true'", "is of type str", "True or False"]),
     ({"tcp_keepalive": 1}, ["is of type int"]),
+    ({"ignore_configured_endpoint_urls": "no"}, ["'no'", "True or False"]),
     ({"read_timeout": None}, ["without a limit a request could hang"]),
     ({"read_timeout": True}, ["is of type bool"]),
     ({"connect_timeout": 0}, ["more than 0 seconds"]),
@@ -112,6 +126,7 @@ def test_what_would_break_us_or_have_no_effect_is_refused_with_the_reason(given,
         {"proxies": {"https": f"http://user:{PASSWORD}ö@proxy"}},
         {"proxies_config": [f"http://user:{PASSWORD}@proxy"]},
         {"user_agent": {"x": f"http://user:{PASSWORD}@proxy"}},
+        {"s3": {"addressing_style": f"http://user:{PASSWORD}@proxy"}},
         f"http://user:{PASSWORD}@proxy",
     ],
 )

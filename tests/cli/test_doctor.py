@@ -165,6 +165,26 @@ def test_both_may_be_refused_and_the_event_is_delivered(url, existing, tmp_path)
     assert len(existing.messages("g", "s")) == 1
 
 
+def test_an_event_is_sent_as_the_handler_sends_it_and_to_no_stream_of_the_program(url, existing, tmp_path):
+    """A header may be what an endpoint refuses. In the name of the stream, all that is the program's is doctor's."""
+    options = {"log_stream_name": "{program_name}/{process_id}/{logger_name}", "log_format": "json/emf"}
+
+    ended = run("doctor", "--config", configuration(tmp_path, url, **options))
+
+    assert ended.status == 0, ended.output
+    put = next(request for request in existing.requests if request.operation == "PutLogEvents")
+    assert (put.stream, put.log_format) == ("cwlog_handler-doctor/0/doctor", "json/emf")
+
+
+def test_what_goes_with_an_event_that_is_refused_is_not_known(url, existing, tmp_path):
+    existing.fail(access_denied())
+
+    ended = run("doctor", "--config", configuration(tmp_path, url, **CARRIED))
+
+    assert ended.line("entity") == "– entity       not tried: needs put"
+    assert ended.line("compression") == "– compression  not tried: needs put"
+
+
 def test_compression_is_an_option_of_the_command(doctor, existing):
     assert doctor("--compression", "gzip").line("compression") == "✓ compression  the endpoint takes gzip"
     assert "✗ options" in doctor("--compression", "zip").output

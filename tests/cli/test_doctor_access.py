@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import boto3
 import pytest
 
 from cwlog_handler.testing import error
 
-from ..network import Authority, Front, Proxy, running
+from ..network import Authority, Front, Proxy, needs_ipv6, running
 from ..programs import free_port
 from .conftest import run
 
@@ -59,6 +60,27 @@ def test_a_role_that_can_be_assumed_is_told_with_who_assumes_it(existing, url):
     assert {request.assumed_role for request in existing.requests if request.operation == "PutLogEvents"} == {
         "arn:aws:sts::222222222222:assumed-role/logs/shop"
     }
+
+
+def test_the_trust_policy_names_the_role_of_a_task_and_not_its_session(existing, url):
+    """On ECS, EKS and Lambda, who assumes the role is itself a session of a role. The next session has another ARN."""
+    task = "arn:aws:iam::123456789012:role/task"
+    existing.create_role(task)
+    existing.create_role(ARN, external_id="4711")
+    sts = boto3.Session("key", "secret", region_name="us-east-1").client("sts", endpoint_url=url)
+    keys = sts.assume_role(RoleArn=task, RoleSessionName="the-task")["Credentials"]
+    environment = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+
+    ended = run("doctor", *WHERE, *ROLE, AWS_ENDPOINT_URL=url, **environment)
+
+    assert ended.status == 0, ended.output
+    assert ended.line("role").endswith(", assumed by arn:aws:sts::123456789012:assumed-role/task/the-task")
+    _, trusts, _ = documents(ended)
+    assert trusts["Principal"] == {"AWS": task}
 
 
 def test_a_refused_role_is_told_with_the_policies_that_help(existing, url):
@@ -152,6 +174,25 @@ def test_a_proxy_of_the_options_is_what_is_looked_at(existing, url):
     assert PASSWORD not in ended.output + ended.errors
 
 
+def test_a_proxy_that_is_reached_by_tls_is_looked_at_with_its_own_ca(existing, url, tmp_path):
+    authority = Authority(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    with (
+        running(Front(url, tls=authority.server(FAR))) as secure,
+        running(Proxy(f"//:{secure.port}", tls=other.server("127.0.0.1"))) as proxy,
+    ):
+        settings = {
+            "proxies": {"https": f"https://127.0.0.1:{proxy.port}"},
+            "proxies_config": {"proxy_ca_bundle": other.bundle},
+        }
+        options = ("--endpoint-url", f"https://{FAR}", "--boto3-config", json.dumps(settings))
+        ended = run("doctor", *WHERE, *options, **NO_EXCEPTIONS, AWS_CA_BUNDLE=authority.bundle)
+
+    assert ended.status == 0, ended.output
+    assert existing.messages("g", "s")
+
+
 @pytest.mark.parametrize("by", ["option", "environment"])
 def test_a_proxy_that_is_down_is_told_as_that(by):
     port = free_port()
@@ -192,6 +233,17 @@ def test_tls_with_an_own_ca_and_a_client_certificate_passes_and_fails_with_the_w
     assert "→ set AWS_CA_BUNDLE, or ca_bundle in the AWS configuration file" in wrong.line("answer")
 
 
+@needs_ipv6
+def test_an_address_of_ipv6_is_shown_as_urls_have_it(existing, url):
+    """In brackets: otherwise nobody could tell its end from the port."""
+    with running(Front(url, host="::1")) as front:
+        where = f"http://[::1]:{front.port}"
+        ended = run("doctor", *WHERE, "--endpoint-url", where)
+
+    assert ended.status == 0, ended.output
+    assert ended.line("endpoint") == f"✓ endpoint     {where}, from endpoint_url"
+
+
 # -- the other commands
 
 
@@ -211,6 +263,7 @@ def test_settings_that_are_no_json_object_are_wrong_usage(text):
 
     assert ended.status == 2
     assert "--boto3-config" in ended.errors
+    assert "JSON" in ended.errors.splitlines()[-1]
     assert PASSWORD not in ended.errors
 
 

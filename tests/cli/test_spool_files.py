@@ -154,6 +154,15 @@ def test_an_event_that_names_no_stream_is_of_the_processs_own(listed, exported, 
     assert [event["stream"] for event in exported()[1]] == ["own"]
 
 
+def test_a_destination_is_the_one_that_a_handler_with_these_options_has(monkeypatch):
+    """An endpoint in the environment counts, unless boto3_config has it ignored."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://stand-in")
+    options = {"log_group_name": "g", "region_name": "us-east-1"}
+    ignoring = options | {"boto3_config": {"ignore_configured_endpoint_urls": True}}
+    assert survey.destination_of(options) == survey.Destination("g", "us-east-1", "http://stand-in")
+    assert survey.destination_of(ignoring) == survey.Destination("g", "us-east-1", "")
+
+
 def test_an_empty_directory_has_nothing_left(command, spool):
     assert command("list", spool.path)[:2] == (0, "0 files, 0 B: no event is left\n")
 

@@ -101,7 +101,8 @@ def test_only_compressed_requests_are_refused_for_it(fake, client, status):
     fake.fail(gzip_refused(status))
     client.put_log_events(**PUT)
     with fake.serve() as url:
-        assert posted(url, WHOLE, **{"Content-Encoding": "gzip"})[0] == status
+        refused, answer = posted(url, WHOLE, **{"Content-Encoding": "gzip"})
+    assert (refused, b"SerializationException" in answer) == (status, status == 400)
     assert fake.messages("g") == ["m"]
 
 
@@ -190,6 +191,15 @@ def test_an_entity_is_rejected_on_order_beside_what_else_the_answer_says(fake, c
     assert fake.messages("g") == ["m", "m"]
 
 
+def test_a_refusal_says_nothing_of_an_entity_that_was_to_be_rejected(fake, client):
+    """The service looks at the entity of events that it takes."""
+    fake.fail(entity_rejected())
+    with pytest.raises(ClientError) as caught:
+        client.put_log_events(**PUT | {"logStreamName": "missing"}, entity={"keyAttributes": SERVICE})
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert "rejectedEntityInfo" not in caught.value.response
+
+
 def test_a_request_is_refused_on_order_for_its_entity(fake, client):
     fake.fail(entity_refused("AccountId"))
     client.put_log_events(**PUT)
@@ -213,6 +223,13 @@ def test_a_protected_group_and_its_streams_cannot_be_deleted(fake, client):
 
 def groups_of(client):
     return client.describe_log_groups()["logGroups"]
+
+
+def test_a_change_of_the_protection_has_to_say_which(fake, client):
+    fake.create("safe", "s", deletion_protection=True)
+    code, message = refusal(client.put_log_group_deletion_protection, logGroupIdentifier="safe")
+    assert (code, "'deletionProtectionEnabled'" in message) == ("InvalidParameterException", True)
+    assert fake.groups["safe"].deletion_protection
 
 
 @pytest.mark.parametrize("identifier", ["safe", "arn:aws:logs:us-east-1:123456789012:log-group:safe"])

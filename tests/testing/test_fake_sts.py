@@ -2,6 +2,7 @@
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -116,6 +117,12 @@ def test_what_sts_does_not_take_is_a_validation_error(fake, url, given, words):
     assert words in refused(lambda: assume(url, **given), "ValidationError")
 
 
+def test_what_sts_needs_may_not_be_missing(fake, url):
+    fake.create_role(ARN)
+    sts = boto3.Session().client("sts", endpoint_url=url, config=Config(parameter_validation=False))
+    assert "at 'roleSessionName'" in refused(lambda: sts.assume_role(RoleArn=ARN), "ValidationError")
+
+
 def test_requests_with_its_credentials_are_known_as_the_roles(fake, url):
     fake.create_role(ARN)
     keys = keys_of(assume(url))
@@ -140,15 +147,35 @@ def test_credentials_expire_and_need_their_own_token(fake, url, now):
     logs.describe_log_groups()
     now.seconds += 1
     refused(logs.describe_log_groups, "ExpiredTokenException")
+    refused(client(url, **keys).get_caller_identity, "ExpiredTokenException")
+
+
+def signed_for(name, of):
+    """The same client, whose signatures name another service."""
+    of.meta.events.register("before-sign", lambda request, **_: request.context.update(
+        signing={**request.context.get("signing", {}), "signing_name": name}
+    ))  # fmt: skip
+    return of
 
 
 def test_a_signature_for_another_service_is_refused(fake, url):
     """A client that signs for STS and asks for logs, or the other way round, is wrong."""
-    logs = client(url, "logs")
-    logs.meta.events.register("before-sign.cloudwatch-logs", lambda request, **_: request.context.update(
-        signing={**request.context.get("signing", {}), "signing_name": "sts"}
-    ))  # fmt: skip
+    logs, sts = signed_for("sts", client(url, "logs")), signed_for("logs", client(url))
     assert "correct service: 'logs'" in refused(logs.describe_log_groups, "SignatureDoesNotMatch")
+    assert "correct service: 'sts'" in refused(sts.get_caller_identity, "SignatureDoesNotMatch")
+
+
+def test_who_does_not_sign_is_refused(fake, url):
+    fake.create_role(ARN)
+    sts = boto3.Session().client("sts", endpoint_url=url, config=Config(signature_version=UNSIGNED))
+    refused(lambda: sts.assume_role(RoleArn=ARN, RoleSessionName="shop"), "MissingAuthenticationToken")
+
+
+def test_another_version_of_the_interface_is_refused(fake, url):
+    """botocore names the one that it speaks."""
+    sts = client(url)
+    sts.meta.events.register("before-call", lambda params, **_: params["body"].update(Version="2009-01-01"))
+    assert "GetCallerIdentity" in refused(sts.get_caller_identity, "InvalidAction")
 
 
 @pytest.mark.parametrize(

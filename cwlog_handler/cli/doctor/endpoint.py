@@ -215,4 +215,5 @@ def _address(url: SplitResult) -> tuple[str, int]:
 
 def _host_and_port(url: SplitResult) -> str:
     # `netloc` is not shown because it may contain a password.
-    return str(url.hostname) + (f":{url.port}" if url.port else "")
+    host = f"[{url.hostname}]" if ":" in str(url.hostname) else str(url.hostname)
+    return host + (f":{url.port}" if url.port else "")

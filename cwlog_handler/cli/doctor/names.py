@@ -22,7 +22,10 @@ _OWN: Final = {"program_name": "cwlog_handler-doctor", "process_id": 0, "thread_
 
 
 def sample(options: Mapping[str, Any]) -> Target:
-    """Return where the handler would send a record of the root logger that has no attributes of its own."""
+    """Return where doctor's event goes: to the log group of a record of the root logger without attributes of its own.
+
+    The logger in the stream's name is doctor's, as all that is known of the process is.
+    """
     group, stream = _templates(options)
     values: dict[str, object] = {
         "machine_name": platform.node(),

@@ -25,8 +25,6 @@ def role(case: Case) -> Finding:
     case.assumes_as = _caller(case)
     try:
         within(2 * case.patience, lambda: assumed.renew(case.patience))
-    except TimeoutError as error:
-        return failed_with(errors.connect_outcome_of(error, case.call), _TRY_AGAIN)
     except Exception as error:
         return failed_with(errors.connect_outcome_of(error, case.call), _TRY_AGAIN)
     by = f", assumed by {case.assumes_as}" if case.assumes_as else ""

@@ -2,14 +2,15 @@
 
 import gzip
 import json
+import random
 from dataclasses import replace
 from unittest import mock
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from cwlog_handler.aws import errors
-from cwlog_handler.aws.additions import SMALLEST_COMPRESSED, Additions
+from cwlog_handler.aws.additions import AT_ONCE, SMALLEST_COMPRESSED, Additions
 from cwlog_handler.aws.entity import checked
 from cwlog_handler.core import advice
 from cwlog_handler.core.batches import Batch
@@ -29,12 +30,17 @@ from cwlog_handler.testing import (
     throttle,
     truncated_answer,
 )
+from cwlog_handler.testing.answers import foreign
 
 from .subject import NOW, Subject, answering_json, event
 
 ENTITY = {"keyAttributes": {"Type": "Service", "Name": "shöp", "Environment": "production"}}
 LONG = "a text that is long enough to be worth a compression, " * 20
 UNNAMED = error("InvalidParameterException", "Something is wrong with this request.")
+# A put of the program's own.
+PLAIN = {"logGroupName": "g", "logStreamName": "s", "logEvents": [{"timestamp": NOW, "message": LONG}]}
+# What a proxy answers by itself, in the service's place.
+PAGE = Fault("page", answer=lambda _: replace(foreign(b"<h1>Bad Request</h1>", "text/html", "page"), status=400))
 
 
 @pytest.fixture(params=["own client", "user's client"])
@@ -91,6 +97,13 @@ def test_the_limit_is_the_length_of_the_body_before_compression(ready, subject):
     client.put(event("x" * (room - 1)))
     client.put(event("x" * room))
     assert [request.content_encoding for request in ready.requests] == [None, None, "gzip"]
+
+
+def test_what_compression_makes_no_smaller_goes_plain():
+    noise, headers = random.Random(0).randbytes(SMALLEST_COMPRESSED), {}
+    put_of_noise = Additions("g", lambda *_: None, compression="gzip").for_put(Target("g", "s"), batch("x"))
+    assert put_of_noise.compressed(noise, headers) == noise
+    assert (headers, put_of_noise.is_compressed) == ({}, False)
 
 
 def test_the_coding_is_signed_with_the_body_as_it_is_sent(ready):
@@ -156,7 +169,7 @@ def test_other_calls_of_a_shared_client_carry_nothing(ready):
     boto3_client = ready.client()
     Subject(boto3_client, entity=ENTITY, compression="gzip").put(event(LONG))
     Subject(boto3_client).put(event(LONG))
-    boto3_client.put_log_events(logGroupName="g", logStreamName="s", logEvents=[{"timestamp": NOW, "message": LONG}])
+    boto3_client.put_log_events(**PLAIN)
     assert carried(ready) == [("gzip", True, "accepted")] + [(None, False, "accepted")] * 2
 
 
@@ -195,6 +208,19 @@ def test_a_stand_in_may_say_so_too():
     client = Subject(stand_in, entity=ENTITY)
     assert client.put() == Accepted(None, entity_rejected=True)
     assert [key for key, _ in client.said] == ["InvalidEntity"]
+
+
+def test_a_boto3_that_is_too_old_to_know_an_entity_hides_neither_it_nor_the_verdict(ready):
+    """It refuses such a parameter, and drops such a member of the answer."""
+    ready.fail(entity_rejected())
+    boto3_client = ready.client()
+    put_log_events = boto3_client.meta.service_model.operation_model("PutLogEvents")
+    put_log_events.input_shape.members.pop("entity", None)
+    put_log_events.output_shape.members.pop("rejectedEntityInfo", None)
+    with pytest.raises(ParamValidationError):
+        boto3_client.put_log_events(**PLAIN, entity=ENTITY)
+    assert Subject(boto3_client, entity=ENTITY).put() == Accepted(None, entity_rejected=True)
+    assert ready.requests[-1].entity == ENTITY
 
 
 def test_half_a_verdict_is_none(ready, subject):
@@ -239,6 +265,26 @@ def test_an_entity_that_is_refused_is_left_out_from_then_on(ready, subject):
     assert "correct the option entity" in text
 
 
+def test_an_entity_may_be_refused_in_words_that_name_the_log_group_too(ready, subject):
+    """Without the entity these words would mean that the group takes no events at all, whatever they carry."""
+    words = "The entity is not supported by log groups of the log group class INFREQUENT_ACCESS."
+    ready.fail(error("InvalidParameterException", words), when=lambda call: call.entity)
+    client, of = subject(entity=ENTITY, compression="gzip"), batch(LONG)
+    assert isinstance(put(client, of), AskAgain)
+    assert put(client, of) == Accepted(None, entity_rejected=True)
+    assert carried(ready)[-1] == ("gzip", False, "accepted")
+    assert [key for key, _ in client.said] == ["entity"]
+
+
+def test_a_group_that_takes_no_events_is_told_as_that(ready, subject):
+    """Also if its refusal speaks of an entity: it comes again, in the same words, for a request without one."""
+    words = "An entity of this log group class takes no events."
+    ready.fail(error("InvalidParameterException", words))
+    client, of = subject(entity=ENTITY), batch(LONG)
+    assert [type(put(client, of)) for _ in range(2)] == [AskAgain, Refused]
+    assert client.said == []
+
+
 @pytest.mark.parametrize("fault", [gzip_refused(400), gzip_refused(415)])
 def test_an_endpoint_that_refuses_gzip_is_served_plain_from_then_on(ready, subject, fault):
     ready.fail(fault)
@@ -258,11 +304,12 @@ def test_an_endpoint_that_refuses_gzip_is_served_plain_from_then_on(ready, subje
         error("InvalidSignatureException", "The request signature we calculated does not match the signature"),
         error("UnsupportedMediaType", "no such coding"),
         error("UnsupportedMediaType", "no such coding", 415),
+        PAGE,
         UNNAMED,
     ],
 )
 def test_whatever_words_an_endpoint_refuses_gzip_with(ready, subject, fault):
-    """A proxy that unpacks the body breaks the signature; others have codes of their own."""
+    """A proxy that unpacks the body breaks the signature; others have codes of their own, or no code at all."""
     ready.fail(fault, when=lambda call: call.content_encoding)
     client, of = subject(compression="gzip"), batch(LONG)
     assert isinstance(put(client, of), AskAgain)
@@ -311,6 +358,15 @@ def test_a_refusal_that_means_an_event_ends_neither(ready, subject, words):
     assert carried(ready)[-1] == (None, True, "accepted")
 
 
+def test_a_body_that_is_too_large_asks_no_question(ready, subject):
+    """A proxy says "Request Entity Too Large", and means the body. Without the entity it would be a little smaller."""
+    ready.fail(error("413", "Request Entity Too Large", 413), times=1)
+    client = subject(entity=ENTITY, compression="gzip")
+    assert isinstance(client.put(event(LONG)), Invalid)
+    assert client.put(event(LONG)) == Accepted(None)
+    assert carried(ready)[-1] == ("gzip", True, "accepted")
+
+
 def test_a_refusal_that_names_an_event_asks_no_question(ready, subject):
     """The service has read the body to find it."""
     fault = error("InvalidParameterException", "Value 'entity' at 'logEvents.1.member.message' failed to satisfy …")
@@ -333,6 +389,17 @@ def test_the_search_for_a_bad_event_is_not_made_longer(ready, subject):
     assert [each[:2] for each in carried(ready)[-2:]] == [(None, True)] * 2
 
 
+def test_an_entity_that_is_refused_soon_after_an_acquittal_is_found_out_too(ready, subject):
+    """Its words are others than those of the bad event, for which the entity has proved innocent."""
+    ready.fail(UNNAMED, when=lambda call: "bad" in str(call.batch))
+    client, bad, of = subject(entity=ENTITY), batch("bad"), batch("better")
+    assert [type(put(client, bad)) for _ in range(2)] == [AskAgain, Invalid]
+    assert put(client, batch("good")) == Accepted(None)
+    ready.fail(entity_refused())
+    assert isinstance(put(client, of), AskAgain)
+    assert put(client, of) == Accepted(None, entity_rejected=True)
+
+
 REFUSAL = ClientError(
     {"Error": {"Code": "InvalidParameterException", "Message": "Something is wrong."}}, "PutLogEvents"
 )
@@ -344,7 +411,10 @@ class Overlapping:
 
     def __init__(self):
         self.said = []
-        self.additions = Additions("g", lambda key, _: self.said.append(key), checked(ENTITY), "gzip")
+        self.now = 0.0
+        self.additions = Additions(
+            "g", lambda key, _: self.said.append(key), checked(ENTITY), "gzip", monotonic=lambda: self.now
+        )
 
     def begin(self, of):
         carried = self.additions.for_put(Target("g", "s"), of)
@@ -373,6 +443,18 @@ def test_an_acquittal_does_not_hold_for_a_compressed_put_that_began_before_it():
     assert [puts.refused(puts.begin(bad)) for _ in range(3)] == [AskAgain, AskAgain, Invalid]
     puts.additions.answered(puts.begin(batch("good")), Accepted(None))
     assert puts.refused(under_way) == AskAgain
+
+
+def test_64_batches_at_most_are_tried_at_the_same_time():
+    """What a few of them show holds for the others, of which there may be as many as there are streams."""
+    puts = Overlapping()
+    *first, last = [Batch.of([event()._replace(number=number)]) for number in range(65)]
+    assert {puts.refused(puts.begin(of)) for of in (*first, last)} == {AskAgain}
+    assert [puts.begin(of).is_compressed for of in (*first, last)] == [False] * 64 + [True]
+    # By now the puts of the first ones prove nothing any more.
+    puts.now += AT_ONCE + 1
+    assert puts.refused(puts.begin(last)) == AskAgain
+    assert not puts.begin(last).is_compressed
 
 
 def test_an_entity_may_be_refused_in_the_same_words_as_an_event(ready, subject):

@@ -1,6 +1,7 @@
 """A client of ours that assumes a role, against a strict STS: when it asks, and what becomes of a refusal."""
 
 import os
+import sys
 import threading
 from unittest import mock
 
@@ -9,6 +10,7 @@ import pytest
 
 from cwlog_handler import composition
 from cwlog_handler.core.outcomes import Accepted, Connected, Refused, Unavailable
+from cwlog_handler.system.own_threads import start_thread
 from cwlog_handler.testing import (
     captive_portal,
     empty_200,
@@ -204,6 +206,15 @@ def test_a_renewal_that_fails_leaves_the_old_credentials_in_use(service, roled):
     assert "no more" in text
 
 
+def test_while_the_interpreter_ends_the_old_credentials_are_used(service, roled):
+    """boto3 can make no client for STS any more."""
+    assert roled.put() == Accepted(None)
+    roled.client._maker._role._renew_at = 0
+    with mock.patch.object(sys, "is_finalizing", return_value=True):
+        assert roled.put() == Accepted(None)
+    assert len(asked(service)) == 1
+
+
 def test_many_threads_assume_it_once(service, roled):
     """Senders start together, and must not ask STS for as many sessions."""
     outcomes = []
@@ -244,8 +255,12 @@ def test_who_waits_too_long_for_new_credentials_does_not_send_with_expired_ones(
     first.join(LONG)
 
 
-def test_whose_credentials_assume_it_is_found_out_anew_after_a_refusal(service, roled):
+@pytest.mark.parametrize("is_renewal", [False, True])
+def test_whose_credentials_assume_it_is_found_out_anew_after_a_refusal(service, roled, is_renewal):
     """They may be what was refused, and somebody may have corrected the file since."""
+    if is_renewal:
+        assert roled.put() == Accepted(None)
+        roled.client._maker._role._expires_at = 0
     service.fail(error("InvalidClientTokenId", "no", 403), times=1, operation="AssumeRole")
     assert isinstance(roled.put(), Refused)
     with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
@@ -270,16 +285,20 @@ def test_sts_is_reached_by_the_same_proxy(ready, monkeypatch, tmp_path):
     assert proxy.asked == [("CONNECT", f"{host}:443") for host in hosts], "the endpoints of the region"
 
 
-def test_the_endpoint_for_sts_that_the_environment_wants_is_kept(ready, monkeypatch, tmp_path):
+def test_the_endpoint_for_sts_that_the_program_wants_is_kept(monkeypatch, tmp_path):
     """Older versions of botocore have another default; who asks for the global endpoint gets it."""
+    role = composition.access("us-east-1", role_arn=ARN).role
+
+    def endpoints():
+        return role.source()._session.get_config_variable("sts_regional_endpoints")
+
+    assert endpoints() == "regional"
+    (tmp_path / "config").write_text("[default]\nsts_regional_endpoints = legacy\n")
+    with monkeypatch.context() as file:
+        file.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        assert endpoints() == "legacy"
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    # Nothing is sent there.
-    proxy = "127.0.0.1:9"
-    access = composition.access("us-east-1", role_arn=ARN, boto3_config={"proxies": {"https": proxy}})
-    source = access.role.source()
-    assert source._session.get_config_variable("sts_regional_endpoints") == "legacy"
-    monkeypatch.delenv("AWS_STS_REGIONAL_ENDPOINTS")
-    assert access.role.source()._session.get_config_variable("sts_regional_endpoints") == "regional"
+    assert endpoints() == "legacy"
 
 
 def test_credentials_of_a_profile_assume_the_role(service, monkeypatch, tmp_path):
@@ -291,6 +310,30 @@ def test_credentials_of_a_profile_assume_the_role(service, monkeypatch, tmp_path
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "ops")
     assert subject(external_id=None).put() == Accepted(None)
+
+
+def test_a_program_that_prints_these_credentials_starts_with_the_signals_of_the_main_thread(
+    service, monkeypatch, tmp_path
+):
+    """Senders' threads block all signals. A program that inherits this could not be ended by SIGTERM."""
+    service.create_role(ARN)
+    helper = tmp_path / "helper.py"
+    helper.write_text(
+        "import json, pathlib, signal\n"
+        "blocked = sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))\n"
+        f"pathlib.Path({str(tmp_path / 'blocked')!r}).write_text(str(blocked))\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': 'any', 'SecretAccessKey': 'any'}))\n"
+    )
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {sys.executable} {helper}\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    outcomes = []
+    sender = threading.Event()
+    start_thread(lambda: (outcomes.append(subject(external_id=None).put()), sender.set()))
+    assert sender.wait(LONG)
+    assert outcomes == [Accepted(None)]
+    assert (tmp_path / "blocked").read_text() == "[]"
 
 
 def test_without_credentials_nobody_assumes_it(service, monkeypatch):

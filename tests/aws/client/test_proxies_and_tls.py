@@ -118,6 +118,35 @@ def test_the_environments_proxy_is_used_and_its_exceptions(service, monkeypatch)
         assert len(proxy.asked) == 1
 
 
+def test_a_proxys_certificate_for_another_name_is_told_as_the_proxys(secure, authority, monkeypatch):
+    """endpoint_url is not what is wrong."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", authority.bundle)
+    with running(Proxy(f"//:{secure.port}", tls=authority.server("proxy.example"))) as proxy:
+        outcome = subject(f"https://{FAR}", proxies={"https": f"https://127.0.0.1:{proxy.port}"}).put()
+    assert refused(outcome, "the certificate of the proxy is not trusted").code == "proxy-certificate"
+
+
+@pytest.mark.parametrize("broken", ["missing", "a folder", "no certificate"])
+@pytest.mark.parametrize("key", ["proxy_ca_bundle", "proxy_client_cert"])
+def test_a_file_for_a_proxy_that_cannot_be_used_is_told(secure, authority, tmp_path, key, broken):
+    """Nothing is sent, and nothing changes until somebody corrects the path."""
+    with running(Proxy(f"//:{secure.port}", tls=authority.server("127.0.0.1"))) as proxy:
+        files = {"proxy_ca_bundle": authority.bundle, key: unusable(tmp_path, broken)}
+        proxies = {"https": f"https://127.0.0.1:{proxy.port}"}
+        outcome = subject(f"https://{FAR}", proxies=proxies, proxies_config=files).put()
+    refused(outcome, "a file with certificates or a key cannot be used", "proxies_config")
+
+
+def unusable(folder, broken):
+    """A path where files with certificates are expected."""
+    path = folder / "unusable.pem"
+    if broken == "a folder":
+        path.mkdir()
+    elif broken != "missing":
+        path.write_text("no certificate\n")
+    return str(path)
+
+
 @pytest.mark.parametrize("tunnel", [False, True])
 def test_a_proxy_that_wants_a_password_gets_it_or_says_so(service, secure, authority, monkeypatch, tunnel):
     """A person has to write it down: what passes by itself is tried again, this is told at once."""
@@ -214,13 +243,10 @@ def test_a_certificate_for_another_name_is_told_as_that(service, authority, monk
     refused(outcome, "correct endpoint_url: the certificate there is for another name")
 
 
-@pytest.mark.parametrize("broken", ["missing", "no certificate"])
+@pytest.mark.parametrize("broken", ["missing", "a folder", "no certificate"])
 def test_a_bundle_that_cannot_be_used_is_told(secure, tmp_path, monkeypatch, broken):
     """Otherwise this would be tried again for ever, as if the network were at fault."""
-    bundle = tmp_path / "bundle.pem"
-    if broken != "missing":
-        bundle.write_text("no certificate\n")
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", unusable(tmp_path, broken))
     outcome = subject(f"https://localhost:{secure.port}").put()
     refused(outcome, "a file with certificates or a key cannot be used", "AWS_CA_BUNDLE")
 
@@ -236,10 +262,11 @@ def test_a_client_certificate_is_shown_to_who_asks_for_it(ready, service, author
     assert ready.messages("g", "s") == ["hello"]
 
 
-def test_a_client_certificate_that_is_not_there_is_told(secure, authority, monkeypatch, tmp_path):
+@pytest.mark.parametrize("broken", ["missing", "a folder", "no certificate"])
+def test_a_client_certificate_that_cannot_be_used_is_told(secure, authority, monkeypatch, tmp_path, broken):
     """The path was probably misspelt."""
     monkeypatch.setenv("AWS_CA_BUNDLE", authority.bundle)
-    outcome = subject(f"https://localhost:{secure.port}", client_cert=str(tmp_path / "none.pem")).put()
+    outcome = subject(f"https://localhost:{secure.port}", client_cert=unusable(tmp_path, broken)).put()
     refused(outcome, "a file with certificates or a key cannot be used", "client_cert")
 
 
@@ -264,6 +291,18 @@ def test_an_endpoint_may_be_an_address_of_ipv6(ready, service, authority, monkey
     with running(Front(service, host="::1", tls=authority.server("::1") if is_secure else None)) as front:
         assert subject(f"http{'s' * is_secure}://[::1]:{front.port}").put() == Accepted(None)
     assert ready.messages("g", "s") == ["hello"]
+
+
+@needs_ipv6
+@pytest.mark.parametrize("is_tunnel", [False, True])
+def test_a_proxy_may_be_at_an_address_of_ipv6(service, secure, authority, monkeypatch, is_tunnel):
+    """With a scheme or without, as any other."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", authority.bundle)
+    scheme, target = ("https", f"//:{secure.port}") if is_tunnel else ("http", service)
+    with running(Proxy(target, host="::1")) as proxy:
+        for at in (f"http://[::1]:{proxy.port}", f"[::1]:{proxy.port}"):
+            assert subject(f"{scheme}://{FAR}", proxies={scheme: at}).put() == Accepted(None)
+    assert len(proxy.asked) == 2
 
 
 def test_the_user_agent_names_this_package_and_then_what_the_program_says(ready, service):

@@ -72,6 +72,16 @@ def test_other_settings_have_another_client(environment, other):
     assert first._maker.client is not second._maker.client
 
 
+def test_clients_with_time_outs_that_nobody_needs_any_more_are_let_go(environment):
+    """Of those that nobody uses, one is kept. Before each deadline a handler may need another one."""
+    ours, made = connected(), []
+    for patience in (15.0, 6.0, 2.5, 1.0, 0.4):
+        assert isinstance(ours.connect(patience), Connected)
+        made.append(weakref.ref(ours._maker.client))
+    gc.collect()
+    assert [client() is not None for client in made] == [False, False, True, True, True]
+
+
 def test_what_is_equal_but_not_the_same_is_told_apart(environment):
     """1 equals True, and a mapping that has been changed is another one."""
     setting = {"max_pool_connections": 11}
@@ -192,9 +202,11 @@ def test_the_last_who_lets_go_closes_the_connections_and_nobody_before(ready, en
             assert not close.called
             other.client.let_go()
             assert close.call_count == 1
-        # What comes after close is delivered, too.
-        assert one.put() == Accepted(None)
-        assert one.client._maker.client is boto3_client
+            # What comes after close is delivered, too, over a new connection. It is closed in its turn.
+            assert one.put() == Accepted(None)
+            assert one.client._maker.client is boto3_client
+            one.client.let_go()
+            assert close.call_count == 2
 
 
 def test_connections_are_not_closed_under_who_is_just_about_to_use_them(ready, environment):

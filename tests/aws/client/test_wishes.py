@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ParamValidationError
 
-from cwlog_handler.core.outcomes import Created, Refused
+from cwlog_handler.core.outcomes import Created, Refused, Throttled
 from cwlog_handler.testing import FakeCloudWatchLogs, access_denied, connection_refused, error, throttle
 
 from .subject import Subject, operations
@@ -102,6 +102,26 @@ def test_a_refusal_that_names_neither_costs_only_the_one_that_is_to_blame(fake):
     assert subject.put() == Created()
     assert fake.groups["g"].tags == {"team": "a"}
     assert [key for key, _ in subject.said] == ["deletion protection"]
+
+
+def test_both_may_have_to_be_given_up(fake):
+    """Then each is told of."""
+    denied = lambda call: "tags" in call.params or "deletionProtectionEnabled" in call.params  # noqa: E731
+    fake.fail(access_denied(), operation="CreateLogGroup", when=denied)
+    subject = Subject(fake.client(), is_protected=True, tags={"team": "a"})
+    assert subject.put() == Created()
+    assert fake.groups["g"].tags == {}
+    assert sorted(key for key, _ in subject.said) == ["deletion protection", "tags"]
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_weather_in_the_search_gives_neither_up(fake, refusals):
+    """The group would lack for ever what was not refused."""
+    fake.fail(access_denied(), times=refusals, operation="CreateLogGroup")
+    fake.fail(throttle(), times=1, operation="CreateLogGroup")
+    subject = Subject(fake.client(), is_protected=True, tags={"team": "a"})
+    assert isinstance(subject.put(), Throttled)
+    assert (dict(fake.groups), subject.said) == ({}, [])
 
 
 @needs_protection
