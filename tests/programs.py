@@ -99,7 +99,13 @@ class Program:
 
     def wait(self, timeout: float = HANG_LIMIT) -> int:
         """Wait for the end of the program, and return its exit status."""
-        status = self._process.wait(timeout)
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            # Those of its children that hang, too.
+            os.killpg(self.pid, signal.SIGABRT)
+            self._reader.join(5.0)
+            raise AssertionError(f"it has not ended within {timeout:g} s; all it wrote:\n{self.output}") from None
         # What it started may hold the pipe open: no longer than a moment.
         self._reader.join(5.0)
         give_up = time.monotonic() + HANG_LIMIT
@@ -127,7 +133,9 @@ def environment(url: str | None = None, **more: str) -> dict[str, str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     endpoint = {} if url is None else {"AWS_ENDPOINT_URL": url}
-    return {**others, **AWS, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **endpoint, **more}
+    # A program that hangs tells where, when `Program.wait` aborts it.
+    python = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return {**others, **AWS, **python, **endpoint, **more}
 
 
 @contextmanager

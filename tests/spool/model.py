@@ -137,7 +137,7 @@ class Senders:
 
     is_waiting = False
 
-    def ring(self) -> None:
+    def wake_by(self, wake: Callable[[], None]) -> None:
         pass
 
     def belong_to(self, endpoint: str | None) -> None:
