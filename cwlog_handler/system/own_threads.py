@@ -71,8 +71,8 @@ def signals_let_through() -> Iterator[None]:
 
 
 def _blocked_by_main_thread() -> set[int]:
-    # Only Linux shows another thread's blocked signals. Elsewhere none are assumed, as in most programs. Bytes are read:
-    # a codec might be imported for text, and a child forked meanwhile could never import it.
+    # Only Linux shows another thread's blocked signals. Elsewhere none are assumed, as in most programs. Read as bytes:
+    # for text, a codec might be imported, and a child forked meanwhile could never import it.
     with suppress(Exception), open("/proc/self/status", "rb") as status:
         mask = next(int(line.split()[1], 16) for line in status if line.startswith(b"SigBlk:"))
         return {int(number) for number in _BLOCKED if mask >> (number - 1) & 1}
