@@ -32,6 +32,10 @@ AWS = {
 }
 
 
+class HasNotEnded(AssertionError):
+    """A program that was waited for has not ended in time. It was aborted, and so was all that it has started."""
+
+
 class Program:
     """A program that runs. All it writes is kept, stdout and stderr together, and can be waited for."""
 
@@ -105,7 +109,7 @@ class Program:
             # Those of its children that hang, too.
             os.killpg(self.pid, signal.SIGABRT)
             self._reader.join(5.0)
-            raise AssertionError(f"it has not ended within {timeout:g} s; all it wrote:\n{self.output}") from None
+            raise HasNotEnded(f"within {timeout:g} s; all it wrote:\n{self.output}") from None
         # What it started may hold the pipe open: no longer than a moment.
         self._reader.join(5.0)
         give_up = time.monotonic() + HANG_LIMIT

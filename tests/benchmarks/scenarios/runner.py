@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import subprocess
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from cwlog_handler.testing import FakeCloudWatchLogs, Request
-from tests.programs import Program, free_port, python, started
+from tests.programs import HasNotEnded, Program, free_port, python, started
 
 from .scenario import GROUP, Run, Scenario
 
@@ -139,7 +138,7 @@ def _play(scenario: Scenario, under_way: Run) -> Iterable[str]:
 def _wait(program: Program, timeout: float) -> int | None:
     try:
         return program.wait(max(timeout, 0.0))
-    except subprocess.TimeoutExpired:
+    except HasNotEnded:
         return None
 
 
