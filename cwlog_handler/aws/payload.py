@@ -11,6 +11,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from json.encoder import encode_basestring_ascii as quoted
 from operator import add
 from typing import Any, Final
 
@@ -26,17 +27,19 @@ LARGE_BYTES: Final = 16 * 1024
 _NEXT: Final = b'"},'
 # The backslash is replaced first, because the escapes of the other characters contain backslashes.
 _ESCAPES: Final = [(char.encode(), json.dumps(char)[1:-1].encode()) for char in ("\\", '"', *map(chr, range(0x20)))]
+_ESCAPED: Final = b"".join(char for char, _ in _ESCAPES)
 
 
 def put_log_events(
     log_group: str, stream: str, events: Events, token: str | None, entity: Mapping[str, Any] | None = None
 ) -> bytes:
     """Return the body of the request in UTF-8: JSON in ASCII would take up to 12 bytes for one character."""
-    head: dict[str, Any] = {"logGroupName": log_group, "logStreamName": stream}
+    # Not as a mapping for `json.dumps`, which takes ten times as long: of small requests there are many.
+    head = f'{{"logGroupName":{quoted(log_group)},"logStreamName":{quoted(stream)}'
     if entity is not None:
-        head["entity"] = entity
+        head += f',"entity":{json.dumps(entity)}'
     if token is not None:
-        head["sequenceToken"] = token
+        head += f',"sequenceToken":{quoted(token)}'
     is_large = len(events.texts) > LARGE_BYTES
     if is_large:
         # Yield the GIL: this thread has just closed the batch, which takes 1 ms for a full one.
@@ -44,7 +47,7 @@ def put_log_events(
     # All parts are written into one buffer, which becomes the body. Joining them would copy up to 1 MiB once more, and
     # the page faults of the new memory are what costs most.
     body = BytesIO()
-    body.write(f'{json.dumps(head)[:-1]},"logEvents":['.encode())
+    body.write(f'{head},"logEvents":['.encode())
     all_texts = memoryview(events.texts)
     most = max(1, len(events) * PART_BYTES // len(all_texts))
     place = 0
@@ -62,7 +65,9 @@ def put_log_events(
 
 def _members(timestamps: Sequence[int], lengths: Sequence[int], texts: bytes) -> Iterator[bytes]:
     """Yield events as items of a JSON list, without the end of the last one. They must be in chronological order."""
-    escapes = [(char, escape) for char, escape in _ESCAPES if char in texts]
+    # Most texts have none, which is seen in a third of the time.
+    has_any = len(texts.translate(None, _ESCAPED)) < len(texts)
+    escapes = [(char, escape) for char, escape in _ESCAPES if char in texts] if has_any else []
     enough = len(timestamps) // DENSE
     # Many different timestamps: each event gets its own head. The span is checked first: if it is short, the timestamps
     # cannot be many, and the set of them, which takes longer, need not be made.

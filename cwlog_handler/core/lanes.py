@@ -1,4 +1,4 @@
-"""The events of one level that wait in a stream, in order of arrival: in columns, or a few of them one by one.
+"""The events of one level that wait in a stream, in columns, in order of arrival.
 
 Owns: how they are kept. Must not know: the other levels, batches, clocks.
 """
@@ -8,77 +8,40 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import chain, islice, takewhile
-from typing import Any, Final
+from typing import Final
 
 from .batches import Rules
-from .columns import END, Events, Gone, fitting
+from .columns import Events, Gone, fitting
 
 # Columns are filled up to this many bytes of text: large enough that many events share the fixed cost of a column,
 # small enough that taking out the first event costs little.
 COLUMN_BYTES: Final = 16 * 1024
 
-# So many events of a lane are kept one by one, at most. Each takes some 90 bytes more than in a column. So all of them
-# take little more memory than a stream takes without events, 1.8 KB. To put them into columns takes 5 µs, and twice as
-# long if there are columns already: as long as it takes to add ten events.
-MOST_LOOSE: Final = 24
-_OF_LOOSE: Final = 3
-
 
 class Lane:
     """The waiting events of one level, in order of arrival. Not thread-safe."""
 
-    __slots__ = ("_loose", "_packed", "count")
+    __slots__ = ("_columns", "count")
 
     def __init__(self) -> None:
         # No column in it is ever empty. Not a deque, which takes 600 bytes: many streams have only one column each.
-        self._packed: list[Events] = []
-        # Events that arrived after those, one by one: the number, the timestamp and the text of each, one event after
-        # another. In many streams a few events wait in each. To put one of them into columns takes several times as
-        # long as to put it here, and to put many of them into columns at once takes hardly longer than to put one.
-        self._loose: list[Any] = []
+        self._columns: list[Events] = []
         self.count = 0
-
-    @property
-    def _columns(self) -> list[Events]:
-        """All events in columns: those that were loose are in columns from now on."""
-        if self._loose:
-            self._pack()
-        return self._packed
-
-    def _pack(self) -> None:
-        loose, packed = self._loose, self._packed
-        texts: list[bytes] = loose[2::_OF_LOOSE]
-        events = Events(loose[0::_OF_LOOSE], loose[1::_OF_LOOSE], [*map(len, texts)], END.join((*texts, b"")))
-        # No call of C code behind the one in which the events become part of the columns: see ARCHITECTURE, Ctrl-C, 1.
-        if packed and len(packed[-1].texts) + len(events.texts) <= COLUMN_BYTES:
-            packed[-1].extend(events)
-        else:
-            packed += (events,)
-        self._loose = []
 
     @property
     def first_number(self) -> int:
         """The number of the event that arrived first. The lane must not be empty."""
-        number: int = self._packed[0].numbers[0] if self._packed else self._loose[0]
-        return number
+        return self._columns[0].numbers[0]
 
     def append(self, events: Events) -> None:
         """Add events that arrived after all others here."""
-        columns = self._columns
-        last = columns[-1] if columns else None
-        if last is not None and len(last.texts) + len(events.texts) <= COLUMN_BYTES:
-            last.extend(events)
+        columns, count = self._columns, len(events)
+        # No call of C code behind the one in which the events become part of the columns: see ARCHITECTURE, Ctrl-C, 1.
+        if columns and len(columns[-1].texts) + len(events.texts) <= COLUMN_BYTES:
+            columns[-1].extend(events)
         else:
-            columns.append(events)
-        self.count += len(events)
-
-    def append_one(self, number: int, timestamp: int, data: bytes) -> None:
-        """Add one event that arrived after all others here."""
-        if len(self._loose) >= MOST_LOOSE * _OF_LOOSE:
-            self._pack()
-        # No call: see ARCHITECTURE, Ctrl-C, 1.
-        self._loose += (number, timestamp, data)
-        self.count += 1
+            columns += (events,)
+        self.count += count
 
     def insert(self, event: Events) -> None:
         """Add one event before all events with a higher number."""
@@ -139,7 +102,7 @@ class Lane:
 
     def take_all(self) -> list[Events]:
         """Take out all events."""
-        taken, self._packed, self.count = self._columns, [], 0
+        taken, self._columns, self.count = self._columns, [], 0
         return taken
 
     def take_what_fits(self, room: int, most: int) -> list[Events]:

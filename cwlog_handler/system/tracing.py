@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 # OpenTelemetry's keys for "no instrumentation". Older versions use them as plain text, newer ones as these attributes.
@@ -17,15 +17,21 @@ _PLAIN_KEYS: Final = ("suppress_instrumentation", "suppress_http_instrumentation
 _KEYS: Final = ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
 
 
-@contextmanager
-def no_spans() -> Iterator[None]:
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+
+
+def no_spans() -> AbstractContextManager[None]:
     """Prevent the program's tracing tools from recording what this thread does inside the block."""
+    opentelemetry, xray = sys.modules.get("opentelemetry.context"), sys.modules.get("aws_xray_sdk.core")
+    return _NOTHING if opentelemetry is None and xray is None else _told(opentelemetry, xray)
+
+
+@contextmanager
+def _told(opentelemetry: Any, xray: Any) -> Iterator[None]:
     with ExitStack() as stack:
-        opentelemetry = sys.modules.get("opentelemetry.context")
         if opentelemetry is not None:
             with suppress(Exception):
                 stack.enter_context(_no_opentelemetry(opentelemetry))
-        xray = sys.modules.get("aws_xray_sdk.core")
         if xray is not None:
             with suppress(Exception):
                 stack.enter_context(_no_xray(xray.xray_recorder))

@@ -96,7 +96,6 @@ LINES = [
     "if is_full or level >= urgent_level:",
     "self._due = now +",
     "ledger, cost =",
-    "lane = lanes[level] if",
     "if len(self._loose) >=",
     "self._scattered = None",
     "removed_bytes = ",
