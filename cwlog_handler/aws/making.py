@@ -117,7 +117,23 @@ def follow_patches() -> None:
             httpsession.SSLContext = ssl.SSLContext
         if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
             wait.wait_for_socket = wait.select_wait_for_socket
-        for name, logger in list(logging.Logger.manager.loggerDict.items()):
-            # Where there is no logger yet, but one below it, logging keeps the place with another object.
-            if name.partition(".")[0] in _LIBRARIES and isinstance(logger, logging.Logger):
-                logger.addFilter(may_reach_handlers)
+        _keep_from_handlers()
+
+
+# So many loggers, or places of loggers, there were when those of the libraries were last looked for.
+_loggers_seen = 0
+
+
+def _keep_from_handlers() -> None:
+    """Add `may_reach_handlers` to all loggers of the libraries. Any thread may call this."""
+    global _loggers_seen
+    known = logging.Logger.manager.loggerDict
+    # This is called before each request, and a program may have thousands of loggers.
+    if (count := len(known)) == _loggers_seen:
+        return
+    for name, logger in list(known.items()):
+        # Where there is no logger yet, but one below it, logging keeps the place with another object.
+        if name.partition(".")[0] in _LIBRARIES and isinstance(logger, logging.Logger):
+            logger.addFilter(may_reach_handlers)
+    # Last: until then, no other thread's request goes without.
+    _loggers_seen = count

@@ -93,9 +93,9 @@ class Stream:
             self._due = now + self._shared.interval.seconds
             if self._due < self._answers.rests_until:
                 self._due = self._answers.rests_until
+            self.last_used = now
         if self._arrivals is not None:
             self._note_arrival(self._arrivals, now, number)
-        self.last_used = now
         ledger, cost = self._shared.ledger, len(data) + EVENT_OVERHEAD_BYTES + EVENT_COST_BYTES
         is_full = self.backlog.append_one(number, timestamp, data, level)
         # `Ledger.enter` without a call: the event is here now, and must be counted. See ARCHITECTURE, Ctrl-C, 1.

@@ -297,6 +297,8 @@ class Dispatch:
 
     @staticmethod
     def _next_look(stream: Stream, now: float, deadline: Deadline) -> float:
+        if deadline.at == inf:
+            return inf
         return max(stream.under_way.lost_at(deadline), now + WAIT_FOR_THREADS)
 
     def _patience(self, now: float, deadline: Deadline, stream: Stream | None = None) -> float | None:
