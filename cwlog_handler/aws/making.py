@@ -128,12 +128,13 @@ def _keep_from_handlers() -> None:
     """Add `may_reach_handlers` to all loggers of the libraries. Any thread may call this."""
     global _loggers_seen
     known = logging.Logger.manager.loggerDict
-    # This is called before each request, and a program may have thousands of loggers.
+    # This is called before each request, and a program may have thousands of loggers. (A logger that takes the place of
+    # another, or of none, is not noticed: those that log about requests are made when boto3 is imported.)
     if (count := len(known)) == _loggers_seen:
         return
     for name, logger in list(known.items()):
         # Where there is no logger yet, but one below it, logging keeps the place with another object.
         if name.partition(".")[0] in _LIBRARIES and isinstance(logger, logging.Logger):
             logger.addFilter(may_reach_handlers)
-    # Last: until then, no other thread's request goes without.
+    # Set last: a thread that comes meanwhile adds the filters itself before its request.
     _loggers_seen = count

@@ -36,7 +36,7 @@ class Backlog:
 
     In many streams a few events wait in each. To enter one of them in its lane takes several times as long as to note
     it, and to enter many at once takes hardly longer than to enter one. So the last that came one by one are loose:
-    they enter the lanes when somebody asks for these, or when they are many. Not thread-safe.
+    they enter the lanes when a lane is needed, or when they are MOST_LOOSE. Not thread-safe.
     """
 
     __slots__ = (

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler.core import outcomes
+from cwlog_handler.core.backlog import MOST_LOOSE
 from cwlog_handler.delivery.calls import GATHERED_WITHIN, Results
 from cwlog_handler.delivery.senders import MOST_SENDERS
 
@@ -114,6 +115,24 @@ def test_ctrl_c_among_the_records_of_many_streams_doubles_none_and_loses_none(li
     stats = program.rounds.stats()
     assert [program.service.messages(f"s{number}") for number in range(6)] == [["a", "a", "b", "b"]] * 6
     assert (stats.emitted, stats.delivered, stats.pending) == (24, 24, 0)
+
+
+@pytest.mark.parametrize("line", ["if len(self._loose) >=", "loose, level =", "lane.append(some)", "columns, count ="])
+def test_ctrl_c_while_loose_events_enter_their_lane_doubles_none_and_loses_none(line):
+    """That happens when so many of them wait in a stream."""
+    program = Program()
+    texts = [str(number) for number in range(MOST_LOOSE + 4)]
+    for start in range(0, len(texts), 4):
+        for text in texts[start : start + 4]:
+            for number in range(6):
+                program.log(text, stream=f"s{number}")
+        if start < MOST_LOOSE:
+            program.rounds.step()
+    interrupted_step(program, line)
+    program.work(5)
+    stats = program.rounds.stats()
+    assert [program.service.messages(f"s{number}") for number in range(6)] == [texts] * 6
+    assert (stats.emitted, stats.delivered, stats.pending) == (6 * len(texts), 6 * len(texts), 0)
 
 
 def test_ctrl_c_while_a_stream_is_asked_leaves_what_waits_there_a_date():

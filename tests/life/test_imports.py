@@ -12,7 +12,8 @@ import pytest
 from cwlog_handler import testing
 
 ARN = "arn:aws:iam::222222222222:role/logs"
-# All that is imported on other threads than the main one, unless forks are put off meanwhile.
+# All that is imported on other threads than the main one, unless forks are put off meanwhile: for the first request,
+# mostly, while the client is made. So it is the second request that proves something.
 WITNESS = """
 from cwlog_handler.process.forks import no_fork
 imported = []
@@ -50,7 +51,7 @@ OPTIONS = {
     "spool": {"spool_dir": "spool"},
     "spool always": {"spool_dir": "spool", "spool_mode": "always"},
     "broken sizes": {"max_message_size": 100, "oversize": "truncate"},
-    "own client": {"boto3_config": {"proxies": {}, "user_agent_extra": "x"}},
+    "boto3_config": {"boto3_config": {"proxies": {}, "user_agent_extra": "x"}},
 }
 TWICE = "log.info('one'); print(handler.flush(30)); log.info('two'); print(handler.flush(30), imported)\n"
 
@@ -91,7 +92,7 @@ def test_in_an_outage_our_threads_import_nothing(run, fake, mode):
     log.addHandler(handler)
     log.info("kept")
     while not (handler.stats.last_error and handler.stats.spooled): time.sleep(0.01)
-    # Not before: forks are put off while the client is made.
+    # Only now: while the client is made, and forks are put off, the witness sees nothing.
     log.info("")
     print(told.wait(30), imported)
     """

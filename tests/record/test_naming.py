@@ -34,9 +34,10 @@ def test_a_name_known_before_is_the_one_that_would_be_rendered_now(template, mad
         assert naming.of(each) == Naming("g", template).of(each)
 
 
+@pytest.mark.parametrize("time", ["%Y", "%f"])
 @pytest.mark.parametrize("odd", [{"created": None}, {"created": float("nan")}, {"created": 1e300}, {"name": ["x"]}])
-def test_a_record_made_by_hand_has_a_stream_whatever_is_in_it(odd):
-    naming = Naming("g", "{logger_name}/{strftime:%Y}")
+def test_a_record_made_by_hand_has_a_stream_whatever_is_in_it(odd, time):
+    naming = Naming("g", f"{{logger_name}}/{{strftime:{time}}}")
     assert naming.of(record(**odd)).stream.count("/") == 1
 
 
