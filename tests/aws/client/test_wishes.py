@@ -114,7 +114,7 @@ def test_both_may_have_to_be_given_up(fake):
     assert sorted(key for key, _ in subject.said) == ["deletion protection", "tags"]
 
 
-@pytest.mark.parametrize("refusals", [1, 2])
+@pytest.mark.parametrize("refusals", [1, pytest.param(2, marks=needs_protection)])
 def test_weather_in_the_search_gives_neither_up(fake, refusals):
     """The group would lack for ever what was not refused."""
     fake.fail(access_denied(), times=refusals, operation="CreateLogGroup")
