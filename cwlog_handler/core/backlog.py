@@ -13,19 +13,12 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import inf
-from typing import Any, Final
 
 from .batches import Batch, Levels, Rules, cut_on_span
-from .columns import END, Events, Gone, fitting
+from .columns import Events, Gone, fitting
 from .lanes import Lane
 from .limits import EVENT_OVERHEAD_BYTES
-
-# So many events of a stream are kept one by one, at most. Each takes some 100 bytes more than in a column. So all of
-# them take little more memory than a stream takes without events, 1.8 KB. To put them into columns takes 5 µs, and
-# twice as long if there are columns already: as long as it takes to add ten events.
-MOST_LOOSE: Final = 24
-# Of each: number, timestamp, text, level.
-_OF_LOOSE: Final = 4
+from .loose import MOST_LOOSE, OF_EACH, Loose, first_level, in_columns, level_of_all
 
 # Events of some levels: pairs of a level and its events.
 Rest = list[tuple[float, Events]]
@@ -52,8 +45,7 @@ class Backlog:
         self._keeps_levels = keeps_levels
         # By level. No lane in it is ever empty.
         self._in_lanes: dict[float, Lane] = {}
-        # The values of all loose events, in order of arrival, one event after another.
-        self._loose: list[Any] = []
+        self._loose: Loose = []
         self.count = 0
         """How many events wait outside of closed batches."""
         self._bytes = 0
@@ -84,14 +76,9 @@ class Backlog:
 
     def _enter_first_level(self) -> None:
         """Enter the loose events that have the level of the first one."""
-        loose, level = self._loose, self._loose[_OF_LOOSE - 1]
-        rest: list[Any] = []
-        if len({*loose[3::_OF_LOOSE]}) > 1:
-            events = [loose[place : place + _OF_LOOSE] for place in range(0, len(loose), _OF_LOOSE)]
-            rest = [value for event in events if event[-1] != level for value in event]
-            loose = [value for event in events if event[-1] == level for value in event]
-        lane, some = self._in_lanes.get(level) or Lane(), _in_columns(loose)
-        lane.append(some)
+        level, events, rest = first_level(self._loose)
+        lane = self._in_lanes.get(level) or Lane()
+        lane.append(events)
         # No call from where the lane has them until they are not loose any more: see ARCHITECTURE, Ctrl-C, 1.
         self._in_lanes[level] = lane
         self._loose = rest
@@ -125,7 +112,7 @@ class Backlog:
 
         Return whether a batch is ready that no further event could join.
         """
-        if len(self._loose) >= MOST_LOOSE * _OF_LOOSE:
+        if len(self._loose) >= MOST_LOOSE * OF_EACH:
             self._enter_loose()
         size_bytes = len(data) + EVENT_OVERHEAD_BYTES
         # From here on no call, until the event is counted in the ledger, too: see ARCHITECTURE, Ctrl-C, 1.
@@ -259,11 +246,11 @@ class Backlog:
         levels: Levels = ()
         rules = self._rules
         fits = self._bytes <= rules.max_bytes and self.count <= rules.max_events
-        if fits and self._loose and not self._in_lanes and len(of_loose := {*self._loose[3::_OF_LOOSE]}) == 1:
+        if fits and not self._in_lanes and (level := level_of_all(self._loose)) is not None:
             # In many streams a few events wait in each, and all fit: no lane is needed.
-            events = _in_columns(self._loose)
+            events = in_columns(self._loose)
             self._loose, self.count, self._bytes = [], 0, 0
-            return events, ((of_loose.pop(), None),)
+            return events, ((level, None),)
         if len(self._lanes) == 1:
             # The usual case, and cheaper: there is no order among lanes to find. In most streams all fits.
             ((level, lane),) = self._lanes.items()
@@ -295,8 +282,3 @@ class Backlog:
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
         fit = max(1, fitting([lengths[place] for place in order], self._rules.max_bytes, self._rules.max_events))
         return numbers[order[fit - 1]]
-
-
-def _in_columns(loose: list[Any]) -> Events:
-    texts: list[bytes] = loose[2::_OF_LOOSE]
-    return Events(loose[0::_OF_LOOSE], loose[1::_OF_LOOSE], [*map(len, texts)], END.join((*texts, b"")))

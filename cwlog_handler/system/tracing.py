@@ -23,11 +23,11 @@ _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 def no_spans() -> AbstractContextManager[None]:
     """Prevent the program's tracing tools from recording what this thread does inside the block."""
     opentelemetry, xray = sys.modules.get("opentelemetry.context"), sys.modules.get("aws_xray_sdk.core")
-    return _NOTHING if opentelemetry is None and xray is None else _told(opentelemetry, xray)
+    return _NOTHING if opentelemetry is None and xray is None else _tell(opentelemetry, xray)
 
 
 @contextmanager
-def _told(opentelemetry: Any, xray: Any) -> Iterator[None]:
+def _tell(opentelemetry: Any, xray: Any) -> Iterator[None]:
     with ExitStack() as stack:
         if opentelemetry is not None:
             with suppress(Exception):

@@ -3,11 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlog_handler.core.backlog import MOST_LOOSE, Backlog
+from cwlog_handler.core.backlog import Backlog
 from cwlog_handler.core.batches import Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.conversion import Records, convert
 from cwlog_handler.core.events import Event
+from cwlog_handler.core.loose import MOST_LOOSE
 from cwlog_handler.core.targets import Target
 
 LEVELS = st.sampled_from([10, 20, 40])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler.core import outcomes
-from cwlog_handler.core.backlog import MOST_LOOSE
+from cwlog_handler.core.loose import MOST_LOOSE
 from cwlog_handler.delivery.calls import GATHERED_WITHIN, Results
 from cwlog_handler.delivery.senders import MOST_SENDERS
 
@@ -117,7 +117,9 @@ def test_ctrl_c_among_the_records_of_many_streams_doubles_none_and_loses_none(li
     assert (stats.emitted, stats.delivered, stats.pending) == (24, 24, 0)
 
 
-@pytest.mark.parametrize("line", ["if len(self._loose) >=", "loose, level =", "lane.append(some)", "columns, count ="])
+@pytest.mark.parametrize(
+    "line", ["if len(self._loose) >=", "lane = self._in_lanes.get(level)", "lane.append(events)", "columns, count ="]
+)
 def test_ctrl_c_while_loose_events_enter_their_lane_doubles_none_and_loses_none(line):
     """That happens when so many of them wait in a stream."""
     program = Program()

@@ -1,4 +1,4 @@
-"""What our threads import while the program runs.
+"""What our threads, and those that log, import while the program runs.
 
 A child that is forked in the middle of an import has the lock of that module, and nobody releases it there: whatever
 imports it in the child waits for ever. So all that is needed is imported before the first thread starts, or while forks
@@ -70,6 +70,28 @@ def test_whatever_is_set_our_threads_import_nothing(run, fake, name):
     fake.create_role(ARN)
     _, output = run(WITNESS + TWICE.replace("one", "one " + 30 * "ä€ "), **OPTIONS[name])
     assert output.splitlines()[-1] == "True []", output
+
+
+@pytest.mark.parametrize("mode", [{}, {"spool_dir": "spool", "spool_mode": "always"}])
+def test_a_thread_of_the_program_that_logs_imports_nothing(run, mode):
+    """Its main thread may fork in that moment."""
+    source = """
+    def logs():
+        log.info("one")
+        log.info({"number": 1, "of": Exception})
+        log.error("€ %s", chr(0xd800) + 30 * "x")
+        log.info("%d", "no number")
+        try: raise ValueError(1)
+        except ValueError: log.exception("raised")
+    for call in logs, handler.flush, logs, handler.close, logs, handler.flush, lambda: handler.stats:
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    print(imported)
+    """
+    stream = "{strftime:%Y}/{logger_name}/{record:tenant|none}"
+    _, output = run(WITNESS + textwrap.dedent(source), stream=stream, max_message_size=200, **mode)
+    assert output.splitlines()[-1] == "[]", output
 
 
 def test_to_take_over_what_is_left_our_threads_import_nothing(run, fake, tmp_path):
