@@ -74,7 +74,7 @@ def test_whatever_is_set_our_threads_import_nothing(run, fake, name):
 
 @pytest.mark.parametrize("mode", [{}, {"spool_dir": "spool", "spool_mode": "always"}])
 def test_a_thread_of_the_program_that_logs_imports_nothing(run, mode):
-    """Its main thread may fork in that moment."""
+    """Its main thread may fork in that moment. What logging itself needs, with any handler, has been imported before."""
     source = """
     def logs():
         log.info("one")
@@ -83,6 +83,14 @@ def test_a_thread_of_the_program_that_logs_imports_nothing(run, mode):
         log.info("%d", "no number")
         try: raise ValueError(1)
         except ValueError: log.exception("raised")
+    others = logging.StreamHandler()
+    log.removeHandler(handler)
+    log.addHandler(others)
+    logs()
+    log.removeHandler(others)
+    log.addHandler(handler)
+    """
+    on_threads = """
     for call in logs, handler.flush, logs, handler.close, logs, handler.flush, lambda: handler.stats:
         thread = threading.Thread(target=call)
         thread.start()
@@ -90,7 +98,8 @@ def test_a_thread_of_the_program_that_logs_imports_nothing(run, mode):
     print(imported)
     """
     stream = "{strftime:%Y}/{logger_name}/{record:tenant|none}"
-    _, output = run(WITNESS + textwrap.dedent(source), stream=stream, max_message_size=200, **mode)
+    program = textwrap.dedent(source) + WITNESS + textwrap.dedent(on_threads)
+    _, output = run(program, stream=stream, max_message_size=200, **mode)
     assert output.splitlines()[-1] == "[]", output
 
 
