@@ -74,7 +74,7 @@ def test_whatever_is_set_our_threads_import_nothing(run, fake, name):
 
 @pytest.mark.parametrize("mode", [{}, {"spool_dir": "spool", "spool_mode": "always"}])
 def test_a_thread_of_the_program_that_logs_imports_nothing(run, mode):
-    """Its main thread may fork in that moment. What logging itself needs, with any handler, has been imported before."""
+    """Its main thread may fork in that moment. What logging needs with any handler has been imported before."""
     source = """
     def logs():
         log.info("one")
