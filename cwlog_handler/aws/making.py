@@ -19,7 +19,7 @@ from botocore.config import Config
 from urllib3.util import wait
 
 from ..system.own_calls import may_reach_handlers
-from . import destination, helpers, sources
+from . import destination, helpers, sessions
 
 if TYPE_CHECKING:
     from .roles import AssumedRole, Role
@@ -63,7 +63,7 @@ def prepare(access: Access) -> Made:
     """Make the sessions for a boto3 client; a role is not assumed yet. Raises what boto3 raises."""
     follow_patches()
     if access.role is None:
-        session = sources.new_session(access.profile_name)
+        session = sessions.new_session(access.profile_name)
         helpers.let_signals_through(session)
         return Made(session)
     source = access.role.source()

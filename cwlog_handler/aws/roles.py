@@ -26,7 +26,7 @@ from ..core.advice import Call
 from ..core.outcomes import Invalid, Outcome, Refused, Throttled, Unavailable
 from ..core.retry import WORTH_A_LINE
 from ..system.clock import SYSTEM_CLOCK, Clock
-from . import errors, sources
+from . import errors, sessions
 
 # Limits of the operation AssumeRole.
 MAX_ARN_LENGTH: Final = 2048
@@ -66,7 +66,7 @@ class Role(NamedTuple):
         if not is_chosen:
             # The default of newer versions of botocore. Older ones use the endpoint in us-east-1 from some regions.
             core.set_config_variable(_STS_ENDPOINTS, "regional")
-        return sources.new_session(core=core)
+        return sessions.new_session(core=core)
 
     def assumed_by(self, make_sts: Callable[[float], Any]) -> AssumedRole:
         """Return the role's credentials, which are not there before `AssumedRole.renew`. See there for ``make_sts``."""
@@ -173,7 +173,7 @@ class AssumedRole(Credentials):  # type: ignore[misc]
         """Return a boto3 session whose clients have these credentials. Does no I/O but for configuration files."""
         core = botocore.session.get_session()
         core.register_component("credential_provider", _Only(self))
-        return sources.new_session(core=core)
+        return sessions.new_session(core=core)
 
     @property
     def is_due(self) -> bool:

@@ -3,10 +3,9 @@
 Owns: which settings are equal, who uses which client, when connections are closed. Must not know: when a handler needs
 a client, whether its credentials were refused. A client that was passed in never comes here.
 
-To make a session and a client takes some 60 ms and 10 MB. Nearly all of it is botocore's model of the service, so that
-all sessions have one loader of models, whatever their settings are. Sessions and clients hold credentials. So they are
-shared only where all that can lead to credentials is the same: the options, the files, the user, the directory, and the
-whole environment, because any variable may be meant for a program that prints credentials.
+Sessions and clients hold credentials. So they are shared only where all that can lead to credentials is the same: the
+options, the files, the user, the directory, and the whole environment, because any variable may be meant for a program
+that prints credentials. What botocore reads of services holds none, and is shared by all (`sessions.py`).
 """
 
 from __future__ import annotations
@@ -32,8 +31,6 @@ _FILES: Final = (
     ("BOTO_CONFIG", ("/etc/boto.cfg", "~/.boto")),
     ("AWS_CA_BUNDLE", ()),
 )
-# What a loader has read stays for the life of the process: some megabytes, and no secret is among it.
-_loaders: Final[dict[Hashable, Any]] = {}
 
 
 class Lent:
@@ -196,18 +193,6 @@ def forget(source: Source) -> None:
 def forget_all() -> None:
     """Start over in a forked child: the connections are the parent's."""
     _current.clear()
-
-
-def new_session(profile_name: str | None = None, core: Any = None) -> Any:
-    """Return a boto3 session that shares what it reads of services with all others. Does no I/O for it."""
-    if core is None:
-        core = botocore.session.get_session()
-    session = boto3.session.Session(profile_name=profile_name, botocore_session=core)
-    with suppress(Exception):
-        # After boto3 has added its own directory to the search path, which it does for each session.
-        own = core.get_component("data_loader")
-        core.register_component("data_loader", _loaders.setdefault(tuple(own.search_paths), own))
-    return session
 
 
 def _settings(access: Access) -> Hashable | None:

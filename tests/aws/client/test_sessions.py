@@ -1,0 +1,55 @@
+"""What the sessions of all handlers keep of what botocore reads, and that their clients ask the same endpoints."""
+
+import itertools
+
+import botocore.session
+import pytest
+from botocore.regions import EndpointResolver
+
+from cwlog_handler.aws.making import Access, client_of, prepare
+
+# All that our requests need, and that botocore asks for credentials.
+ASKED = ("logs", "sts", "portal.sso", "oidc", "signin")
+
+
+def of_session(session):
+    return session.get_component("data_loader").load_data("endpoints")
+
+
+@pytest.fixture
+def kept():
+    """What a session has kept of the endpoints after a client was made of it."""
+    made = prepare(Access(region_name="us-east-1"))
+    client_of(made, Access(region_name="us-east-1"), 5.0)
+    return of_session(made.session._session)
+
+
+def test_a_session_forgets_the_endpoints_of_services_that_are_never_asked(kept):
+    assert {name for partition in kept["partitions"] for name in partition["services"]} <= {*ASKED}
+
+
+def test_the_programs_own_sessions_know_all_services(kept):
+    services = of_session(botocore.session.get_session())["partitions"][0]["services"]
+    assert {*services} > {"logs", "sts", "s3", "monitoring"}
+
+
+@pytest.mark.parametrize("service", ASKED)
+def test_what_is_asked_has_the_same_endpoint_as_with_all_services_known(kept, service):
+    all_known = of_session(botocore.session.get_session())
+    regions = [region for partition in all_known["partitions"] for region in partition["regions"]]
+    assert len(regions) > 30
+    ours, botocores = EndpointResolver(kept), EndpointResolver(all_known)
+    for region in [*regions, "us-newhere-7", "aws-global"]:
+        assert said(ours.get_partition_for_region, region) == said(botocores.get_partition_for_region, region)
+        for dual, fips in itertools.product((False, True), repeat=2):
+            asked = {"use_dualstack_endpoint": dual, "use_fips_endpoint": fips}
+            expected = said(botocores.construct_endpoint, service, region, **asked)
+            assert said(ours.construct_endpoint, service, region, **asked) == expected
+
+
+def said(ask, *question, **options):
+    """What somebody answers, or the error that is raised."""
+    try:
+        return ask(*question, **options)
+    except Exception as error:
+        return repr(error)
