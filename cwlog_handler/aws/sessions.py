@@ -34,8 +34,8 @@ def new_session(profile_name: str | None = None, core: Any = None) -> Any:
 
 
 def _forget_other_services(endpoints: Any) -> None:
-    # The endpoints of all services are a third of all objects of a program that has a client: 7 MB, and each time when
-    # Python collects garbage, as it does twice when it ends, it goes through them. Another thread may be doing the same.
+    # The endpoints of all services are a third of all objects of a program that has a client: 7 MB, and Python goes
+    # through them when it collects garbage, and twice when it ends. Another thread may be here at the same time.
     for partition in endpoints["partitions"]:
         services = partition["services"]
         for name in list(services):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, compress, count, islice, pairwise, repeat
+from itertools import accumulate, chain, compress, count, islice, pairwise, repeat
 from operator import add, itemgetter, ne
 from typing import Final, NamedTuple
 
@@ -25,8 +25,6 @@ END: Final = b"\xff"
 # millisecond together than one by one.
 DENSE: Final = 10
 
-# Texts are joined with this character, which then becomes `END`. Used only if no text contains it.
-_MARK: Final = "\x7f"
 # `_sorted` moves whole stretches of events. If they have fewer events than this on average, it moves single events.
 _SHORT: Final = 8
 
@@ -68,6 +66,13 @@ class Events:
         )
 
     @classmethod
+    def _owning(cls, numbers: array[int], timestamps: array[int], lengths: array[int], texts: bytearray) -> Events:
+        """Return columns that consist of these very objects."""
+        events = cls.__new__(cls)
+        events.numbers, events.timestamps, events.lengths, events.texts = numbers, timestamps, lengths, texts
+        return events
+
+    @classmethod
     def joined(cls, parts: Sequence[Events]) -> Events:
         """Return the events of all parts in order of arrival. The parts must not be used afterwards."""
         rising = all(earlier.numbers[-1] < later.numbers[0] for earlier, later in pairwise(parts))
@@ -82,7 +87,8 @@ class Events:
     @property
     def size_bytes(self) -> int:
         """The size as the service counts it: the bytes in UTF-8 plus 26 for each event."""
-        return len(self.texts) + (EVENT_OVERHEAD_BYTES - len(END)) * len(self)
+        # len(self) would be a further call.
+        return len(self.texts) + (EVENT_OVERHEAD_BYTES - 1) * len(self.numbers)
 
     def __iter__(self) -> Iterator[Event]:
         return map(Event, self.timestamps, bytes(self.texts).split(END), self.numbers)
@@ -128,7 +134,7 @@ class Events:
         # No memoryview is used. After Ctrl-C a traceback might keep it alive, and as long as a memoryview exists,
         # `texts` cannot grow.
         texts = self.texts[head : head + room_for(lengths)]
-        return Events(self.numbers[start:end], self.timestamps[start:end], lengths, texts)
+        return Events._owning(self.numbers[start:end], self.timestamps[start:end], lengths, texts)
 
     def take_first(self, count: int) -> Events:
         """Remove the first ``count`` events and return them as columns of their own."""
@@ -148,8 +154,7 @@ class Events:
         order = sorted(range(len(self)), key=keys.__getitem__)
         stretches = _stretches(order)
         if len(stretches) * _SHORT > len(order):
-            (events,) = self.picked([order])
-            return events
+            return self._at(order)
         # The events are nearly in order. A record is out of place if its thread was paused between making it and
         # handing it over. Copying whole stretches then takes a third of the time.
         ends = [0, *accumulate(self.lengths)]
@@ -163,16 +168,32 @@ class Events:
         return events
 
     def picked(self, groups: Sequence[Sequence[int]]) -> list[Events]:
-        """Return, for each group of indexes, the events at these indexes as columns of their own."""
+        """Return, for each group of indexes, a copy of the events at these indexes."""
+        return self._at([*chain.from_iterable(groups)]).cut([*map(len, groups)])
+
+    def cut(self, sizes: Sequence[int]) -> list[Events]:
+        """Return copies of the first events, so many as the first of the sizes says, then of those behind, and so on.
+
+        A size is a number of events.
+        """
+        pieces = []
+        start = room = 0
+        for size in sizes:
+            end = start + size
+            lengths = self.lengths[start:end]
+            texts_end = room + room_for(lengths)
+            texts = self.texts[room:texts_end]
+            pieces.append(Events._owning(self.numbers[start:end], self.timestamps[start:end], lengths, texts))
+            start, room = end, texts_end
+        return pieces
+
+    def _at(self, places: Sequence[int]) -> Events:
+        """Return a copy of the events at these indexes."""
+        # Two indexes more than needed, which are left out again: for a single index there would be no tuple.
+        pick = itemgetter(*places, 0, 0)
         numbers, timestamps, lengths = self.numbers.tolist(), self.timestamps.tolist(), self.lengths.tolist()
-        texts = bytes(self.texts).split(END)
-        picked = []
-        for places in groups:
-            # One more index than needed, which is left out again: for a single index there would be no tuple.
-            pick = itemgetter(*places, 0)
-            data = END.join((*pick(texts)[:-1], b""))
-            picked.append(Events(pick(numbers)[:-1], pick(timestamps)[:-1], pick(lengths)[:-1], data))
-        return picked
+        data = END.join((*pick(bytes(self.texts).split(END))[:-2], b""))
+        return Events(pick(numbers)[:-2], pick(timestamps)[:-2], pick(lengths)[:-2], data)
 
 
 def _stretches(places: Sequence[int]) -> list[tuple[int, int]]:
@@ -199,8 +220,8 @@ def encoded(texts: Sequence[str]) -> tuple[bytes, list[int]]:
     Raises UnicodeEncodeError for a lone surrogate. ASCII texts are encoded all at once: one call for each text would
     take twice the time.
     """
-    plain = "".join(texts)
-    if not plain.isascii() or _MARK in plain:
-        data = [text.encode() for text in texts]
-        return END.join((*data, b"")), list(map(len, data))
-    return _MARK.join((*texts, "")).encode().replace(_MARK.encode(), END), list(map(len, texts))
+    if "".join(texts).isascii():
+        # In Latin-1, ASCII is what it is in UTF-8, and END is one character.
+        return END.decode("latin-1").join((*texts, "")).encode("latin-1"), [*map(len, texts)]
+    data = [text.encode() for text in texts]
+    return END.join((*data, b"")), [*map(len, data)]

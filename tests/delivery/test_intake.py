@@ -194,7 +194,7 @@ def test_a_caller_does_not_help_while_somebody_has_the_books():
 
 
 class Probed(str):
-    """A text that does something while it is taken in; one with DEL, as one beyond ASCII, is encoded on its own."""
+    """A text that does something while it is taken in; one beyond ASCII is encoded on its own."""
 
     def __new__(cls, text, act):
         probed = super().__new__(cls, text)
@@ -209,7 +209,7 @@ class Probed(str):
 def test_a_record_that_a_caller_is_taking_in_is_not_settled():
     """F33: the thread would end, or a caller that delivers go away, and nobody see to it any more."""
     program, settled = Program(max_bytes=8_192), []
-    program.log(Probed("\x7f" * 4_000, lambda: settled.append(program.rounds.is_settled)))
+    program.log(Probed("é" * 4_000, lambda: settled.append(program.rounds.is_settled)))
     assert settled == [False]
 
 
@@ -237,11 +237,11 @@ def test_ctrl_c_while_a_caller_helps_loses_nothing():
     program = Program(max_bytes=8_192)
     program.log("a", "b")
     with pytest.raises(KeyboardInterrupt):
-        program.log(Probed("\x7f" * 4_000, blow))
+        program.log(Probed("é" * 4_000, blow))
     program.log("c")
     assert program.rounds.stats().emitted == 4
     program.work(5)
-    assert program.service.messages() == ["a", "b", "\x7f" * 4_000, "c"]
+    assert program.service.messages() == ["a", "b", "é" * 4_000, "c"]
 
 
 def test_with_block_a_record_that_waited_in_vain_goes_unless_a_lesser_one_can():
@@ -278,7 +278,7 @@ def test_a_record_that_cannot_be_taken_in_is_counted_and_takes_no_other_along():
             raise MemoryError
 
     program = Program()
-    program.log("a", Huge("\x7f"), "c")
+    program.log("a", Huge("é"), "c")
     program.work()
     stats = program.rounds.stats()
     assert (stats.emitted, stats.pending, stats.dropped_by_reason) == (3, 2, {"error": 1})
@@ -404,7 +404,7 @@ def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
                 program.log("y" * 7_000)
             return super().encode(*arguments, **options)
 
-    program.log(Interrupted("\x7f" * 2_100))
+    program.log(Interrupted("é" * 2_100))
     assert program.rounds.stats().emitted == 2
 
 

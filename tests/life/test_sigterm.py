@@ -102,7 +102,7 @@ def test_where_it_interrupts_a_caller_at_the_books_it_waits_for_that_and_deliver
             os.kill(os.getpid(), signal.SIGTERM)
             return super().encode(*more)
     from cwlog_handler.core.targets import Target
-    handler._flusher.put(time.time(), Killing("\x7f" * 4000), Target("g", "s"), logging.INFO)
+    handler._flusher.put(time.time(), Killing("é" * 4000), Target("g", "s"), logging.INFO)
     signal.pause()
     """
     assert run(source, max_buffer_size=8192) == (-signal.SIGTERM, "")
