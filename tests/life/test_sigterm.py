@@ -106,7 +106,7 @@ def test_where_it_interrupts_a_caller_at_the_books_it_waits_for_that_and_deliver
     signal.pause()
     """
     assert run(source, max_buffer_size=8192) == (-signal.SIGTERM, "")
-    assert fake.messages("g", "s") == ["\x7f" * 4000]
+    assert fake.messages("g", "s") == ["é" * 4000]
 
 
 def test_a_signal_handler_that_flushes_while_a_caller_is_at_the_books_does_not_wait(fake, run):
@@ -118,8 +118,8 @@ def test_a_signal_handler_that_flushes_while_a_caller_is_at_the_books_does_not_w
             os.kill(os.getpid(), signal.SIGUSR1)
             return super().encode(*more)
     from cwlog_handler.core.targets import Target
-    handler._flusher.put(time.time(), Interrupting("\x7f" * 4000), Target("g", "s"), logging.INFO)
+    handler._flusher.put(time.time(), Interrupting("é" * 4000), Target("g", "s"), logging.INFO)
     assert [flushed for flushed, _ in answers] == [False]
     """
     assert run(source, max_buffer_size=8192) == (0, "")
-    assert fake.messages("g", "s") == ["\x7f" * 4000]
+    assert fake.messages("g", "s") == ["é" * 4000]
