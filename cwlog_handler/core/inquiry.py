@@ -13,7 +13,8 @@ If a refusal names no event, the service is asked about events one at a time. To
 3. If both are refused in the same words, the request is to blame and no event is: all of them wait. Later the suspect
    is sent again, then another witness.
 
-A suspect without any witness waits too, unless events of the same batch were accepted just before.
+A suspect without any witness waits too, unless events of the same batch were accepted just before, and it is refused in
+the words in which that batch was: other words may tell of something that has begun since.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _Place: TypeAlias = tuple[int, int, bool]
 class Inquiry:
     """The state of the questions about refusals of one stream that name no event; a pure state machine."""
 
-    __slots__ = ("_asked", "_rounds", "_step", "_suspect", "_taken_from", "_witness", "_words")
+    __slots__ = ("_asked", "_rounds", "_step", "_suspect", "_taken_from", "_witness", "_words", "_words_of_batch")
 
     def __init__(self) -> None:
         self._step: Literal["", "suspect", "witness", "again"] = ""
@@ -53,6 +54,8 @@ class Inquiry:
         self._witness: Send | None = None
         # The words in which the suspect was refused.
         self._words = ""
+        # The words in which a batch of several events was refused last.
+        self._words_of_batch = ""
         # The place of the batch of which a piece was accepted last; None if that proves nothing any more.
         self._taken_from: int | None = None
         # The numbers of the witnesses that were refused since an event was accepted.
@@ -89,6 +92,7 @@ class Inquiry:
         ``words`` is the part of the refusal that is the same for all events; ``waiting`` is all else to be sent again.
         """
         if len(send.batch) > 1:
+            self._words_of_batch = words
             if send.place == self._taken_from:
                 return "halve"
             self._step = "suspect"
@@ -108,7 +112,7 @@ class Inquiry:
         self._suspect, self._words = send, words
         if self._place_of_witness(waiting) is not None:
             self._step = "witness"
-        elif send.place == self._taken_from and not waiting:
+        elif send.place == self._taken_from and not waiting and words == self._words_of_batch:
             self._step = "again"
         else:
             return self._blame_the_request()

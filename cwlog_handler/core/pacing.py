@@ -58,7 +58,8 @@ class TokenBucket:
     __slots__ = ("_limit", "_out", "_used", "_window")
 
     def __init__(self, rate: float | None) -> None:
-        self._used: list[float] = []
+        # When tokens were used that may not be free yet. A list only if there are any: there may be many buckets.
+        self._used: list[float] | tuple[()] = ()
         self._out = 0
         self._limit: int | None = None
         self._window = WINDOW
@@ -81,7 +82,7 @@ class TokenBucket:
         if self._limit is None:
             return Turn(True, now)
         while self._used and self._used[0] + self._window <= now:
-            self._used.pop(0)
+            del self._used[0]
         free_at = now
         limit = max(1, self._limit - spare)
         if self._out >= limit:
@@ -105,7 +106,10 @@ class TokenBucket:
         """Note that the request of a token has ended. The token is free again one second after ``used_at``."""
         if self._limit is not None:
             self._out = max(0, self._out - 1)
-            insort(self._used, used_at)
+            if self._used:
+                insort(self._used, used_at)
+            else:
+                self._used = [used_at]
 
 
 class Overlap:

@@ -51,10 +51,13 @@ class Stream:
         "shelf", "target", "under_way",
     )  # fmt: skip
 
-    def __init__(self, target: Target, bucket: Bucket, shared: Shared) -> None:
+    def __init__(self, target: Target, bucket: Bucket | None, shared: Shared) -> None:
         self.target = target
         self.bucket = bucket
-        """Each `Send` has taken a token from it. The code that makes the request gives the token back."""
+        """Each `Send` has taken a token from it, which `give_back` returns.
+
+        None: it is not known yet with whom it is shared. Before `decide`, it must be.
+        """
         self.last_used = 0.0
         self._shared = shared
         self.backlog = Backlog(shared.rules, keeps_levels=shared.reports is not None)
@@ -244,6 +247,7 @@ class Stream:
             return Wait(not_before)
         # The batch is taken only after the token: during the wait for a token more events may join it.
         spare = LEFT_FOR_FRESH if takes_left else 0
+        assert self.bucket is not None
         turn = self.bucket.take(now, PREPARED_AHEAD if is_ready else 0.0, spare)
         if not turn.is_taken:
             # Fresh events may be due before a token is free for those that another process has left.
@@ -450,6 +454,11 @@ class Stream:
         settled = self._answers.settle(send, outcome, now)
         self._flows = self._flows or settled.has_delivered
         return settled
+
+    def give_back(self, used_at: float) -> None:
+        """Give back the token of a request that has ended, and reached the service at the instant ``used_at``."""
+        if self.bucket is not None:
+            self.bucket.give_back(used_at)
 
     def presume_lost(self, now: float) -> None:
         """Stop waiting for the answer to the oldest request under way; its batch is sent again without back-off.

@@ -6,105 +6,99 @@ is for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from weakref import WeakValueDictionary
+from collections.abc import Mapping
+from weakref import ReferenceType, ref
 
 from ..core.pacing import TokenBucket, Turn
+from ..core.stream import Stream
 from ..core.targets import Target
 from ..system.primitives import allocate_lock
 
 
-class SharedBucket:
-    """A token bucket for any thread. Its methods are those of `core.pacing.TokenBucket`, each with the lock held.
+class SharedBucket(TokenBucket):
+    """A token bucket for any thread: its methods are those of `core.pacing.TokenBucket`, each with the lock held.
 
     Each bucket has its own lock: code that interrupts a thread holding one may need the bucket of another stream.
     """
 
-    __slots__ = ("__weakref__", "_bucket", "_lock")
+    __slots__ = ("_lock",)
 
     def __init__(self, rate: float | None) -> None:
         self._lock = allocate_lock()
-        self._bucket = TokenBucket(rate)
+        super().__init__(rate)
 
     def tighten(self, rate: float | None) -> None:
         """See `TokenBucket.tighten`."""
         with self._lock:
-            self._bucket.tighten(rate)
+            super().tighten(rate)
 
     def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
         """See `TokenBucket.take`."""
         with self._lock:
-            return self._bucket.take(now, ahead, spare)
+            return super().take(now, ahead, spare)
 
     def cancel(self) -> None:
         """See `TokenBucket.cancel`."""
         with self._lock:
-            self._bucket.cancel()
+            super().cancel()
 
     def is_full(self, now: float) -> bool:
         """See `TokenBucket.is_full`."""
         with self._lock:
-            return self._bucket.is_full(now)
+            return super().is_full(now)
 
     def give_back(self, used_at: float) -> None:
         """See `TokenBucket.give_back`."""
         with self._lock:
-            self._bucket.give_back(used_at)
+            super().give_back(used_at)
 
 
-class StreamBucket:
-    """The token bucket that a stream has from its first record on.
+class Buckets:
+    """The buckets of one handler's ``streams``, which have at most ``rate`` requests per second each.
 
-    The service to which the stream belongs is known only when there is a client, and no request is made before. So the
-    first `take` joins the bucket that the other handlers use for the same stream.
+    Streams that several handlers write to have one bucket in all of them, and the lowest rate of these handlers
+    applies. Nothing is kept of a bucket beside its streams: there may be many thousands.
     """
 
-    __slots__ = ("_join", "_joined", "_target")
+    __slots__ = ("__weakref__", "_endpoint", "_rate", "_streams")
 
-    def __init__(self, join: Callable[[Target], SharedBucket], target: Target) -> None:
-        self._join = join
-        self._target = target
-        self._joined: SharedBucket | None = None
+    def __init__(self, rate: float | None, streams: Mapping[Target, Stream]) -> None:
+        self._rate = rate
+        self._streams = streams
+        self._endpoint: str | None = None
 
-    def take(self, now: float, ahead: float = 0.0, spare: int = 0) -> Turn:
-        """See `TokenBucket.take`."""
-        if self._joined is None:
-            self._joined = self._join(self._target)
-        return self._joined.take(now, ahead, spare)
+    def join(self, endpoint: str, stream: Stream) -> None:
+        """Give a stream of the service at this endpoint its bucket. Handlers on other threads may do so, too."""
+        with _lock:
+            if endpoint != self._endpoint or endpoint not in _known:
+                self._move(endpoint)
+            for known in _known[endpoint]:
+                others = known()
+                if others is None or others is self:
+                    continue
+                other = others._streams.get(stream.target)
+                if other is not None and isinstance(other.bucket, SharedBucket):
+                    other.bucket.tighten(self._rate)
+                    stream.bucket = other.bucket
+                    return
+            stream.bucket = SharedBucket(self._rate)
 
-    def cancel(self) -> None:
-        """See `TokenBucket.cancel`."""
-        if self._joined is not None:
-            self._joined.cancel()
-
-    def is_full(self, now: float) -> bool:
-        """See `TokenBucket.is_full`."""
-        return self._joined is None or self._joined.is_full(now)
-
-    def give_back(self, used_at: float) -> None:
-        """See `TokenBucket.give_back`."""
-        if self._joined is not None:
-            self._joined.give_back(used_at)
+    def _move(self, endpoint: str) -> None:
+        for place, those in list(_known.items()):
+            _known[place] = [known for known in those if known() not in (None, self)]
+            if not _known[place]:
+                del _known[place]
+        _known.setdefault(endpoint, []).append(ref(self))
+        self._endpoint = endpoint
 
 
-_shared: WeakValueDictionary[tuple[str, str, str], SharedBucket] = WeakValueDictionary()
-_shared_lock = allocate_lock()
-
-
-def shared_bucket(endpoint: str, group: str, stream: str, rate: float | None) -> SharedBucket:
-    """Return the one bucket of a stream in this process. The lowest rate of its users applies. Thread-safe."""
-    with _shared_lock:
-        key = (endpoint, group, stream)
-        bucket = _shared.get(key)
-        if bucket is None:
-            bucket = _shared[key] = SharedBucket(rate)
-        else:
-            bucket.tighten(rate)
-        return bucket
+# By endpoint: those of all handlers of this process.
+_known: dict[str, list[ReferenceType[Buckets]]] = {}
+_lock = allocate_lock()
 
 
 def forget_all() -> None:
     """Start over in a forked child: a thread of the parent may have held a lock, which nobody releases here."""
-    global _shared_lock
-    _shared_lock = allocate_lock()
-    _shared.clear()
+    global _lock
+    _lock = allocate_lock()
+    _known.clear()

@@ -27,7 +27,7 @@ from ..core.targets import Target
 from ..core.terms import Terms
 from ..system.clock import Clock
 from ..system.stderr import Notices
-from .buckets import SharedBucket, StreamBucket, shared_bucket
+from .buckets import Buckets
 from .calls import GATHERED_WITHIN, Calls, Client, Results
 from .connection import Connection
 from .senders import Job, Senders
@@ -81,7 +81,7 @@ class Dispatch:
         self._notices = notices
         self._ledger = ledger
         self._senders = senders
-        self._rate = terms.requests_per_second
+        self._buckets = Buckets(terms.requests_per_second, self.streams)
         # Inline, only one call is made at a time. Then no events stand aside, so Ctrl-C cannot break that off.
         overlap = Overlap(1 if senders.inline else MOST_OVERLAPPING)
         self._shared = Shared(
@@ -97,8 +97,6 @@ class Dispatch:
             gone=None if spool is None else spool.gone,
             reports=reports,
         )
-        # Bound once, and not anew for each stream.
-        self._join = self._shared_bucket
         # The group of the stream that was made last: `_shared` is what its streams share.
         self._group: str | None = None
         # The streams of a group hold its age limit: it is forgotten with the last of them, or when a stream of another
@@ -124,8 +122,7 @@ class Dispatch:
         if stream is None:
             if target.group != self._group:
                 self._group, self._shared = target.group, self._shared_in(target.group)
-            bucket = StreamBucket(self._join, target)
-            stream = self.streams[target] = Stream(target, bucket, self._shared)
+            stream = self.streams[target] = Stream(target, None, self._shared)
         return stream
 
     def _shared_in(self, group: str) -> Shared:
@@ -137,10 +134,6 @@ class Dispatch:
 
     def _has_lost(self, stream: Stream) -> None:
         self.lossy[stream] = None
-
-    def _shared_bucket(self, target: Target) -> SharedBucket:
-        assert self._connection.endpoint is not None
-        return shared_bucket(self._connection.endpoint, *target, self._rate)
 
     def plan(self, stream: Stream, at: float) -> None:
         """Have this stream asked at the instant ``at``, unless it is asked before."""
@@ -231,7 +224,7 @@ class Dispatch:
             if not stream.is_idle:
                 del self._resting[stream]
             # The bucket is forgotten with the stream. A new one would forget which requests still count.
-            elif stream.is_forgettable and stream.bucket.is_full(now):
+            elif stream.is_forgettable and (stream.bucket is None or stream.bucket.is_full(now)):
                 del self._resting[stream]
                 # It may have been forgotten before, and then have got a late answer.
                 if self.streams.get(stream.target) is stream:
@@ -249,7 +242,10 @@ class Dispatch:
         if stream.under_way.has_any and not self._senders.may_overlap:
             # This stream is asked again when its request is settled.
             return None
-        # First of all: see ARCHITECTURE, Ctrl-C, 2. A request that was never made is found by `find_unmade`.
+        if stream.bucket is None:
+            assert self._connection.endpoint is not None
+            self._buckets.join(self._connection.endpoint, stream)
+        # Before it decides: see ARCHITECTURE, Ctrl-C, 2. A request that was never made is found by `find_unmade`.
         self._asking.setdefault(stream, -inf)
         match stream.decide(now, *now_ms, deadline=deadline):
             case Send() as send:
@@ -277,7 +273,7 @@ class Dispatch:
         for stream in list(self._asking):
             while stream.under_way.has_any:
                 stream.presume_lost(now)
-                stream.bucket.give_back(now)
+                stream.give_back(now)
                 self.plan(stream, now)
             del self._asking[stream]
 
@@ -291,7 +287,7 @@ class Dispatch:
                 stream.presume_lost(now)
                 # Nobody knows whether the request has arrived, nor when. If it has, it was now at the latest. So its
                 # token is free in one second, and not too early.
-                stream.bucket.give_back(now)
+                stream.give_back(now)
                 self.plan(stream, now)
             self._asking[stream] = self._next_look(stream, now, deadline)
 
@@ -331,7 +327,7 @@ class Dispatch:
         finally:
             # Otherwise a token, or a place among the senders, would be lost for ever: see ARCHITECTURE, Ctrl-C, 3.
             if not was_presumed_lost:
-                stream.bucket.give_back(arrived_at)
+                stream.give_back(arrived_at)
             self._senders.finished(was_presumed_lost)
         self._answer_took = now - send.start
         if stream.under_way.has_any:

@@ -1,7 +1,7 @@
 """Who is to blame for a refusal that names no event: one of the events, or the request as a whole; F15, F63."""
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from cwlog_handler.core.answers import Shared
@@ -253,6 +253,8 @@ ARRIVALS = st.lists(st.tuples(st.integers(1, 40), st.floats(0.0, 300.0)), min_si
     st.sampled_from([NO_REQUEST, NO_EVENT]),
     st.sets(st.integers(0, 79)),
 )
+# The spell begins just before the last event is asked about, alone, and no witness is left.
+@example([(37, 0.0)], 37, 5, {30}, [(3.0, 1.0)], NO_REQUEST, set())
 def test_whatever_is_refused_no_good_event_is_lost_and_the_bad_ones_are_found(
     arrivals, batch_events, per_ms, poison, spells, refusal, named
 ):

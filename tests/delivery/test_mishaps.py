@@ -138,7 +138,7 @@ def test_ctrl_c_between_a_decision_and_its_request_keeps_no_event_for_ever(line)
     assert program.rounds.stats().pending == 0
 
 
-@pytest.mark.parametrize("line", ["with own_thread():", "settle(now)", "stream.bucket.give_back(arrived_at)"])
+@pytest.mark.parametrize("line", ["with own_thread():", "settle(now)", "stream.give_back(arrived_at)"])
 def test_ctrl_c_while_a_caller_makes_a_request_keeps_no_later_one_from_being_made(line):
     """Its place would be taken for ever, and there is only one."""
     program = Inline()

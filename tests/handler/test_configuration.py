@@ -154,7 +154,9 @@ def test_the_send_interval_is_the_one_that_was_asked_for(attach, logger, seconds
     handler = attach(send_interval=seconds, close_timeout=0)
     logger.info("The endpoint is known from now on, and so is the rate of each stream.")
     assert handler.flush(60)
-    stream = handler._flusher.rounds._dispatch.stream(Target(handler.log_group_name, "another"))
+    dispatch = handler._flusher.rounds._dispatch
+    stream = dispatch.stream(Target(handler.log_group_name, "another"))
+    dispatch._buckets.join("https://x", stream)
     stream.add(event(), 20, 100.0)
     assert next_send(stream, 100.0)[1] == 100.0 + seconds
 

@@ -5,18 +5,21 @@ from math import inf
 
 import pytest
 
-from cwlog_handler.delivery.buckets import shared_bucket
+from cwlog_handler.delivery import buckets
 from cwlog_handler.process import forks, lifecycle
 from cwlog_handler.system.own_threads import is_own_thread, own_thread
+
+from ..delivery.test_buckets import Handler
 
 
 def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent():
     """F27: a thread's number may be given again; a bucket's lock may be held for ever."""
-    bucket = shared_bucket("https://x", "g", "forked", 5)
-    with own_thread():
+    parents = Handler(5)
+    bucket = parents.bucket()
+    with buckets._lock, own_thread():
         forks.start_over()
         assert not is_own_thread()
-    assert shared_bucket("https://x", "g", "forked", 5) is not bucket
+    assert Handler(5).bucket() is not bucket
 
 
 def test_two_forks_at_once_leave_no_lock_behind():
