@@ -18,7 +18,7 @@ from .interval import SendInterval
 from .ledger import Ledger, RejectReason
 from .pacing import Overlap
 from .requests import Resends, UnderWay
-from .retry import Retry
+from .retry import Deadline, Retry
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Answers:
     """The requests of one stream: those under way, those to be made again, and what answers change. Not thread-safe."""
 
     __slots__ = (
-        "_back_at", "_backlog", "_is_new", "_shared", "_target", "_throttled", "is_missing", "may_grow", "resends",
-        "rests_until", "retry", "token", "under_way",
+        "_back_at", "_backlog", "_is_new", "_retry", "_shared", "_target", "_throttled", "is_missing", "may_grow",
+        "resends", "rests_until", "token", "under_way",
     )  # fmt: skip
 
     def __init__(self, target: Target, shared: Shared, backlog: Backlog) -> None:
@@ -75,7 +75,8 @@ class Answers:
         self._backlog = backlog
         self.under_way = UnderWay()
         self.resends = Resends(shared.rules)
-        self.retry = Retry(shared.random)
+        # The failures since the last success; None: there are none. There may be many streams, and most never fail.
+        self._retry: Retry | None = None
         self.token: str | None = None
         """The sequence token for the next request."""
         self.may_grow = False
@@ -99,6 +100,15 @@ class Answers:
         The next request tries to create it again. A put would only learn once more that it is missing, at the cost of
         the quota of puts.
         """
+
+    def next_try_at(self, deadline: Deadline) -> float:
+        """Return the instant before which no request may be made; ``deadline`` is that of `Retry.at`."""
+        return -inf if self._retry is None else self._retry.at(deadline)
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """True if the last request has failed, and its cause was not removed at once."""
+        return self._retry is not None and self._retry.is_in_trouble
 
     def presume_lost(self, now: float) -> None:
         """Stop waiting for the answer to the oldest request under way; its batch is sent again without back-off.
@@ -125,7 +135,8 @@ class Answers:
             has_delivered = isinstance(outcome, (outcomes.Accepted, outcomes.AlreadyAccepted))
         elif isinstance(outcome, outcomes.Accepted):
             has_delivered = self._heed_late(send, outcome, now)
-        return Settled(to_tell, was_presumed_lost, has_delivered, self.retry.failures)
+        failures = 0 if self._retry is None else self._retry.failures
+        return Settled(to_tell, was_presumed_lost, has_delivered, failures)
 
     def _heed(self, send: Send, outcome: outcomes.Outcome, now: float) -> outcomes.Outcome | None:
         """Apply the outcome of a request whose answer was awaited; return what `Settled.to_tell` says."""
@@ -192,14 +203,14 @@ class Answers:
     def _worked(self, send: Send, now: float) -> None:
         answered_at = self._throttled[0] if self._throttled is not None else send.start
         self._taken(send.start, now)
-        if self.retry.has_failed:
+        if self._retry is not None and self._retry.has_failed:
             self._back_at = answered_at
         elif self._back_at is not None:
             self.rests_until = self._shared.interval.caught_up(self._back_at, now)
             self._back_at = None
         self._is_new = False
         self.under_way.answered(send, now)
-        self.retry.worked()
+        self._retry = None
         self.resends.accepted(send)
 
     def _taken(self, tried_at: float, now: float) -> None:
@@ -251,38 +262,39 @@ class Answers:
         self.may_grow = False
         self.is_missing = isinstance(outcome, outcomes.Throttled) and outcome.is_creation
         throttled, self._throttled = self._throttled, None
+        retry = self._retry = self._retry or Retry(self._shared.random)
         match outcome:
             case outcomes.StaleToken(expected):
                 self._shared.overlap.tokens_matter()
                 self.token = expected
-                self.retry.failed_quickly(tried_at, now)
+                retry.failed_quickly(tried_at, now)
             case outcomes.Created(retention_days):
                 self.token = None
                 self._is_new = True
                 self._shared.age_limit.made(retention_days, now)
-                self.retry.failed_quickly(tried_at, now)
+                retry.failed_quickly(tried_at, now)
             case outcomes.AskAgain(cause):
                 self._shared.ledger.fail(cause)
-                self.retry.asked_again(tried_at, now)
+                retry.asked_again(tried_at, now)
             case outcomes.Throttled(code, is_creation=True):
                 self._shared.ledger.throttle(code)
                 self.may_grow = True
-                self.retry.not_created(tried_at, now)
+                retry.not_created(tried_at, now)
             case outcomes.Throttled(code):
                 self._shared.ledger.throttle(code)
                 since, times = throttled or (tried_at, 0)
                 self._throttled = since, times + 1
                 share = self._shared.interval.share(times + 1)
                 self.may_grow = share > 0
-                self.retry.throttled(tried_at, now, share, self._is_new, is_behind=self._back_at is not None)
+                retry.throttled(tried_at, now, share, self._is_new, is_behind=self._back_at is not None)
             case outcomes.Unavailable(cause, ambiguous):
                 self._shared.ledger.fail(cause)
                 if ambiguous:
                     self.under_way.waited_in_vain(now - tried_at)
-                self.retry.failed(tried_at, now)
+                retry.failed(tried_at, now)
             case outcomes.Refused(_, advice):
                 self._shared.ledger.fail(advice)
-                self.retry.refused(tried_at, now)
+                retry.refused(tried_at, now)
 
 
 def _is_about_creation(outcome: outcomes.Outcome) -> bool:

@@ -240,7 +240,7 @@ class Stream:
         is_shelf_due = self._has_shelf and is_fresh_due
         is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self.backlog.has_full_batch
         takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
-        not_before = self._answers.retry.at(deadline)
+        not_before = self._answers.next_try_at(deadline)
         if not is_ready and not takes_left:
             not_before = max(not_before, self._due)
         if now < not_before:
@@ -340,7 +340,7 @@ class Stream:
     @property
     def is_failing(self) -> bool:
         """True if the last request failed, and its cause was not removed at once."""
-        return self._answers.retry.is_in_trouble
+        return self._answers.is_in_trouble
 
     @property
     def waits_since(self) -> float:
