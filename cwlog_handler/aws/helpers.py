@@ -17,11 +17,11 @@ from ..system.own_threads import signals_let_through
 
 
 def let_signals_through(session: Any) -> None:
-    """Make a boto3 session start these programs with only those signals blocked that the main thread blocks."""
+    """Make a session start these programs with only those signals blocked that the main thread blocks."""
     # botocore has no public way for this, so private attributes are set. If a version of botocore lacks them, the
     # programs start with all signals blocked.
     with suppress(Exception):
-        for provider in session._session.get_component("credential_provider").providers:
+        for provider in session.get_component("credential_provider").providers:
             if isinstance(provider, ProcessProvider):
                 _mend(provider)
             builder = getattr(provider, "_profile_provider_builder", None)

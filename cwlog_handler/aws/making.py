@@ -1,4 +1,4 @@
-"""Making a boto3 session and a client: how the service is reached, with which time-outs.
+"""Making a session and a client: how the service is reached, with which time-outs.
 
 Owns: the settings of a client. Must not know: who uses it, for how long, what is asked of it.
 """
@@ -77,7 +77,7 @@ def client_of(made: Made, access: Access, patience: float) -> Any:
 
     Raises what boto3 raises; also for an impossible region or endpoint, which boto3 itself would accept.
     """
-    client = made.session.client(
+    client = made.session.create_client(
         "logs",
         region_name=access.region_name,
         endpoint_url=access.endpoint_url,
@@ -89,7 +89,7 @@ def client_of(made: Made, access: Access, patience: float) -> Any:
 
 def sts_of(session: Any, access: Access, patience: float) -> Any:
     """Make a client for STS, with the same settings."""
-    return session.client("sts", region_name=access.region_name, config=_config(access, patience))
+    return session.create_client("sts", region_name=access.region_name, config=_config(access, patience))
 
 
 def _config(access: Access, patience: float) -> Any:

@@ -18,7 +18,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from ..core import advice
@@ -60,13 +59,13 @@ class Role(NamedTuple):
         return found["account"] if found else ""
 
     def source(self) -> Any:
-        """Return a boto3 session with the credentials that boto3 finds. They assume the role."""
-        core = botocore.session.get_session()
-        is_chosen = os.environ.get("AWS_STS_REGIONAL_ENDPOINTS") or core.get_scoped_config().get(_STS_ENDPOINTS)
+        """Return a session with the credentials that boto3 finds. They assume the role."""
+        session = sessions.new_session()
+        is_chosen = os.environ.get("AWS_STS_REGIONAL_ENDPOINTS") or session.get_scoped_config().get(_STS_ENDPOINTS)
         if not is_chosen:
             # The default of newer versions of botocore. Older ones use the endpoint in us-east-1 from some regions.
-            core.set_config_variable(_STS_ENDPOINTS, "regional")
-        return sessions.new_session(core=core)
+            session.set_config_variable(_STS_ENDPOINTS, "regional")
+        return session
 
     def assumed_by(self, make_sts: Callable[[float], Any]) -> AssumedRole:
         """Return the role's credentials, which are not there before `AssumedRole.renew`. See there for ``make_sts``."""
@@ -146,7 +145,7 @@ class NotAssumed(errors.Explained):
 
 
 class AssumedRole(Credentials):  # type: ignore[misc]
-    """Credentials of a role, for a boto3 session of their own. They change when they are renewed.
+    """Credentials of a role, for a session of their own. They change when they are renewed.
 
     One thread at a time may call `renew`; any thread may ask the others. ``make_sts(patience)`` makes a client for STS
     whose answers take ``patience`` seconds at most.
@@ -170,10 +169,10 @@ class AssumedRole(Credentials):  # type: ignore[misc]
         return self._frozen or ReadOnlyCredentials("", "", None)
 
     def session(self) -> Any:
-        """Return a boto3 session whose clients have these credentials. Does no I/O but for configuration files."""
-        core = botocore.session.get_session()
-        core.register_component("credential_provider", _Only(self))
-        return sessions.new_session(core=core)
+        """Return a session whose clients have these credentials. Does no I/O but for configuration files."""
+        session = sessions.new_session()
+        session.register_component("credential_provider", _Only(self))
+        return session
 
     @property
     def is_due(self) -> bool:
@@ -245,7 +244,7 @@ class AssumedRole(Credentials):  # type: ignore[misc]
 
 
 class _Only:
-    """The place in a botocore session where credentials are looked up, with these credentials alone."""
+    """The place in a session where credentials are looked up, with these credentials alone."""
 
     providers: Final = ()
 

@@ -1,6 +1,9 @@
-"""boto3 sessions that share what botocore reads of services, and keep only what our clients need of it.
+"""Sessions that share what botocore reads of services, and keep only what our clients need of it.
 
 Owns: how a session is made, and what it may forget. Must not know: with which credentials, who uses it.
+
+They are botocore's: those of boto3 make the same clients by them. To import boto3, too, takes 10 ms, most of it for
+transfers to S3, and a program that uses boto3 itself has imported it anyway.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any, Final
 
-import boto3.session
 import botocore.session
 
 # What a loader has read stays for the life of the process: some megabytes, and no secret is among it.
@@ -19,16 +21,15 @@ _loaders: Final[dict[Hashable, Any]] = {}
 _ASKED: Final = frozenset({"logs", "sts", "portal.sso", "oidc", "signin"})
 
 
-def new_session(profile_name: str | None = None, core: Any = None) -> Any:
-    """Return a boto3 session that shares what it reads of services with all others. The first one reads some files."""
-    if core is None:
-        core = botocore.session.get_session()
-    session = boto3.session.Session(profile_name=profile_name, botocore_session=core)
+def new_session(profile_name: str | None = None) -> Any:
+    """Return a session that shares what it reads of services with all others. The first one reads some files."""
+    session = botocore.session.get_session()
+    if profile_name is not None:
+        session.set_config_variable("profile", profile_name)
     with suppress(Exception):
-        # After boto3 has added its own directory to the search path, which it does for each session.
-        own = core.get_component("data_loader")
+        own = session.get_component("data_loader")
         shared = _loaders.setdefault(tuple(own.search_paths), own)
-        core.register_component("data_loader", shared)
+        session.register_component("data_loader", shared)
         _forget_other_services(shared.load_data("endpoints"))
     return session
 

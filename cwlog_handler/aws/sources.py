@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
-import boto3.session
 import botocore.session
 
 from ..system.primitives import LockType, allocate_lock
@@ -209,8 +208,8 @@ def _settings(access: Access) -> Hashable | None:
 
 def _makers() -> Hashable:
     # Tests replace them.
-    of_boto3, of_botocore = boto3.session.Session, botocore.session.Session
-    return of_boto3, of_boto3.client, of_botocore, of_botocore.create_client, botocore.session.get_session
+    made_by = botocore.session.Session
+    return made_by, made_by.create_client, botocore.session.get_session
 
 
 def _stamps() -> Hashable:

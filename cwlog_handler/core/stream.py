@@ -455,6 +455,10 @@ class Stream:
         self._flows = self._flows or settled.has_delivered
         return settled
 
+    def use(self, bucket: Bucket) -> None:
+        """Take the tokens from this bucket from now on."""
+        self.bucket = bucket
+
     def give_back(self, used_at: float) -> None:
         """Give back the token of a request that has ended, and reached the service at the instant ``used_at``."""
         if self.bucket is not None:

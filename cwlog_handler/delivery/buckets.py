@@ -79,9 +79,9 @@ class Buckets:
                 other = others._streams.get(stream.target)
                 if other is not None and isinstance(other.bucket, SharedBucket):
                     other.bucket.tighten(self._rate)
-                    stream.bucket = other.bucket
+                    stream.use(other.bucket)
                     return
-            stream.bucket = SharedBucket(self._rate)
+            stream.use(SharedBucket(self._rate))
 
     def _move(self, endpoint: str) -> None:
         for place, those in list(_known.items()):

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 
+import botocore.session
 import pytest
 
 from cwlog_handler import CloudWatchLogsHandler
@@ -81,9 +82,7 @@ def test_a_second_dict_config_loses_nothing_and_does_not_freeze():
 
 def test_the_constructor_makes_no_thread_no_client_and_no_call(monkeypatch, no_thread):
     """F37: an application starts although AWS cannot be reached, and without credentials."""
-    import boto3.session
-
-    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: pytest.fail("a client was made"))
+    monkeypatch.setattr(botocore.session.Session, "create_client", lambda *_, **__: pytest.fail("a client was made"))
     CloudWatchLogsHandler("g", boto3_profile_name="there-is-no-such-profile").close()
 
 
@@ -192,10 +191,8 @@ def test_what_is_not_to_be_created_is_not(fake, logger, attach, option, there, c
 
 
 def test_the_constructor_makes_no_session_either(monkeypatch, no_thread):
-    """F37: a missing profile fails before Session.client."""
-    import boto3.session
-
-    monkeypatch.setattr(boto3.session, "Session", lambda *_, **__: pytest.fail("a session was made"))
+    """F37: a missing profile fails when the session is made."""
+    monkeypatch.setattr(botocore.session, "get_session", lambda *_, **__: pytest.fail("a session was made"))
     CloudWatchLogsHandler("g").close()
 
 

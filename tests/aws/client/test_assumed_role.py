@@ -5,7 +5,7 @@ import sys
 import threading
 from unittest import mock
 
-import boto3
+import botocore.session
 import pytest
 
 from cwlog_handler import composition
@@ -263,7 +263,7 @@ def test_whose_credentials_assume_it_is_found_out_anew_after_a_refusal(service, 
         roled.client._maker._role._expires_at = 0
     service.fail(error("InvalidClientTokenId", "no", 403), times=1, operation="AssumeRole")
     assert isinstance(roled.put(), Refused)
-    with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+    with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
         assert roled.put() == Accepted(None)
         assert roled.put() == Accepted(None)
     assert session.call_count == 2, "one that assumes the role, and one of the role"
@@ -290,7 +290,7 @@ def test_the_endpoint_for_sts_that_the_program_wants_is_kept(monkeypatch, tmp_pa
     role = composition.access("us-east-1", role_arn=ARN).role
 
     def endpoints():
-        return role.source()._session.get_config_variable("sts_regional_endpoints")
+        return role.source().get_config_variable("sts_regional_endpoints")
 
     assert endpoints() == "regional"
     (tmp_path / "config").write_text("[default]\nsts_regional_endpoints = legacy\n")

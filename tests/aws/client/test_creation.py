@@ -3,7 +3,7 @@
 from dataclasses import replace
 from unittest import mock
 
-import boto3
+import botocore.session
 import pytest
 from botocore import exceptions
 from botocore.config import Config
@@ -176,7 +176,7 @@ def test_credentials_that_expire_in_a_creation_alone_are_read_again(environment,
     with fake.serve() as url:
         subject = Subject(region_name="us-east-1", endpoint_url=url)
         assert subject.create().renew
-        with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+        with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
             assert subject.create() == Created()
     assert session.call_count == 1
 
@@ -187,7 +187,7 @@ def test_credentials_that_expire_before_the_creation_are_read_again(environment,
     with fake.serve() as url:
         subject = Subject(region_name="us-east-1", endpoint_url=url)
         assert subject.put().renew
-        with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+        with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
             assert subject.put() == Created()
     assert session.call_count == 1
 

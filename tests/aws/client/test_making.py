@@ -3,7 +3,7 @@
 import socket
 from unittest import mock
 
-import boto3
+import botocore.session
 import pytest
 from botocore import exceptions
 from botocore.config import Config
@@ -18,7 +18,7 @@ from .subject import NOW, Subject
 def test_nothing_is_made_and_nothing_asked_before_connect(ready):
     """A constructor does no I/O: it runs on the caller's thread."""
     Subject(ready.client())
-    with mock.patch.object(boto3.session, "Session", side_effect=AssertionError):
+    with mock.patch.object(botocore.session, "get_session", side_effect=AssertionError):
         Subject()
     assert ready.requests == []
 
@@ -34,7 +34,7 @@ def test_connecting_tells_the_endpoint_and_makes_no_request(ready, environment):
 def test_connecting_again_keeps_the_client(environment):
     """Connect is idempotent: a connection pool is not thrown away."""
     subject = Subject(region_name="us-east-1")
-    with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+    with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
         assert subject.client.connect() == subject.client.connect()
     assert session.call_count == 1
 
@@ -110,7 +110,7 @@ def test_a_configuration_that_has_been_put_right_is_seen(environment):
 )
 def test_whatever_keeps_a_client_from_being_made_is_an_outcome(environment, raised, expected):
     """Container credentials are fetched while the client is made; nothing is raised out of connect."""
-    with mock.patch.object(boto3.session.Session, "client", side_effect=raised):
+    with mock.patch.object(botocore.session.Session, "create_client", side_effect=raised):
         outcome = Subject().client.connect()
     assert isinstance(outcome, expected)
     assert getattr(outcome, "renew", True)
@@ -123,7 +123,7 @@ def test_refused_credentials_are_read_again(environment, ready):
     with ready.serve() as url:
         subject = Subject(region_name="us-east-1", endpoint_url=url)
         assert subject.put().renew
-        with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+        with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
             assert subject.put() == Accepted(None)
             assert subject.put() == Accepted(None)
     assert session.call_count == 1
@@ -133,7 +133,7 @@ def test_a_users_own_client_is_kept_after_refused_credentials(ready):
     """It is not ours to replace, and may refresh its credentials itself."""
     ready.fail(expired_token(), times=1)
     subject = Subject(ready.client())
-    with mock.patch.object(boto3.session, "Session", side_effect=AssertionError):
+    with mock.patch.object(botocore.session, "get_session", side_effect=AssertionError):
         assert isinstance(subject.put(), Refused)
         assert isinstance(subject.client.connect(), Connected)
         assert subject.put() == Accepted(None)

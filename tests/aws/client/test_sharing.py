@@ -8,7 +8,6 @@ import threading
 import weakref
 from unittest import mock
 
-import boto3
 import botocore.session
 import pytest
 from botocore.hooks import _PrefixTrie
@@ -48,7 +47,7 @@ def connected(**options):
 
 def test_equal_settings_have_one_session_and_one_client(environment):
     """Thirty of them would take 300 MB otherwise."""
-    with mock.patch.object(boto3.session, "Session", wraps=boto3.session.Session) as session:
+    with mock.patch.object(botocore.session, "get_session", wraps=botocore.session.get_session) as session:
         clients = [connected(config={"proxies": {"http": "http://p"}, "tcp_keepalive": True}) for _ in range(3)]
     assert session.call_count == 1
     assert len({id(client._maker.client) for client in clients}) == 1
@@ -119,13 +118,10 @@ def test_another_user_has_another_session(environment):
     assert connected()._maker.client is not first._maker.client
 
 
-@pytest.mark.parametrize(
-    ("owner", "method"), [(boto3.session.Session, "client"), (botocore.session.Session, "create_client")]
-)
-def test_a_test_that_replaces_how_clients_are_made_gets_its_own(environment, owner, method):
+def test_a_test_that_replaces_how_clients_are_made_gets_its_own(environment):
     """Of the handlers of the test before, some are not gone yet."""
-    first = connected()
-    with mock.patch.object(owner, method, autospec=True, side_effect=getattr(owner, method)):
+    first, made_by = connected(), botocore.session.Session
+    with mock.patch.object(made_by, "create_client", autospec=True, side_effect=made_by.create_client):
         assert connected()._maker.client is not first._maker.client
 
 
@@ -171,7 +167,7 @@ def test_each_profile_and_each_role_has_its_own_credentials(environment, tmp_pat
 def test_a_client_that_was_passed_in_is_neither_shared_nor_closed(ready):
     """It is its owner's."""
     mine = ready.client()
-    with mock.patch.object(mine, "close") as close, mock.patch.object(boto3.session, "Session") as session:
+    with mock.patch.object(mine, "close") as close, mock.patch.object(botocore.session, "get_session") as session:
         for _ in range(2):
             client = Subject(mine, shares=True).client
             client.connect()
@@ -183,7 +179,7 @@ def test_a_client_that_was_passed_in_is_neither_shared_nor_closed(ready):
 def test_all_sessions_share_what_botocore_has_read_of_the_service(environment):
     """That is nearly all that a session weighs, and no secret is in it."""
     loaders = [
-        connected(region_name=region)._maker._source.made.session._session.get_component("data_loader")
+        connected(region_name=region)._maker._source.made.session.get_component("data_loader")
         for region in ("us-east-1", "us-east-2")
     ]
     assert loaders[0] is loaders[1]
@@ -410,7 +406,7 @@ def test_who_has_waited_for_a_look_up_that_failed_does_not_try_the_same_again(en
         go_on.result()
         raise RuntimeError("no credentials here")
 
-    with mock.patch.object(boto3.session.Session, "client", fail):
+    with mock.patch.object(botocore.session.Session, "create_client", fail):
         clients = [Subject(**OPTIONS).client for _ in range(3)]
         first = ours(clients[0].connect)
         tried.result()
