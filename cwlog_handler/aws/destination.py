@@ -21,20 +21,21 @@ import botocore.session
 from botocore.exceptions import InvalidRegionError
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
+# These patterns are compiled when they are needed first: most programs need none of them.
 # The form of all region names in all AWS partitions: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
 # endpoints have "fips-" before or "-fips" behind it.
-_REGION: Final = re.compile(r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?")
+_REGION: Final = r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?"
 # botocore's rule for a region's name, because the region becomes part of a host name.
-_HOST_LABEL: Final = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
-_REGION_IN_TEXT: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
+_HOST_LABEL: Final = r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)"
+_REGION_IN_TEXT: Final = r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+"
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "AWS_ENDPOINT_URL")
 _IGNORES_CONFIGURED: Final = "ignore_configured_endpoint_urls"
 # A region's own endpoints, with FIPS and dual stack among them: all of them lead to the same log groups.
-_USUAL_ENDPOINT: Final = re.compile(
+_USUAL_ENDPOINT: Final = (
     r"https://logs(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)/?"
 )
-_HOST_AND_PORT: Final = re.compile(r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?")
-_PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
+_HOST_AND_PORT: Final = r"(?P<host>[\w.-]+)(?::\d+)?(?:/.*)?"
+_PASSWORD: Final = r"(?<=//)[^/@\s]*@"
 
 # The beginning of botocore's error message; the URL follows.
 INVALID_ENDPOINT: Final = "Invalid endpoint: "
@@ -47,7 +48,7 @@ _UNKNOWN: Final = object()
 
 def is_region(name: str) -> bool:
     """True if AWS may have a region of that name, even one that this version of botocore does not know yet."""
-    return _REGION.fullmatch(name) is not None
+    return re.fullmatch(_REGION, name) is not None
 
 
 def region_name(value: str | None, endpoint_url: str | None, profile_name: str | None) -> str | None:
@@ -62,7 +63,7 @@ def region_name(value: str | None, endpoint_url: str | None, profile_name: str |
         raise TypeError(f"region_name={value!r} is of type {type(value).__name__}: give text such as 'us-east-1'")
     if is_region(value):
         return value
-    if _HOST_LABEL.fullmatch(value) and (endpoint_url or _has_endpoint_of_its_own(profile_name)):
+    if re.fullmatch(_HOST_LABEL, value) and (endpoint_url or _has_endpoint_of_its_own(profile_name)):
         return value
     raise ValueError(f"region_name={value!r}: no AWS region is called that; {nearest_region(value)}")
 
@@ -115,7 +116,7 @@ def region_and_endpoint(
     # Attributes of a mock are mocks.
     region = region if isinstance(region, str) else ""
     endpoint = endpoint if isinstance(endpoint, str) else ""
-    return region, "" if _USUAL_ENDPOINT.fullmatch(endpoint) else endpoint.rstrip("/")
+    return region, "" if re.fullmatch(_USUAL_ENDPOINT, endpoint) else endpoint.rstrip("/")
 
 
 def nearest_region(name: str) -> str:
@@ -129,7 +130,7 @@ def nearest_region(name: str) -> str:
     known = _known_regions()
     # First: regions named inside the text, as in an ARN, a URL or the name of an availability zone. Second: regions of
     # which the text is only the beginning.
-    meant = [found for found in _REGION_IN_TEXT.findall(text) if found in known]
+    meant = [found for found in re.findall(_REGION_IN_TEXT, text) if found in known]
     meant += [region for region in known if region.startswith(text)]
     by_letters = {_letters(region): region for region in known}
     likest = get_close_matches(_letters(text), by_letters, n=1 if _letters(text) in by_letters else 2, cutoff=0.7)
@@ -190,7 +191,7 @@ def endpoint_url(value: str | None) -> str | None:
     if not isinstance(value, str):
         raise TypeError(f"endpoint_url={value!r} is of type {type(value).__name__}: give text such as 'https://…'")
     if problem := problem_of_url(value):
-        raise ValueError(f"endpoint_url={_PASSWORD.sub('…@', value)!r}: {problem}; {url_meant(value)}")
+        raise ValueError(f"endpoint_url={re.sub(_PASSWORD, '…@', value)!r}: {problem}; {url_meant(value)}")
     return value
 
 
@@ -201,7 +202,7 @@ def url_meant(value: str) -> str:
     if re.match(r"(?i)(?:https?:)?//[^/]*_", value):
         return "boto3 takes no host with '_' in its name"
     bare = value.strip().removeprefix("//")
-    if matched := _HOST_AND_PORT.fullmatch(bare):
+    if matched := re.fullmatch(_HOST_AND_PORT, bare):
         is_here = matched["host"] in ("localhost", "127.0.0.1", "host.docker.internal") or "." not in matched["host"]
         return f"write it with its scheme: '{'http' if is_here else 'https'}://{bare}'"
     return "write it as 'https://host' or 'http://host:port'"

@@ -11,7 +11,7 @@ from cwlog_handler.core.targets import Target
 from cwlog_handler.testing import FakeCloudWatchLogs
 
 from ..core.test_stream import event, next_send
-from ..programs import HANG_LIMIT
+from ..programs import HANG_LIMIT, python, started
 
 
 def configured(fake, **options):
@@ -203,3 +203,21 @@ def test_the_region_of_the_handler_reaches_the_client():
     handler = CloudWatchLogsHandler("g", "s", region_name="eu-west-1")
     assert "eu-west-1" in handler._flusher._client.connect().endpoint
     handler.close()
+
+
+def test_the_handler_loads_no_more_of_boto3_than_its_client_needs(fake):
+    """The rest is for transfers to S3, mostly, and takes 10 ms."""
+    source = """
+import logging, sys
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", "s")
+loaded = lambda: [name in sys.modules for name in ("botocore.session", "boto3")]
+print(*loaded())
+logging.getLogger().addHandler(handler)
+logging.warning("one")
+print(handler.flush(60), *loaded())
+"""
+    with fake.serve() as url, started(python("-c", source), url=url) as program:
+        assert program.wait() == 0, program.output
+    assert program.output.splitlines() == ["True False", "True True False"]
+    assert fake.messages("g", "s") == ["one"]
