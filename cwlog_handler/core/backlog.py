@@ -101,11 +101,15 @@ class Backlog:
         lane = self._lanes.get(level)
         return lane.count if lane is not None else 0
 
-    def append(self, events: Events, level: float) -> None:
-        """Add events that arrived after all others of their level."""
+    def append(self, events: Events, level: float) -> bool:
+        """Add events that arrived after all others of their level.
+
+        Return whether a batch is ready that no further event could join.
+        """
         lane = self._lanes.get(level) or Lane()
         lane.append(events)
         self._enter(level, lane, events)
+        return self._bytes >= self._full_bytes or self.count >= self._full_count or bool(self._closed)
 
     def append_one(self, number: int, timestamp: int, data: bytes, level: float) -> bool:
         """Add one event that arrived after all others of its level.
@@ -231,7 +235,7 @@ class Backlog:
         return gone
 
     def _enter(self, level: float, lane: Lane, events: Events) -> None:
-        count, size_bytes = len(events), events.size_bytes
+        count, size_bytes = len(events.numbers), events.size_bytes
         # Only now that the lane has events: Ctrl-C may break this off at any point, and must not leave an empty lane.
         self._lanes[level] = lane
         self.count += count

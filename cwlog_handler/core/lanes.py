@@ -35,7 +35,7 @@ class Lane:
 
     def append(self, events: Events) -> None:
         """Add events that arrived after all others here."""
-        columns, count = self._columns, len(events)
+        columns, count = self._columns, len(events.numbers)
         # No call of C code behind the one in which the events become part of the columns: see ARCHITECTURE, Ctrl-C, 1.
         if columns and len(columns[-1].texts) + len(events.texts) <= COLUMN_BYTES:
             columns[-1].extend(events)

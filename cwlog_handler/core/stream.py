@@ -86,8 +86,7 @@ class Stream:
         self._enter(events, now)
         if self._arrivals is not None:
             self._note_arrival(self._arrivals, now, events.numbers[0])
-        self.backlog.append(events, level)
-        return self.backlog.has_full_batch
+        return self.backlog.append(events, level)
 
     def add_one(self, number: int, timestamp: int, data: bytes, level: float, now: float) -> bool:
         """Add one event that arrived after all others; ``data`` is its text. Otherwise the same as `add`."""
@@ -130,7 +129,7 @@ class Stream:
             self._due = now + self._shared.interval.seconds
             if self._due < self._answers.rests_until:
                 self._due = self._answers.rests_until
-        self._shared.ledger.enter(len(events), events.size_bytes)
+        self._shared.ledger.enter(len(events.numbers), events.size_bytes)
         self.last_used = now
 
     def hasten(self, now: float) -> None:
