@@ -165,14 +165,19 @@ class Batch:
         levels = self.levels if self.levels == other.levels else self._levels_with(other)
         return Batch(columns, stored=tuple(dict.fromkeys(self.stored + other.stored)), levels=levels)
 
+    def is_within(self, now_ms: int, max_age_ms: int) -> bool:
+        """True if no event is too old or too new for the service at ``now_ms``."""
+        oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
+        return oldest_ms <= self.first_ms and self.last_ms <= newest_ms
+
     def within(self, now_ms: int, max_age_ms: int) -> "Aged":
         """Separate the events that are too old or too new for the service at ``now_ms``.
 
         If there are none, the batch in the result is this very batch.
         """
-        oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
-        if oldest_ms <= self.first_ms and self.last_ms <= newest_ms:
+        if self.is_within(now_ms, max_age_ms):
             return Aged(self, None, None)
+        oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
         start = bisect_left(self.columns.timestamps, oldest_ms)
         end = bisect_right(self.columns.timestamps, newest_ms)
         return Aged(*(self.part(*span) for span in ((start, end), (0, start), (end, len(self)))))

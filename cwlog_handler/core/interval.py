@@ -117,11 +117,12 @@ class SendInterval:
         self._refused, self._at_once = self._refused + intervals, 0.0
 
     def _shrink(self, passed: float, intervals: float) -> None:
-        shrunk = ALONE_RECOVERS**intervals
-        if self._is_shared:
-            lasts = min(SHRINK, max(1.0, SHRINK_SHORT * self.seconds**2))
-            shrunk = exp(-passed / lasts * FASTER**self._at_once)
-        self.seconds = max(self._usual, self.seconds * shrunk)
+        if self.seconds > self._usual:
+            shrunk = ALONE_RECOVERS**intervals
+            if self._is_shared:
+                lasts = min(SHRINK, max(1.0, SHRINK_SHORT * self.seconds**2))
+                shrunk = exp(-passed / lasts * FASTER**self._at_once)
+            self.seconds = max(self._usual, self.seconds * shrunk)
         self._is_shared = self._is_shared and self.seconds > self._usual
         self._refused, self._at_once = 0.0, min(FASTER_UP_TO, self._at_once + intervals)
 

@@ -225,19 +225,20 @@ class Stream:
         ``now_ms`` is the time of day by each clock that may be right; the one by which most events may be sent is used.
         ``deadline`` says until when a caller waits for the events here. Retries are spread over the time until then.
         """
-        if self.is_idle:
+        # Each of these is asked once, because streams with few events are asked as often as streams with many.
+        sends_again, has_shelf = bool(self._answers.resends.waiting), self._has_shelf
+        has_fresh = has_shelf or not self.backlog.is_empty
+        if not (has_fresh or sends_again or self._has_left):
             return None
         if self.under_way.sent:
-            if self._has_shelf or not self._may_overlap:
+            if has_shelf or not self._may_overlap:
                 return None
             # The batch is closed now even if it must still wait, until no request under way shares a timestamp with it.
             batch = self.backlog.close_batch()
             if self.under_way.shares_time_with(batch):
                 return None
-        has_fresh = self.has_fresh
         is_fresh_due = has_fresh and now >= self._due
-        is_shelf_due = self._has_shelf and is_fresh_due
-        is_ready = bool(self._answers.resends.waiting) or is_shelf_due or self.backlog.has_full_batch
+        is_ready = sends_again or (has_shelf and is_fresh_due) or self.backlog.has_full_batch
         takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.next_try_at(deadline)
         if not is_ready and not takes_left:
@@ -274,7 +275,10 @@ class Stream:
     def _next(self, start: float, takes_left: bool, *now_ms: int) -> Send | None:
         """Take out the batch to send, without events that are too old or too new now; None if nothing is left."""
         while (send := self._take_left(start) if takes_left else self._take(start)) is not None:
-            aged = send.batch.within_any(now_ms, self._shared.age_limit.max_age_ms(start))
+            max_age_ms = self._shared.age_limit.max_age_ms(start)
+            if send.batch.is_within(now_ms[0], max_age_ms):
+                return send
+            aged = send.batch.within_any(now_ms, max_age_ms)
             if aged.too_old is not None:
                 self._drop(aged.too_old, "too_old", send.doubts)
             if aged.too_new is not None:

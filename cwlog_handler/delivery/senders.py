@@ -51,6 +51,8 @@ class Senders:
         self._share = Share(self._ring)
         # True if one thread makes all calls.
         self._is_alone = False
+        # True if the program's threads were greenlets, and ours native, when this round began.
+        self._is_late = False
         self._wake: Callable[[], None] = lambda: None
 
     def _ring(self) -> None:
@@ -87,13 +89,13 @@ class Senders:
     @property
     def _own_free(self) -> int:
         # Inline, one at a time: the driver looks at its deadline after each job.
-        most = 1 if self._inline or are_greenlets_late() else self._most
+        most = 1 if self._inline or self._is_late else self._most
         return most + self._lost - self._busy
 
     @property
     def _is_apart(self) -> bool:
         """True if the pool is not asked for places."""
-        return self._inline or self._is_alone or are_greenlets_late()
+        return self._inline or self._is_alone or self._is_late
 
     @property
     def free(self) -> int:
@@ -112,6 +114,7 @@ class Senders:
 
     def reserve(self, wanted: int) -> int:
         """Return how many of the wanted jobs may start now. `keep` has to follow."""
+        self._is_late = are_greenlets_late()
         wanted = max(0, min(wanted, self._own_free))
         if self._is_apart:
             return wanted
@@ -157,7 +160,7 @@ class Senders:
         self._had_threads = True
         has_place = self._reserved > 0
         self._reserved -= has_place
-        if not self._is_alone and are_greenlets_late():
+        if not self._is_alone and self._is_late:
             # With gevent a connection works only on the thread that made it. The earlier threads end by themselves.
             self._pool.give_back(self._share, self._reserved + has_place)
             self._is_alone, has_place, self._reserved = True, False, 0
