@@ -51,12 +51,13 @@ class Access(NamedTuple):
     """The role to assume first; None: none."""
 
 
-class Made(NamedTuple):
+class Made:
     """What a boto3 client is made with: sessions hold credentials, and to find them may take seconds."""
 
-    session: Any
-    role: "AssumedRole | None" = None
-    """The role whose credentials the session has. It has to be assumed before the first request."""
+    def __init__(self, session: Any, role: "AssumedRole | None" = None) -> None:
+        self.session = session
+        self.role = role
+        """The role whose credentials the session has. It has to be assumed before the first request."""
 
 
 def prepare(access: Access) -> Made:
