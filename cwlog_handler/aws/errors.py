@@ -7,7 +7,7 @@ retried, threads. Errors of the service are classified by code, not by class: bo
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
@@ -60,11 +60,14 @@ class Explained(Exception):
         raise NotImplementedError
 
 
-class _Answer:
+class _Answer(NamedTuple):
     """An error answer of the service."""
 
-    def __init__(self, code: str, message: str, status: int, members: Mapping[str, Any], call: Call) -> None:
-        self.code, self.message, self.status, self.members, self.call = code, message, status, members, call
+    code: str
+    message: str
+    status: int
+    members: Mapping[str, Any]
+    call: Call
 
     @property
     def token(self) -> str | None:

@@ -51,13 +51,12 @@ class Access(NamedTuple):
     """The role to assume first; None: none."""
 
 
-class Made:
+class Made(NamedTuple):
     """What a boto3 client is made with: sessions hold credentials, and to find them may take seconds."""
 
-    def __init__(self, session: Any, role: "AssumedRole | None" = None) -> None:
-        self.session = session
-        self.role = role
-        """The role whose credentials the session has. It has to be assumed before the first request."""
+    session: Any
+    role: "AssumedRole | None" = None
+    """The role whose credentials the session has. It has to be assumed before the first request."""
 
 
 def prepare(access: Access) -> Made:

@@ -176,7 +176,7 @@ class Batch:
         If there are none, the batch in the result is this very batch.
         """
         if self.is_within(now_ms, max_age_ms):
-            return Aged(self)
+            return Aged(self, None, None)
         oldest_ms, newest_ms = age_window_ms(now_ms, max_age_ms)
         start = bisect_left(self.columns.timestamps, oldest_ms)
         end = bisect_right(self.columns.timestamps, newest_ms)
@@ -226,13 +226,12 @@ class Batch:
         return next((parcel.level for parcel in self.stored if number in parcel.numbers), None)
 
 
-class Aged:
+class Aged(NamedTuple):
     """A batch cut by age: what may be sent now, what is too old, what is too new; each None if it has no events."""
 
-    __slots__ = ("batch", "too_new", "too_old")
-
-    def __init__(self, batch: Batch | None, too_old: Batch | None = None, too_new: Batch | None = None) -> None:
-        self.batch, self.too_old, self.too_new = batch, too_old, too_new
+    batch: Batch | None
+    too_old: Batch | None
+    too_new: Batch | None
 
     def count_left(self) -> int:
         """How many events may be sent."""

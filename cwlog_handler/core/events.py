@@ -16,12 +16,6 @@ MIN_TEXT_BYTES: Final = 4
 # In milliseconds: later than any time that the service accepts. Sums with it still fit into 64 bits.
 _FAR_MS: Final = 2**62
 TRUNCATION_MARKER: Final = " [truncated, {} bytes]"
-FIRST_NUMBER: Final = 2**29
-"""Where there is a disk, events that arrive are numbered from here on. Events that are read back get lower numbers.
-
-Up to 2 ** 30 Python's integers are small, and everything that is done with the numbers is faster."""
-FIRST_RECOVERED: Final = 2**62
-"""Events that another process has left are numbered from here on: they come behind all others."""
 
 
 class Event(NamedTuple):

@@ -16,6 +16,12 @@ from .columns import Events, fitting
 from .ledger import Ledger
 from .targets import Target
 
+FIRST_NUMBER: Final = 2**29
+"""Where there is a disk, events that arrive are numbered from here on. Events that are read back get lower numbers.
+
+Up to 2 ** 30 Python's integers are small, and everything that is done with the numbers is faster."""
+FIRST_RECOVERED: Final = 2**62
+"""Events that another process has left are numbered from here on: they come behind all others."""
 PARCEL_COST_BYTES: Final = 400
 """Memory that a parcel takes while its events are on disk only."""
 JOINED_BYTES: Final = 256 * 1024

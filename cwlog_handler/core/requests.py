@@ -16,6 +16,7 @@ from operator import attrgetter
 from .batches import Batch, Rules
 from .decisions import Send
 from .inquiry import Inquiry, Verdict, rejoined
+from .parcels import sole_parcel
 from .retry import Deadline, presumed_lost_at, time_for_an_answer
 
 # A service that answers within this many seconds takes 10 requests a second one after another. That is twice the rate
@@ -140,9 +141,6 @@ class Resends:
         """
         if self._inquiry is not None:
             return []
-        # Only a spool asks for these, and has loaded it already.
-        from .parcels import sole_parcel
-
         whole = [s for s in self.waiting if sole_parcel(s.batch) is not None and not is_awaited(s.batch)]
         self.waiting = [send for send in self.waiting if send not in whole]
         return whole[::-1]

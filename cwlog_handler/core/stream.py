@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from . import outcomes
 from .answers import Answers, Settled, Shared
@@ -25,16 +25,13 @@ from .backlog import Backlog
 from .batches import Batch
 from .columns import Events
 from .decisions import Send, Wait
-from .events import FIRST_RECOVERED
 from .ledger import EVENT_COST_BYTES, DropReason
 from .limits import EVENT_OVERHEAD_BYTES
 from .losses import Loss
 from .pacing import Bucket
+from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
 from .retry import NO_DEADLINE, Deadline
 from .targets import Target
-
-if TYPE_CHECKING:
-    from .parcels import Numbers, Parcel, Shelf
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
@@ -372,17 +369,12 @@ class Stream:
     def put_on_shelf(self, parcel: Parcel, numbers: Numbers) -> None:
         """Add events that are on disk only, behind those which are there already."""
         if self.shelf is None:
-            # Here, as elsewhere below: only programs with a spool need it, and the spool has loaded it already.
-            from .parcels import Shelf
-
             self.shelf = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
         self.shelf.add(parcel)
 
     def inherit(self, parcel: Parcel, numbers: Numbers, now: float) -> None:
         """Add events that a process which has ended left on disk."""
         if self.left is None:
-            from .parcels import Shelf
-
             self.left = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
         self.left.add(parcel)
         self.last_used = now
@@ -436,8 +428,6 @@ class Stream:
 
     def set_aside(self, numbers: Numbers) -> None:
         """Free the memory of batches that wait to be sent again and are on disk, too; they are read when it is time."""
-        from .parcels import sole_parcel
-
         for send in self._answers.resends.take_whole(self.under_way.is_presumed_lost):
             parcel = sole_parcel(send.batch)
             assert parcel is not None

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.columns import Events
 from ..core.conversion import Kind, Records, Scattered, convert
-from ..core.events import FIRST_NUMBER, make_events, timestamp_ms
+from ..core.events import make_events, timestamp_ms
 from ..core.ledger import EVENT_COST_BYTES, DropReason, Ledger
 from ..core.losses import UNTOLD
+from ..core.parcels import FIRST_NUMBER
 from ..core.shedding import Shedding
 from ..core.stream import Stream
 from ..core.targets import Target

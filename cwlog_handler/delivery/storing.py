@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 from ..core.batches import Batch
 from ..core.columns import Events
 from ..core.conversion import Converted, Records
-from ..core.events import FIRST_NUMBER, FIRST_RECOVERED
 from ..core.ledger import DropReason, Ledger
 from ..core.losses import UNTOLD
-from ..core.parcels import Numbers, Parcel
+from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
 from ..core.stream import Stream
 from ..core.targets import Target
 from ..core.terms import Terms

@@ -10,7 +10,7 @@ from cwlog_handler.core.answers import Settled, Shared
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send, Wait
-from cwlog_handler.core.events import FIRST_RECOVERED, Event
+from cwlog_handler.core.events import Event
 from cwlog_handler.core.interval import LEAVES_MOST, SendInterval
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.outcomes import (
@@ -25,7 +25,7 @@ from cwlog_handler.core.outcomes import (
     Unavailable,
 )
 from cwlog_handler.core.pacing import Overlap, TokenBucket
-from cwlog_handler.core.parcels import Numbers, Parcel
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers, Parcel
 from cwlog_handler.core.stream import Stream
 from cwlog_handler.core.targets import Target
 

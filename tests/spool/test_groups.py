@@ -9,8 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from cwlog_handler.core.events import FIRST_RECOVERED
-from cwlog_handler.core.parcels import Numbers
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
 from cwlog_handler.core.targets import Target
 from cwlog_handler.record.names import GroupName
 from cwlog_handler.spool import frames

@@ -7,9 +7,8 @@ from array import array
 import pytest
 
 from cwlog_handler.core.conversion import Records, convert
-from cwlog_handler.core.events import FIRST_RECOVERED
 from cwlog_handler.core.ledger import Ledger
-from cwlog_handler.core.parcels import Numbers
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
 from cwlog_handler.spool import directory as directories
 from cwlog_handler.spool import frames, journal_file
 from cwlog_handler.spool.directory import Identity, Settings

@@ -8,9 +8,9 @@ import pytest
 
 from cwlog_handler.core.batches import Batch
 from cwlog_handler.core.columns import Events
-from cwlog_handler.core.events import FIRST_RECOVERED, Event
+from cwlog_handler.core.events import Event
 from cwlog_handler.core.ledger import Ledger
-from cwlog_handler.core.parcels import Numbers
+from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers
 from cwlog_handler.spool import directory as directories
 from cwlog_handler.spool import frames
 from cwlog_handler.spool.directory import PAUSE, Identity, Settings
