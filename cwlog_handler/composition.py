@@ -2,8 +2,8 @@
 
 Owns: which values the options become, and which object gets them. Must not know: records.
 
-boto3 takes about 0.1 s to load. So it is imported by the functions that need it, not together with this module. It is
-loaded when the program makes its first handler, on that thread: it could not be loaded while the interpreter ends.
+botocore takes about 0.1 s to load. So it is imported by the functions that need it, not together with this module. It
+is loaded when the program makes its first handler, on that thread: it could not be loaded while the interpreter ends.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ import botocore.session
 from botocore.exceptions import InvalidRegionError
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
-# These patterns are compiled when they are needed first: most programs need none of them.
+# These patterns are compiled when they are needed first, which is not in the constructor.
+
 # The form of all region names in all AWS partitions: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
 # endpoints have "fips-" before or "-fips" behind it.
 _REGION: Final = r"(?:fips-)?[a-z]{2,}(?:-[a-z]+)+-[0-9]+(?:-fips)?"

@@ -14,14 +14,15 @@ from typing import Any
 from botocore.credentials import ProcessProvider
 
 from ..system.own_threads import signals_let_through
+from .sessions import Session
 
 
-def let_signals_through(session: Any) -> None:
+def let_signals_through(session: Session) -> None:
     """Make a session start these programs with only those signals blocked that the main thread blocks."""
     # botocore has no public way for this, so private attributes are set. If a version of botocore lacks them, the
     # programs start with all signals blocked.
     with suppress(Exception):
-        for provider in session.get_component("credential_provider").providers:
+        for provider in session.core.get_component("credential_provider").providers:
             if isinstance(provider, ProcessProvider):
                 _mend(provider)
             builder = getattr(provider, "_profile_provider_builder", None)

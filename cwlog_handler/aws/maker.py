@@ -60,7 +60,7 @@ class Maker:
         self._is_inherited = self._is_inherited or self.client is not None
         self.client = None
         self._role: AssumedRole | None = None
-        # A session and its lock. The lock is held while a client is made, because boto3 sessions are not thread-safe,
+        # A session and its lock. The lock is held while a client is made, because sessions are not thread-safe,
         # and while a role is assumed. None: a source has to be found, with `_choosing` held, so that all threads find
         # the same one.
         self._source: Source | None = None

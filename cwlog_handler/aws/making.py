@@ -19,7 +19,8 @@ from botocore.config import Config
 from urllib3.util import wait
 
 from ..system.own_calls import may_reach_handlers
-from . import destination, helpers, sessions
+from . import destination, helpers
+from .sessions import Session
 
 if TYPE_CHECKING:
     from .roles import AssumedRole, Role
@@ -54,7 +55,7 @@ class Access(NamedTuple):
 class Made(NamedTuple):
     """What a boto3 client is made with: sessions hold credentials, and to find them may take seconds."""
 
-    session: Any
+    session: Session
     role: "AssumedRole | None" = None
     """The role whose credentials the session has. It has to be assumed before the first request."""
 
@@ -63,7 +64,7 @@ def prepare(access: Access) -> Made:
     """Make the sessions for a boto3 client; a role is not assumed yet. Raises what boto3 raises."""
     follow_patches()
     if access.role is None:
-        session = sessions.new_session(access.profile_name)
+        session = Session(access.profile_name)
         helpers.let_signals_through(session)
         return Made(session)
     source = access.role.source()
@@ -77,7 +78,7 @@ def client_of(made: Made, access: Access, patience: float) -> Any:
 
     Raises what boto3 raises; also for an impossible region or endpoint, which boto3 itself would accept.
     """
-    client = made.session.create_client(
+    client = made.session.client(
         "logs",
         region_name=access.region_name,
         endpoint_url=access.endpoint_url,
@@ -87,9 +88,9 @@ def client_of(made: Made, access: Access, patience: float) -> Any:
     return client
 
 
-def sts_of(session: Any, access: Access, patience: float) -> Any:
+def sts_of(session: Session, access: Access, patience: float) -> Any:
     """Make a client for STS, with the same settings."""
-    return session.create_client("sts", region_name=access.region_name, config=_config(access, patience))
+    return session.client("sts", region_name=access.region_name, config=_config(access, patience))
 
 
 def _config(access: Access, patience: float) -> Any:
@@ -129,7 +130,7 @@ def _keep_from_handlers() -> None:
     global _loggers_seen
     known = logging.Logger.manager.loggerDict
     # This is called before each request, and a program may have thousands of loggers. (A logger that takes the place of
-    # another, or of none, is not noticed: those that log about requests are made when boto3 is imported.)
+    # another, or of none, is not noticed: those that log about requests are made when botocore is imported.)
     if (count := len(known)) == _loggers_seen:
         return
     for name, logger in list(known.items()):

@@ -25,7 +25,8 @@ from ..core.advice import Call
 from ..core.outcomes import Invalid, Outcome, Refused, Throttled, Unavailable
 from ..core.retry import WORTH_A_LINE
 from ..system.clock import SYSTEM_CLOCK, Clock
-from . import errors, sessions
+from . import errors
+from .sessions import Session
 
 # Limits of the operation AssumeRole.
 MAX_ARN_LENGTH: Final = 2048
@@ -58,13 +59,14 @@ class Role(NamedTuple):
         found = _ARN.fullmatch(self.arn)
         return found["account"] if found else ""
 
-    def source(self) -> Any:
+    def source(self) -> Session:
         """Return a session with the credentials that boto3 finds. They assume the role."""
-        session = sessions.new_session()
-        is_chosen = os.environ.get("AWS_STS_REGIONAL_ENDPOINTS") or session.get_scoped_config().get(_STS_ENDPOINTS)
+        session = Session()
+        core = session.core
+        is_chosen = os.environ.get("AWS_STS_REGIONAL_ENDPOINTS") or core.get_scoped_config().get(_STS_ENDPOINTS)
         if not is_chosen:
             # The default of newer versions of botocore. Older ones use the endpoint in us-east-1 from some regions.
-            session.set_config_variable(_STS_ENDPOINTS, "regional")
+            core.set_config_variable(_STS_ENDPOINTS, "regional")
         return session
 
     def assumed_by(self, make_sts: Callable[[float], Any]) -> AssumedRole:
@@ -168,10 +170,10 @@ class AssumedRole(Credentials):  # type: ignore[misc]
         """Return the credentials as they are now. botocore calls this when it signs a request. Does no I/O."""
         return self._frozen or ReadOnlyCredentials("", "", None)
 
-    def session(self) -> Any:
+    def session(self) -> Session:
         """Return a session whose clients have these credentials. Does no I/O but for configuration files."""
-        session = sessions.new_session()
-        session.register_component("credential_provider", _Only(self))
+        session = Session()
+        session.core.register_component("credential_provider", _Only(self))
         return session
 
     @property

@@ -1,13 +1,15 @@
 """Sessions that share what botocore reads of services, and keep only what our clients need of it.
 
-Owns: how a session is made, and what it may forget. Must not know: with which credentials, who uses it.
+Owns: how a session is made, how a client is made of it, what it may forget. Must not know: with which credentials.
 
-They are botocore's: those of boto3 make the same clients by them. To import boto3, too, takes 10 ms, most of it for
-transfers to S3, and a program that uses boto3 itself has imported it anyway.
+A session of boto3 wraps one of botocore, and makes the same clients. To import boto3 takes 10 ms more, mostly for
+transfers to S3, so it is left out unless the program has imported it. Then it has its part: a program may replace how
+boto3 makes clients, for its tests, or to send everything to a stand-in of AWS.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any, Final
@@ -17,21 +19,38 @@ import botocore.session
 # What a loader has read stays for the life of the process: some megabytes, and no secret is among it.
 _loaders: Final[dict[Hashable, Any]] = {}
 # The services, as botocore's file of endpoints names them, that are asked by us, or by botocore for credentials: STS,
-# and what a login with SSO needs.
+# and what a login needs, with SSO or with a console's password.
 _ASKED: Final = frozenset({"logs", "sts", "portal.sso", "oidc", "signin"})
 
 
-def new_session(profile_name: str | None = None) -> Any:
-    """Return a session that shares what it reads of services with all others. The first one reads some files."""
-    session = botocore.session.get_session()
-    if profile_name is not None:
-        session.set_config_variable("profile", profile_name)
-    with suppress(Exception):
-        own = session.get_component("data_loader")
-        shared = _loaders.setdefault(tuple(own.search_paths), own)
-        session.register_component("data_loader", shared)
-        _forget_other_services(shared.load_data("endpoints"))
-    return session
+class Session:
+    """A session of botocore, and that of boto3 which wraps it, if the program uses boto3. Not thread-safe."""
+
+    def __init__(self, profile_name: str | None = None) -> None:
+        """The first session of a process reads some files. Raises what boto3 raises."""
+        self.core: Any = botocore.session.get_session()
+        """botocore's."""
+        if profile_name is not None:
+            self.core.set_config_variable("profile", profile_name)
+        boto3s = by_boto3()
+        # Before the loader is shared, because boto3 adds a directory to its search path.
+        self._wrapper = None if boto3s is None else boto3s(botocore_session=self.core)
+        with suppress(Exception):
+            own = self.core.get_component("data_loader")
+            shared = _loaders.setdefault(tuple(own.search_paths), own)
+            self.core.register_component("data_loader", shared)
+            _forget_other_services(shared.load_data("endpoints"))
+
+    def client(self, service: str, **options: Any) -> Any:
+        """Make a client; the options are those of boto3. Raises what boto3 raises."""
+        if self._wrapper is not None:
+            return self._wrapper.client(service, **options)
+        return self.core.create_client(service, **options)
+
+
+def by_boto3() -> Any:
+    """Return the class of boto3's sessions as it is now; None if the program has not imported boto3."""
+    return getattr(sys.modules.get("boto3.session"), "Session", None)
 
 
 def _forget_other_services(endpoints: Any) -> None:

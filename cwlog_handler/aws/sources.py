@@ -19,6 +19,7 @@ from weakref import WeakSet, WeakValueDictionary
 import botocore.session
 
 from ..system.primitives import LockType, allocate_lock
+from . import sessions
 
 if TYPE_CHECKING:
     from .making import Access, Made
@@ -208,8 +209,8 @@ def _settings(access: Access) -> Hashable | None:
 
 def _makers() -> Hashable:
     # Tests replace them.
-    made_by = botocore.session.Session
-    return made_by, made_by.create_client, botocore.session.get_session
+    made_by, boto3s = botocore.session.Session, sessions.by_boto3()
+    return made_by, made_by.create_client, botocore.session.get_session, boto3s, getattr(boto3s, "client", None)
 
 
 def _stamps() -> Hashable:

@@ -172,10 +172,7 @@ class Events:
         return self._at([*chain.from_iterable(groups)]).cut([*map(len, groups)])
 
     def cut(self, sizes: Sequence[int]) -> list[Events]:
-        """Return copies of the first events, so many as the first of the sizes says, then of those behind, and so on.
-
-        A size is a number of events.
-        """
+        """Return copies of consecutive events: the first has as many as the first of the sizes says, and so on."""
         pieces = []
         start = room = 0
         for size in sizes:

@@ -101,7 +101,7 @@ class Inquiry:
             if words != self._words:
                 return self._blame_the_request()
             # This event explains all refusals so far: nothing more is known about the next one.
-            self._step, self._taken_from = "", None
+            self._step, self._taken_from, self._words_of_batch = "", None, ""
             return "event"
         if self._step == "witness" and _is_same(send, self._witness):
             if words == self._words:

@@ -196,9 +196,8 @@ class Intake:
         """Add events to their stream; return how many events, of any stream, were dropped to make room."""
         stream = self._dispatch.stream(self._target(kind.target))
         self._shedding.arrives(kind.level)
-        if not stream.backlog.count:
-            # First: see ARCHITECTURE, Ctrl-C, 2.
-            self._dispatch.expect(stream, arrived, now)
+        # First: see ARCHITECTURE, Ctrl-C, 2.
+        self._dispatch.expect(stream, arrived, now)
         is_full = stream.add(events, kind.level, arrived)
         if self._storing is not None:
             self._storing.relieve(now)

@@ -190,7 +190,7 @@ def test_nothing_is_asked_before_the_first_request(assumed, sts):
     assert assumed.is_due
     assert not assumed.is_valid
     assert sts.asked == []
-    assert assumed.session().get_credentials() is assumed
+    assert assumed.session().core.get_credentials() is assumed
 
 
 def test_the_role_is_asked_for_with_what_the_options_say(assumed, sts):

@@ -255,6 +255,8 @@ ARRIVALS = st.lists(st.tuples(st.integers(1, 40), st.floats(0.0, 300.0)), min_si
 )
 # The spell begins just before the last event is asked about, alone, and no witness is left.
 @example([(37, 0.0)], 37, 5, {30}, [(3.0, 1.0)], NO_REQUEST, set())
+# The same, and it is refused in the words of the event that is to blame for all that was refused before.
+@example([(4, 0.0)], 4, 2, {0}, [(1.0, 1.0)], NO_EVENT, set())
 def test_whatever_is_refused_no_good_event_is_lost_and_the_bad_ones_are_found(
     arrivals, batch_events, per_ms, poison, spells, refusal, named
 ):

@@ -5,6 +5,8 @@ import textwrap
 
 import pytest
 
+from cwlog_handler.testing import connection_refused
+
 from .conftest import MODES, assert_told_or_delivered
 
 ENDINGS = {
@@ -105,6 +107,21 @@ def test_what_modes_deliver_or_tell_of_a_finalizer_that_logs_while_modules_are_t
     # Nobody makes room any more: to wait for it is to wait in vain.
     returned, output = run(late, **MODES[mode] | {"block_timeout": 3600}, close_timeout=3600)
     assert_told_or_delivered(fake, returned, output)
+
+
+def test_what_a_finalizer_logs_while_modules_are_torn_down_goes_to_disk_in_an_outage(fake, run, tmp_path):
+    """F61: what is loaded already cannot be imported either by then."""
+    fake.fail(connection_refused(), times=None)
+    source = """
+    log.info("first")
+    class Late:
+        def __del__(self, os=os, handler=handler):
+            log.info("last")
+            os.write(1, f"{handler.stats.pending} {handler.stats.spooled}".encode())
+    late = Late()
+    """
+    _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
+    assert output.endswith("2 2"), output
 
 
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):

@@ -19,7 +19,8 @@ def test_a_forked_child_has_no_threads_and_no_token_buckets_of_its_parent():
     with buckets._lock, own_thread():
         forks.start_over()
         assert not is_own_thread()
-    assert Handler(5).bucket() is not bucket
+        assert not buckets._lock.locked()
+        assert Handler(5).bucket() is not bucket
 
 
 def test_two_forks_at_once_leave_no_lock_behind():

@@ -290,7 +290,7 @@ def test_the_endpoint_for_sts_that_the_program_wants_is_kept(monkeypatch, tmp_pa
     role = composition.access("us-east-1", role_arn=ARN).role
 
     def endpoints():
-        return role.source().get_config_variable("sts_regional_endpoints")
+        return role.source().core.get_config_variable("sts_regional_endpoints")
 
     assert endpoints() == "regional"
     (tmp_path / "config").write_text("[default]\nsts_regional_endpoints = legacy\n")

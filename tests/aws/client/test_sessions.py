@@ -21,7 +21,7 @@ def kept():
     """What a session has kept of the endpoints after a client was made of it."""
     made = prepare(Access(region_name="us-east-1"))
     client_of(made, Access(region_name="us-east-1"), 5.0)
-    return of_session(made.session)
+    return of_session(made.session.core)
 
 
 def test_a_session_forgets_the_endpoints_of_services_that_are_never_asked(kept):

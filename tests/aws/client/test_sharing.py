@@ -8,6 +8,7 @@ import threading
 import weakref
 from unittest import mock
 
+import boto3.session
 import botocore.session
 import pytest
 from botocore.hooks import _PrefixTrie
@@ -118,11 +119,15 @@ def test_another_user_has_another_session(environment):
     assert connected()._maker.client is not first._maker.client
 
 
-def test_a_test_that_replaces_how_clients_are_made_gets_its_own(environment):
+@pytest.mark.parametrize(
+    ("owner", "method"), [(boto3.session.Session, "client"), (botocore.session.Session, "create_client")]
+)
+def test_a_test_that_replaces_how_clients_are_made_gets_its_own(environment, owner, method):
     """Of the handlers of the test before, some are not gone yet."""
-    first, made_by = connected(), botocore.session.Session
-    with mock.patch.object(made_by, "create_client", autospec=True, side_effect=made_by.create_client):
+    first = connected()
+    with mock.patch.object(owner, method, autospec=True, side_effect=getattr(owner, method)) as made:
         assert connected()._maker.client is not first._maker.client
+    assert made.called
 
 
 @pytest.mark.parametrize("named", ["{}/credentials", "$WHERE/credentials", "~/credentials", "credentials"])
@@ -179,7 +184,7 @@ def test_a_client_that_was_passed_in_is_neither_shared_nor_closed(ready):
 def test_all_sessions_share_what_botocore_has_read_of_the_service(environment):
     """That is nearly all that a session weighs, and no secret is in it."""
     loaders = [
-        connected(region_name=region)._maker._source.made.session.get_component("data_loader")
+        connected(region_name=region)._maker._source.made.session.core.get_component("data_loader")
         for region in ("us-east-1", "us-east-2")
     ]
     assert loaders[0] is loaders[1]
