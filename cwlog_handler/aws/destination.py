@@ -21,7 +21,7 @@ import botocore.session
 from botocore.exceptions import InvalidRegionError
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
-# These patterns are compiled when they are needed first, which is not in the constructor.
+# The patterns in this module are compiled when they are first used: few constructors use any of them.
 
 # The form of all region names in all AWS partitions: us-east-1, us-gov-west-1, eusc-de-east-1. Older names of FIPS
 # endpoints have "fips-" before or "-fips" behind it.

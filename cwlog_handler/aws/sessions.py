@@ -3,8 +3,8 @@
 Owns: how a session is made, how a client is made of it, what it may forget. Must not know: with which credentials.
 
 A session of boto3 wraps one of botocore, and makes the same clients. To import boto3 takes 10 ms more, mostly for
-transfers to S3, so it is left out unless the program has imported it. Then it has its part: a program may replace how
-boto3 makes clients, for its tests, or to send everything to a stand-in of AWS.
+transfers to S3, so this module does not import it. If the program has imported it, a session of boto3 makes the
+clients: the program may have replaced how boto3 makes them, for its tests, or to send everything to a stand-in of AWS.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _ASKED: Final = frozenset({"logs", "sts", "portal.sso", "oidc", "signin"})
 
 
 class Session:
-    """A session of botocore, and that of boto3 which wraps it, if the program uses boto3. Not thread-safe."""
+    """A session of botocore and, if the program has imported boto3, the session of boto3 around it. Not thread-safe."""
 
     def __init__(self, profile_name: str | None = None) -> None:
         """The first session of a process reads some files. Raises what boto3 raises."""
         self.core: Any = botocore.session.get_session()
-        """botocore's."""
+        """The session of botocore."""
         if profile_name is not None:
             self.core.set_config_variable("profile", profile_name)
         boto3s = by_boto3()
         # Before the loader is shared, because boto3 adds a directory to its search path.
-        self._wrapper = None if boto3s is None else boto3s(botocore_session=self.core)
+        self._wrapper = None if boto3s is None else boto3s(profile_name=profile_name, botocore_session=self.core)
         with suppress(Exception):
             own = self.core.get_component("data_loader")
             shared = _loaders.setdefault(tuple(own.search_paths), own)
@@ -54,8 +54,8 @@ def by_boto3() -> Any:
 
 
 def _forget_other_services(endpoints: Any) -> None:
-    # The endpoints of all services are a third of all objects of a program that has a client: 7 MB, and Python goes
-    # through them when it collects garbage, and twice when it ends. Another thread may be here at the same time.
+    # Without this, a third of all objects of a program with a client are endpoints: 7 MB, through which Python goes
+    # when it collects garbage, and twice when it ends. Another thread may be removing the same ones.
     for partition in endpoints["partitions"]:
         services = partition["services"]
         for name in list(services):

@@ -109,7 +109,7 @@ class Backlog:
         lane = self._lanes.get(level) or Lane()
         lane.append(events)
         self._enter(level, lane, events)
-        return self._bytes >= self._full_bytes or self.count >= self._full_count or bool(self._closed)
+        return self.has_full_batch
 
     def append_one(self, number: int, timestamp: int, data: bytes, level: float) -> bool:
         """Add one event that arrived after all others of its level.

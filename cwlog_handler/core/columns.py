@@ -87,8 +87,8 @@ class Events:
     @property
     def size_bytes(self) -> int:
         """The size as the service counts it: the bytes in UTF-8 plus 26 for each event."""
-        # len(self) would be a further call.
-        return len(self.texts) + (EVENT_OVERHEAD_BYTES - 1) * len(self.numbers)
+        # Not len(self), which is a method of Python: it takes as long as all the rest.
+        return len(self.texts) + (EVENT_OVERHEAD_BYTES - len(END)) * len(self.numbers)
 
     def __iter__(self) -> Iterator[Event]:
         return map(Event, self.timestamps, bytes(self.texts).split(END), self.numbers)
@@ -172,7 +172,7 @@ class Events:
         return self._at([*chain.from_iterable(groups)]).cut([*map(len, groups)])
 
     def cut(self, sizes: Sequence[int]) -> list[Events]:
-        """Return copies of consecutive events: the first has as many as the first of the sizes says, and so on."""
+        """Return copies of consecutive pieces: the first has ``sizes[0]`` events, the next ``sizes[1]``, and so on."""
         pieces = []
         start = room = 0
         for size in sizes:
@@ -218,7 +218,7 @@ def encoded(texts: Sequence[str]) -> tuple[bytes, list[int]]:
     take twice the time.
     """
     if "".join(texts).isascii():
-        # In Latin-1, ASCII is what it is in UTF-8, and END is one character.
+        # In Latin-1 each character is one byte: ASCII has the same bytes as in UTF-8, and END is the character U+00FF.
         return END.decode("latin-1").join((*texts, "")).encode("latin-1"), [*map(len, texts)]
     data = [text.encode() for text in texts]
     return END.join((*data, b"")), [*map(len, data)]

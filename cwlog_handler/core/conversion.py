@@ -155,7 +155,7 @@ def _places_by_kind(
 ) -> dict[Kind, list[int]]:
     """Return at which places, in order, each kind is found."""
     if _are_alike(levels) and _are_alike(are_surplus):
-        # The usual case. To find a target takes half of the time that it takes to make a tuple and find that.
+        # The usual case. A target as the key takes half of the time of a key that is made for each record.
         return {Kind(target, levels[0], are_surplus[0]): places for target, places in _places(targets).items()}
     return _places(map(Kind, targets, levels, are_surplus))
 

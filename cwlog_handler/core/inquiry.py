@@ -13,8 +13,8 @@ If a refusal names no event, the service is asked about events one at a time. To
 3. If both are refused in the same words, the request is to blame and no event is: all of them wait. Later the suspect
    is sent again, then another witness.
 
-A suspect without any witness waits too, unless events of the same batch were accepted just before, and it is refused in
-the words in which that batch was: other words may tell of something that has begun since.
+A suspect without any witness waits too, with one exception: events of the same batch were accepted just before, and the
+suspect is refused in the same words as that batch. In other words, the service may have begun to refuse all requests.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Inquiry:
         if self._step == "again" and _is_same(send, self._suspect):
             if words != self._words:
                 return self._blame_the_request()
-            # This event explains all refusals so far: nothing more is known about the next one.
+            # This event explains all refusals so far, that of its batch too: nothing is known about the next one.
             self._step, self._taken_from, self._words_of_batch = "", None, ""
             return "event"
         if self._step == "witness" and _is_same(send, self._witness):

@@ -56,7 +56,7 @@ class Stream:
         self.bucket = bucket
         """Each `Send` has taken a token from it, which `give_back` returns.
 
-        None: it is not known yet with whom it is shared. Before `decide`, it must be.
+        None until the service is known, because other handlers may share it. `decide` needs it.
         """
         self.last_used = 0.0
         self._shared = shared
@@ -225,7 +225,7 @@ class Stream:
         ``now_ms`` is the time of day by each clock that may be right; the one by which most events may be sent is used.
         ``deadline`` says until when a caller waits for the events here. Retries are spread over the time until then.
         """
-        # Each of these is asked once, because streams with few events are asked as often as streams with many.
+        # Each is looked up once: with thousands of streams, deciding takes a good part of all CPU time.
         sends_again, has_shelf = bool(self._answers.resends.waiting), self._has_shelf
         has_fresh = has_shelf or not self.backlog.is_empty
         if not (has_fresh or sends_again or self._has_left):

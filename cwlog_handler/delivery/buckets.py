@@ -57,7 +57,8 @@ class Buckets:
     """The buckets of one handler's ``streams``, which have at most ``rate`` requests per second each.
 
     Streams that several handlers write to have one bucket in all of them, and the lowest rate of these handlers
-    applies. Nothing is kept of a bucket beside its streams: there may be many thousands.
+    applies. A bucket is kept by its streams only, and looked for in those of the other handlers: there may be many
+    thousands of streams, and seldom another handler.
     """
 
     __slots__ = ("__weakref__", "_endpoint", "_rate", "_streams")

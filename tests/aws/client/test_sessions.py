@@ -1,12 +1,16 @@
 """What the sessions of all handlers keep of what botocore reads, and that their clients ask the same endpoints."""
 
 import itertools
+import sys
+from unittest import mock
 
+import boto3.session
 import botocore.session
 import pytest
 from botocore.regions import EndpointResolver
 
 from cwlog_handler.aws.making import Access, client_of, prepare
+from cwlog_handler.aws.sessions import Session
 
 # All that our requests need, and that botocore asks for credentials.
 ASKED = ("logs", "sts", "portal.sso", "oidc", "signin")
@@ -45,6 +49,25 @@ def test_what_is_asked_has_the_same_endpoint_as_with_all_services_known(kept, se
             asked = {"use_dualstack_endpoint": dual, "use_fips_endpoint": fips}
             expected = said(botocores.construct_endpoint, service, region, **asked)
             assert said(ours.construct_endpoint, service, region, **asked) == expected
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_further_sessions_add_nothing_to_what_all_share(monkeypatch, is_loaded):
+    """boto3 adds its own directory to the search path of each session's loader."""
+    if not is_loaded:
+        monkeypatch.delitem(sys.modules, "boto3.session")
+    loader = Session().core.get_component("data_loader")
+    before = list(loader.search_paths)
+    assert Session().core.get_component("data_loader") is loader
+    assert loader.search_paths == before
+
+
+def test_a_programs_own_kind_of_boto3_session_gets_the_profile(monkeypatch):
+    asked = mock.Mock()
+    monkeypatch.setattr(boto3.session, "Session", asked)
+    session = Session("shop")
+    assert session.client("logs", region_name="eu-west-1") is asked.return_value.client.return_value
+    asked.assert_called_once_with(profile_name="shop", botocore_session=session.core)
 
 
 def said(ask, *question, **options):
