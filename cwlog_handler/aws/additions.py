@@ -191,10 +191,10 @@ class Additions:
             self._is_proven = True
             if carried.entity_error is not None:
                 self._tell_of_entity(carried.entity_error, carried.key[0].group)
-                return outcome._replace(entity_rejected=True)
+                return outcome.without_entity()
         if self._is_to_count:
             self._is_to_count = False
-            return outcome._replace(entity_rejected=True)
+            return outcome.without_entity()
         return outcome
 
     def refused(self, carried: Carried, outcome: Outcome, error: Exception) -> Outcome:

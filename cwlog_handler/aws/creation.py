@@ -6,7 +6,7 @@ Owns: the calls CreateLogStream, CreateLogGroup and PutRetentionPolicy. Must not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..core import advice
 from ..core.advice import Call
@@ -16,32 +16,59 @@ from ..system.stderr import Say
 from . import errors, hooks
 
 
-class Group(NamedTuple):
+class Group:
     """What may be created of a log group, and what the group gets if it is created here."""
 
-    name: str
-    """As the user gave it: perhaps a template, so that this stands for many groups."""
-    creates_group: bool = True
-    creates_stream: bool = True
-    retention_days: int | None = None
-    tags: Mapping[str, str] | None = None
-    kms_key_id: str | None = None
-    group_class: str | None = None
-    is_protected: bool = False
-    """Whether it gets the service's protection against deletion."""
+    __slots__ = (
+        "creates_group",
+        "creates_stream",
+        "group_class",
+        "is_protected",
+        "kms_key_id",
+        "name",
+        "retention_days",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        creates_group: bool = True,
+        creates_stream: bool = True,
+        retention_days: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        kms_key_id: str | None = None,
+        group_class: str | None = None,
+        is_protected: bool = False,
+    ) -> None:
+        self.name: Final = name
+        """As the user gave it: perhaps a template, so that this stands for many groups."""
+        self.creates_group: Final = creates_group
+        self.creates_stream: Final = creates_stream
+        self.retention_days: Final = retention_days
+        self.tags: Final = tags
+        self.kms_key_id: Final = kms_key_id
+        self.group_class: Final = group_class
+        self.is_protected: Final = is_protected
+        """Whether it gets the service's protection against deletion."""
 
 
-class _Wish(NamedTuple):
+class _Wish:
     """Something that a group can do without."""
 
-    field: str
-    parameter: str
-    """Its name in CreateLogGroup."""
-    key: str
-    """The name of the warning about it."""
-    advice: advice.Advice
-    is_refused: Callable[[Exception], bool]
-    """Whether an error may be about it."""
+    __slots__ = ("advice", "field", "is_refused", "key", "parameter")
+
+    def __init__(
+        self, field: str, parameter: str, key: str, advice: advice.Advice, is_refused: Callable[[Exception], bool]
+    ) -> None:
+        self.field: Final = field
+        self.parameter: Final = parameter
+        """Its name in CreateLogGroup."""
+        self.key: Final = key
+        """The name of the warning about it."""
+        self.advice: Final = advice
+        self.is_refused: Final = is_refused
+        """Whether an error may be about it."""
 
 
 _WISHES: Final = (

@@ -7,7 +7,7 @@ retried, threads. Errors of the service are classified by code, not by class: bo
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
@@ -60,14 +60,17 @@ class Explained(Exception):
         raise NotImplementedError
 
 
-class _Answer(NamedTuple):
+class _Answer:
     """An error answer of the service."""
 
-    code: str
-    message: str
-    status: int
-    members: Mapping[str, Any]
-    call: Call
+    __slots__ = ("call", "code", "members", "message", "status")
+
+    def __init__(self, code: str, message: str, status: int, members: Mapping[str, Any], call: Call) -> None:
+        self.code: Final = code
+        self.message: Final = message
+        self.status: Final = status
+        self.members: Final = members
+        self.call: Final = call
 
     @property
     def token(self) -> str | None:

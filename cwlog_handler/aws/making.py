@@ -12,7 +12,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore import httpsession
 from botocore.config import Config
@@ -38,26 +38,40 @@ _LIBRARIES: Final = frozenset({"boto3", "botocore", "urllib3"})
 _PATCHERS: Final = ("gevent.monkey", "eventlet.patcher")
 
 
-class Access(NamedTuple):
+class Access:
     """How the service is reached. What is None is left to boto3."""
 
-    region_name: str | None = None
-    endpoint_url: str | None = None
-    profile_name: str | None = None
-    boto3_client: Any = None
-    """A client of the user's, which is used as it is, instead of all the others."""
-    config: Mapping[str, Any] = MappingProxyType({})
-    """Keywords of botocore's ``Config`` for our own clients. Time-outs in it are upper limits."""
-    role: "Role | None" = None
-    """The role to assume first; None: none."""
+    __slots__ = ("boto3_client", "config", "endpoint_url", "profile_name", "region_name", "role")
+
+    def __init__(
+        self,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        profile_name: str | None = None,
+        boto3_client: Any = None,
+        config: Mapping[str, Any] = MappingProxyType({}),
+        role: "Role | None" = None,
+    ) -> None:
+        self.region_name: Final = region_name
+        self.endpoint_url: Final = endpoint_url
+        self.profile_name: Final = profile_name
+        self.boto3_client: Final = boto3_client
+        """A client of the user's, which is used as it is, instead of all the others."""
+        self.config: Final = config
+        """Keywords of botocore's ``Config`` for our own clients. Time-outs in it are upper limits."""
+        self.role: Final = role
+        """The role to assume first; None: none."""
 
 
-class Made(NamedTuple):
+class Made:
     """What a boto3 client is made with: sessions hold credentials, and to find them may take seconds."""
 
-    session: Session
-    role: "AssumedRole | None" = None
-    """The role whose credentials the session has. It has to be assumed before the first request."""
+    __slots__ = ("role", "session")
+
+    def __init__(self, session: Session, role: "AssumedRole | None" = None) -> None:
+        self.session: Final = session
+        self.role: Final = role
+        """The role whose credentials the session has. It has to be assumed before the first request."""
 
 
 def prepare(access: Access) -> Made:

@@ -3,17 +3,20 @@
 Owns: the words. Must not know: error codes, botocore, where the sentence is shown. `Advice.sentence` fills in braces.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from .outcomes import Refused
 
 
-class Advice(NamedTuple):
+class Advice:
     """A problem and the way out. ``renew``: retry with a new boto3 client, because the old one keeps old settings."""
 
-    problem: str
-    way_out: str
-    renew: bool = False
+    __slots__ = ("problem", "renew", "way_out")
+
+    def __init__(self, problem: str, way_out: str, renew: bool = False) -> None:
+        self.problem: Final = problem
+        self.way_out: Final = way_out
+        self.renew: Final = renew
 
     def sentence(self, log_group: str, stream: str, /, **details: str) -> str:
         """Return the advice as one sentence, with the log group and stream. ``details`` replace the braces."""
@@ -21,12 +24,15 @@ class Advice(NamedTuple):
         return f"{self.problem.format(**details)} ({place}): {self.way_out.format(**details)}."
 
 
-class Call(NamedTuple):
+class Call:
     """A call: its IAM action, such as "logs:PutLogEvents", and its target; no ``stream`` means the whole log group."""
 
-    action: str
-    log_group: str
-    stream: str = ""
+    __slots__ = ("action", "log_group", "stream")
+
+    def __init__(self, action: str, log_group: str, stream: str = "") -> None:
+        self.action: Final = action
+        self.log_group: Final = log_group
+        self.stream: Final = stream
 
     def refuse(self, code: str, why: Advice, /, **details: str) -> Refused:
         """Return the outcome that this call was refused with ``code``, and what the operator can do about it."""

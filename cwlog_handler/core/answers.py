@@ -6,7 +6,7 @@ a request is made (`stream`), what an error code is, stderr, what a clock is. No
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from . import outcomes
 from .backlog import Backlog
@@ -20,45 +20,86 @@ from .pacing import Overlap
 from .requests import Resends, UnderWay
 from .retry import Deadline, Retry
 from .targets import Target
+from .values import Value
 
 if TYPE_CHECKING:
     from .lost import Reports
     from .stream import Stream
 
 
-class Shared(NamedTuple):
+class Shared:
     """What all streams of one handler share."""
 
-    rules: Rules
-    age_limit: AgeLimit
-    """That of the stream's log group: of all these, it alone is not shared by all groups."""
-    ledger: Ledger
-    interval: SendInterval
-    overlap: Overlap
-    random: Callable[[], float]
-    """Returns a number from 0 to 1, for the jitter of back-off."""
-    settled: Callable[[Batch], None] = Batch.settle
-    """Called with a batch, or a part of one, whose events need no delivery any more."""
-    lost: "Callable[[Stream], None] | None" = None
-    """Called with each stream that has lost an event, and therefore needs a loss event."""
-    has_spool: bool = False
-    """True if events may be written to disk."""
-    gone: Callable[[Gone], None] | None = None
-    """Called with each event that is dropped although it was taken in. None: nobody has to know."""
-    reports: "Reports | None" = None
-    """Takes down each event that is lost, for the program. None: the program has not asked for that."""
+    __slots__ = (
+        "age_limit",
+        "gone",
+        "has_spool",
+        "interval",
+        "ledger",
+        "lost",
+        "overlap",
+        "random",
+        "reports",
+        "rules",
+        "settled",
+    )
+
+    def __init__(
+        self,
+        rules: Rules,
+        age_limit: AgeLimit,
+        ledger: Ledger,
+        interval: SendInterval,
+        overlap: Overlap,
+        random: Callable[[], float],
+        settled: Callable[[Batch], None] = Batch.settle,
+        lost: "Callable[[Stream], None] | None" = None,
+        has_spool: bool = False,
+        gone: Callable[[Gone], None] | None = None,
+        reports: "Reports | None" = None,
+    ) -> None:
+        self.rules: Final = rules
+        self.age_limit: Final = age_limit
+        """That of the stream's log group: of all these, it alone is not shared by all groups."""
+        self.ledger: Final = ledger
+        self.interval: Final = interval
+        self.overlap: Final = overlap
+        self.random: Final = random
+        """Returns a number from 0 to 1, for the jitter of back-off."""
+        self.settled: Final = settled
+        """Called with a batch, or a part of one, whose events need no delivery any more."""
+        self.lost: Final = lost
+        """Called with each stream that has lost an event, and therefore needs a loss event."""
+        self.has_spool: Final = has_spool
+        """True if events may be written to disk."""
+        self.gone: Final = gone
+        """Called with each event that is dropped although it was taken in. None: nobody has to know."""
+        self.reports: Final = reports
+        """Takes down each event that is lost, for the program. None: the program has not asked for that."""
+
+    def in_group(self, age_limit: AgeLimit) -> "Shared":
+        """Return what the streams of another log group share, which has this age limit."""
+        return Shared(
+            self.rules, age_limit, self.ledger, self.interval, self.overlap, self.random, self.settled, self.lost,
+            self.has_spool, self.gone, self.reports,
+        )  # fmt: skip
 
 
-class Settled(NamedTuple):
+class Settled(Value):
     """The result of settling a request."""
 
-    to_tell: outcomes.Outcome | None
-    """What may be written to stderr: the outcome, or what a refusal turned out to be. None: nothing (yet)."""
-    was_presumed_lost: bool
-    has_delivered: bool
-    """The service has accepted the batch, in this request or (as its answer says) in an earlier one."""
-    failures: int
-    """How many requests of the stream have failed since one was accepted."""
+    __slots__ = __match_args__ = ("to_tell", "was_presumed_lost", "has_delivered", "failures")
+
+    def __init__(
+        self, to_tell: outcomes.Outcome | None, was_presumed_lost: bool, has_delivered: bool, failures: int
+    ) -> None:
+        self.to_tell: Final = to_tell
+        """What may be written to stderr: the outcome, or what a refusal turned out to be. None: nothing (yet)."""
+        self.was_presumed_lost: Final = was_presumed_lost
+        self.has_delivered: Final = has_delivered
+        """The service has accepted the batch, in this request or (as its answer says) in an earlier one."""
+        self.failures: Final = failures
+        """How many requests of the stream have failed since one was accepted."""
 
 
 class Answers:

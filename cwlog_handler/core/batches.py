@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .columns import Events
 from .events import Event
@@ -26,11 +26,14 @@ Levels: TypeAlias = "tuple[tuple[float, array[int] | None], ...]"
 """The levels of events, each with the numbers of those that have it, which rise; None: all have it."""
 
 
-class Rules(NamedTuple):
+class Rules:
     """How much a batch may hold: bytes as the service counts them, and events."""
 
-    max_bytes: int
-    max_events: int
+    __slots__ = ("max_bytes", "max_events")
+
+    def __init__(self, max_bytes: int, max_events: int) -> None:
+        self.max_bytes: Final = max_bytes
+        self.max_events: Final = max_events
 
 
 class AgeLimit:
@@ -226,12 +229,15 @@ class Batch:
         return next((parcel.level for parcel in self.stored if number in parcel.numbers), None)
 
 
-class Aged(NamedTuple):
+class Aged:
     """A batch cut by age: what may be sent now, what is too old, what is too new; each None if it has no events."""
 
-    batch: Batch | None
-    too_old: Batch | None
-    too_new: Batch | None
+    __slots__ = ("batch", "too_new", "too_old")
+
+    def __init__(self, batch: Batch | None, too_old: Batch | None, too_new: Batch | None) -> None:
+        self.batch: Final = batch
+        self.too_old: Final = too_old
+        self.too_new: Final = too_new
 
     def count_left(self) -> int:
         """How many events may be sent."""

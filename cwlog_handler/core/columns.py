@@ -13,10 +13,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, compress, count, islice, pairwise, repeat
 from operator import add, itemgetter, ne
-from typing import Final, NamedTuple
+from typing import Final
 
 from .events import Event
 from .limits import EVENT_OVERHEAD_BYTES
+from .values import Value
 
 END: Final = b"\xff"
 """Ends each text in `Events.texts`. No byte of UTF-8 has this value, whatever the text."""
@@ -29,12 +30,15 @@ DENSE: Final = 10
 _SHORT: Final = 8
 
 
-class Gone(NamedTuple):
+class Gone(Value):
     """An event that was taken out of its columns to be dropped."""
 
-    number: int
-    timestamp: int
-    size_bytes: int
+    __slots__ = __match_args__ = ("number", "timestamp", "size_bytes")
+
+    def __init__(self, number: int, timestamp: int, size_bytes: int) -> None:
+        self.number: Final = number
+        self.timestamp: Final = timestamp
+        self.size_bytes: Final = size_bytes
 
 
 class Events:

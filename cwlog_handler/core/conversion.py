@@ -60,12 +60,15 @@ class Kind(NamedTuple):
     is_surplus: bool
 
 
-class Scattered(NamedTuple):
+class Scattered:
     """Events of many kinds in order of arrival, few of each kind. Nobody has waited for room with any of them."""
 
-    events: Events
-    targets: Sequence[Target | None]
-    levels: Sequence[float]
+    __slots__ = ("events", "levels", "targets")
+
+    def __init__(self, events: Events, targets: Sequence[Target | None], levels: Sequence[float]) -> None:
+        self.events: Final = events
+        self.targets: Final = targets
+        self.levels: Final = levels
 
     def by_kind(self) -> dict[Kind, Events]:
         """Return them in columns, one set of columns for each kind."""
@@ -82,21 +85,33 @@ class Scattered(NamedTuple):
         return Scattered(self.events.part(start, len(self.events)), self.targets[start:], self.levels[start:])
 
 
-class Converted(NamedTuple):
+class Converted:
     """Events by kind, the number of the last event, and, by reason, how many records did not become events."""
 
-    events: dict[Kind, Events]
-    """Empty if they are ``scattered``."""
-    last_number: int
-    refused: Counter[DropReason]
-    error: str | None = None
-    """The exception, as text, if a reason is "error"."""
-    numbers: list[range] | None = None
-    """The numbers of each record's events, in order. None: each record became one event."""
-    turned_away: Sequence[tuple[int, DropReason]] = ()
-    """The places of the records that did not become events, with the reason."""
-    scattered: Scattered | None = None
-    """All events, if they are of so many kinds that columns for each kind cost more than they save."""
+    __slots__ = ("error", "events", "last_number", "numbers", "refused", "scattered", "turned_away")
+
+    def __init__(
+        self,
+        events: dict[Kind, Events],
+        last_number: int,
+        refused: Counter[DropReason],
+        error: str | None = None,
+        numbers: list[range] | None = None,
+        turned_away: Sequence[tuple[int, DropReason]] = (),
+        scattered: Scattered | None = None,
+    ) -> None:
+        self.events: Final = events
+        """Empty if they are ``scattered``."""
+        self.last_number: Final = last_number
+        self.refused: Final = refused
+        self.error: Final = error
+        """The exception, as text, if a reason is "error"."""
+        self.numbers: Final = numbers
+        """The numbers of each record's events, in order. None: each record became one event."""
+        self.turned_away: Final = turned_away
+        """The places of the records that did not become events, with the reason."""
+        self.scattered: Final = scattered
+        """All events, if they are of so many kinds that columns for each kind cost more than they save."""
 
 
 def convert(records: Records, first_number: int, max_event_bytes: int, oversize: Oversize) -> Converted:

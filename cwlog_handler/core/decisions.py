@@ -3,10 +3,11 @@
 Owns: what a decision says. Must not know: why it was made, who carries it out, and how.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .backlog import Rest
 from .batches import Batch
+from .values import Value
 
 
 class Send(NamedTuple):
@@ -41,7 +42,10 @@ class Send(NamedTuple):
         return self.place, self.batch.first_ms, self.batch.columns.numbers[0]
 
 
-class Wait(NamedTuple):
+class Wait(Value):
     """Do nothing before the instant ``until``."""
 
-    until: float
+    __slots__ = __match_args__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until: Final = until

@@ -5,7 +5,9 @@ Instants are seconds of one monotonic clock, handed in.
 """
 
 from bisect import insort
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+from .values import Value
 
 # A token is free again this many seconds after its request arrived at the service: one second, and 2 ms because the
 # clocks of the service and of this machine may run at different speeds.
@@ -21,11 +23,14 @@ ARRIVED_AFTER_MOST: Final = 0.02
 ALL_OUT: Final = 0.05
 
 
-class Turn(NamedTuple):
+class Turn(Value):
     """Whether a token was taken. If so, its request may start at the instant ``at``; if not, ask again then."""
 
-    is_taken: bool
-    at: float
+    __slots__ = __match_args__ = ("is_taken", "at")
+
+    def __init__(self, is_taken: bool, at: float) -> None:
+        self.is_taken: Final = is_taken
+        self.at: Final = at
 
 
 class Bucket(Protocol):

@@ -6,7 +6,7 @@ Only `Shedding.has_room` is thread-safe.
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 from .ledger import Ledger
 from .losses import UNTOLD
@@ -19,13 +19,16 @@ OVERFLOW: Final[tuple[Overflow, ...]] = get_args(Overflow)
 MOST_DROPS: Final = 100
 
 
-class Bounds(NamedTuple):
+class Bounds:
     """How much may wait, and what happens if there is more. ``max_bytes`` is memory, counted as in `ledger`."""
 
-    max_bytes: int
-    max_count: int | None
-    overflow: Overflow
-    block_timeout: float
+    __slots__ = ("block_timeout", "max_bytes", "max_count", "overflow")
+
+    def __init__(self, max_bytes: int, max_count: int | None, overflow: Overflow, block_timeout: float) -> None:
+        self.max_bytes: Final = max_bytes
+        self.max_count: Final = max_count
+        self.overflow: Final = overflow
+        self.block_timeout: Final = block_timeout
 
 
 class Shedding:

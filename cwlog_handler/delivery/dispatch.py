@@ -130,7 +130,7 @@ class Dispatch:
         age_limit = self._age_limits.get(group)
         if age_limit is None:
             age_limit = self._age_limits[group] = AgeLimit()
-        return self._shared._replace(age_limit=age_limit)
+        return self._shared.in_group(age_limit)
 
     def _has_lost(self, stream: Stream) -> None:
         self.lossy[stream] = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Final, NamedTuple
+from typing import Final
 
 # Each field with a sample value. A format spec is accepted if it works on the sample.
 _SAMPLES: Final[Mapping[str, object]] = {
@@ -55,16 +55,19 @@ class WrongField(ValueError):
     """The template's field cannot work. The text says why, and what to write instead."""
 
 
-class Field(NamedTuple):
+class Field:
     """A field of a template, such as ``{record:tenant|none}``."""
 
-    name: str
-    argument: str = ""
-    """What is behind the colon of ``env`` and ``record``: the name of the variable or of the attribute."""
-    default: str | None = None
-    """Stands for a value that is not there, or empty. None: there is no default."""
-    spec: str = ""
-    """The format, as `format` takes it."""
+    __slots__ = ("argument", "default", "name", "spec")
+
+    def __init__(self, name: str, argument: str = "", default: str | None = None, spec: str = "") -> None:
+        self.name: Final = name
+        self.argument: Final = argument
+        """What is behind the colon of ``env`` and ``record``: the name of the variable or of the attribute."""
+        self.default: Final = default
+        """Stands for a value that is not there, or empty. None: there is no default."""
+        self.spec: Final = spec
+        """The format, as `format` takes it."""
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ of a process share (`pool`, `carriers`) is made before any of them, with the sys
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from .primitives import sleep
 from .stdlib import monotonic, times_of_day_ms
@@ -16,18 +16,27 @@ from .stdlib import monotonic, times_of_day_ms
 _LONGEST_WAIT: Final = 1.0
 
 
-class Clock(NamedTuple):
+class Clock:
     """A monotonic clock, the time of day, and how to wait. Any thread may call all three."""
 
-    monotonic: Callable[[], float]
-    """Return seconds that never go backwards and never stand still. "Instant" means a time by this clock."""
-    times_of_day_ms: Callable[[], tuple[int, ...]]
-    """Return the time of day in milliseconds, by each clock that may be right.
+    __slots__ = ("monotonic", "sleep_until", "times_of_day_ms")
 
-    There are several if a test has replaced ``time.time``. An event counts as too old only if it is so by all of them.
-    """
-    sleep_until: Callable[[float], None]
-    """Sleep until an instant of `monotonic`, but for one second at most; return at once if it has passed."""
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        times_of_day_ms: Callable[[], tuple[int, ...]],
+        sleep_until: Callable[[float], None],
+    ) -> None:
+        self.monotonic: Final = monotonic
+        """Return seconds that never go backwards and never stand still. "Instant" means a time by this clock."""
+        self.times_of_day_ms: Final = times_of_day_ms
+        """Return the time of day in milliseconds, by each clock that may be right.
+
+        There are several if a test has replaced ``time.time``. An event counts as too old only if it is so by all of
+        them.
+        """
+        self.sleep_until: Final = sleep_until
+        """Sleep until an instant of `monotonic`, but for one second at most; return at once if it has passed."""
 
 
 def _sleep_until(instant: float) -> None:

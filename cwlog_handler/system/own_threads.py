@@ -47,7 +47,8 @@ def _signals_to_block() -> set[Any]:
         return set()
     own_faults = ("SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
     never_blocked = ("SIGKILL", "SIGSTOP")
-    return signal.valid_signals() - {getattr(signal, name, None) for name in own_faults + never_blocked}
+    valid: set[int] = _signal.valid_signals()
+    return valid - {getattr(_signal, name, None) for name in own_faults + never_blocked}
 
 
 _BLOCKED: Final = _signals_to_block()

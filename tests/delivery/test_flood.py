@@ -13,6 +13,7 @@ from cwlog_handler.system.own_threads import own_thread
 
 from ..programs import HANG_LIMIT
 from ..simulation import Service, simulated, to
+from ..values import changed
 
 MUCH_BYTES = 256 * 1024
 TEXT = "x" * 100
@@ -28,7 +29,7 @@ class Starved:
     def __post_init__(self):
         self.rounds = simulated(
             Service(),
-            SYSTEM_CLOCK._replace(times_of_day_ms=self._starve),
+            changed(SYSTEM_CLOCK, times_of_day_ms=self._starve),
             senders=Senders(),
             max_bytes=16 * MUCH_BYTES,
             flush_level=100,

@@ -17,6 +17,7 @@ from cwlog_handler.delivery.rounds import HELPING
 from ..conftest import logged
 from ..programs import HANG_LIMIT
 from ..simulation import Service, VirtualTime, simulated, to
+from ..values import changed
 
 DEBUG, INFO, ERROR = 10, 20, 40
 DOWN = outcomes.Unavailable("down", ambiguous=False)
@@ -396,7 +397,7 @@ def test_ctrl_c_while_a_batch_is_put_together_leaves_no_level_without_events():
 def test_a_record_that_interrupts_a_caller_who_helps_does_not_wait_for_room():
     """F29: nobody makes any while the frame below has the books; the clock of this test stands still."""
     program = Program(max_bytes=8_192, overflow="block")
-    program.rounds._bounds = program.rounds._bounds._replace(block_timeout=600.0)
+    program.rounds._bounds = changed(program.rounds._bounds, block_timeout=600.0)
 
     class Interrupted(str):
         def encode(self, *arguments, **options):

@@ -47,12 +47,13 @@ class Service:
         if isinstance(fault, outcomes.Accepted):
             left = len(batch)
             counts = []
-            for count in fault[1:4]:
+            for count in (fault.too_old, fault.expired, fault.too_new):
                 counts.append(min(count, left))
                 left -= counts[-1]
             fault = outcomes.Accepted(token, *counts)
             end = len(batch) - fault.too_new
-            self.stored += [(target.stream, e.timestamp, e.message) for e in list(batch)[sum(fault[1:3]) : end]]
+            taken = list(batch)[fault.too_old + fault.expired : end]
+            self.stored += [(target.stream, e.timestamp, e.message) for e in taken]
         return fault
 
 
@@ -62,7 +63,7 @@ FAULTS = [
     outcomes.Unavailable("no answer", ambiguous=True),
     outcomes.Refused("AccessDeniedException", "allow it"),
     outcomes.Invalid("no"),
-    outcomes.Invalid("no", outcomes.Refused("No", "mend"), "no"),
+    outcomes.Invalid("no", "no", outcomes.Refused("No", "mend")),
     outcomes.Accepted(None, too_old=1, expired=1, too_new=1),
     outcomes.Accepted(None, expired=2),
     outcomes.Created(retention_days=1),
@@ -168,7 +169,7 @@ def test_levels_are_kept_apart_in_one_batch_and_in_its_pieces():
     rounds = simulated(service, virtual.clock(), on_lost=told.extend)
     for number in range(40):
         rounds.put(virtual.time_of_day(), str(number), to("s"), LEVELS[number % 3])
-    refusal = outcomes.Invalid("no", outcomes.Refused("No", "mend"), "no")
+    refusal = outcomes.Invalid("no", "no", outcomes.Refused("No", "mend"))
     service.faults = [refusal] * 9 + [outcomes.Accepted(None, expired=40)] * 40
     for _ in range(2000):
         virtual.now += 1.0

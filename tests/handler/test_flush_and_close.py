@@ -11,6 +11,7 @@ from cwlog_handler.system.own_threads import own_thread
 from cwlog_handler.testing import faults
 
 from ..programs import HANG_LIMIT
+from ..values import changed
 
 
 def test_a_record_logged_after_close_is_delivered(fake, logger, attach):
@@ -112,7 +113,7 @@ def test_a_close_right_after_a_flush_in_vain_does_not_wait_again(fake, logger, m
     logger.info("m")
     # "Right after" is within a second: for those two this thread may wait longer for a processor.
     clock, now = handler._flusher._clock, handler._flusher._clock.monotonic()
-    monkeypatch.setattr(handler._flusher, "_clock", clock._replace(monotonic=lambda: now))
+    monkeypatch.setattr(handler._flusher, "_clock", changed(clock, monotonic=lambda: now))
     assert not handler.flush()
     handler.close()
     assert handler.flushes == 1

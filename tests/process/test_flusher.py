@@ -20,6 +20,7 @@ from cwlog_handler.system.stderr import Notices
 from ..conftest import wait_until
 from ..programs import HANG_LIMIT
 from ..simulation import terms, to
+from ..values import changed
 
 
 class Client:
@@ -56,7 +57,7 @@ def a_flusher(
     close_timeout=0.1,
     on_lost=None,
 ):
-    clock = SYSTEM_CLOCK._replace(monotonic=monotonic, sleep_until=lambda instant: None)
+    clock = changed(SYSTEM_CLOCK, monotonic=monotonic, sleep_until=lambda instant: None)
     notices = Notices(monotonic)
     make_reporter = partial(Reporter, on_lost, notices, clock, log_group_name="g", most_bytes=10**6)
     make_rounds = partial(

@@ -32,8 +32,8 @@ class Subject:
         self.said = []
         self.started = 0
         say = lambda key, text, about="": self.said.append((key, text))  # noqa: E731
-        access = {name: options.pop(name) for name in Access._fields if name in options}
-        group = {name: options.pop(name) for name in Group._fields if name in options}
+        access = {name: options.pop(name) for name in Access.__slots__ if name in options}
+        group = {name: options.pop(name) for name in Group.__slots__ if name in options}
         entity, compression = options.pop("entity", None), options.pop("compression", None)
         if entity is not None or compression is not None:
             options["additions"] = Additions("g", say, entity and checked(entity), compression)

@@ -24,6 +24,7 @@ from cwlog_handler.testing import (
 )
 
 from ...network import Authority, Front, Proxy, nobody_listening, running
+from ...values import fields
 from .subject import Subject
 
 ARN = "arn:aws:iam::222222222222:role/logs"
@@ -49,7 +50,7 @@ def roled(service):
 
 def subject(**options):
     given = {"region_name": "us-east-1", "role_arn": ARN, "external_id": "4711", "role_session_name": "shop"} | options
-    return Subject(**composition.access(**given)._asdict())
+    return Subject(**fields(composition.access(**given)))
 
 
 def asked(service, operation="AssumeRole"):

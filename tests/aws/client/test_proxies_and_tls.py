@@ -10,6 +10,7 @@ from cwlog_handler import composition
 from cwlog_handler.core.outcomes import Accepted, Refused, Unavailable
 
 from ...network import Authority, Front, Proxy, needs_ipv6, nobody_listening, running
+from ...values import fields
 from .subject import Subject
 
 # Nobody knows this host: only a proxy can lead there.
@@ -55,7 +56,7 @@ def secure(service, authority):
 
 def subject(endpoint_url, **config):
     options = {"region_name": "us-east-1", "endpoint_url": endpoint_url, "boto3_config": config}
-    return Subject(**composition.access(**options)._asdict())
+    return Subject(**fields(composition.access(**options)))
 
 
 def refused(outcome, *words):
