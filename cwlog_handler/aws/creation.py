@@ -20,15 +20,9 @@ class Group:
     """What may be created of a log group, and what the group gets if it is created here."""
 
     __slots__ = (
-        "creates_group",
-        "creates_stream",
-        "group_class",
-        "is_protected",
-        "kms_key_id",
-        "name",
-        "retention_days",
+        "creates_group", "creates_stream", "group_class", "is_protected", "kms_key_id", "name", "retention_days",
         "tags",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from .values import Value
 
 if TYPE_CHECKING:
     from .lost import Reports
+    from .shelves import Shelves
     from .stream import Stream
 
 
@@ -31,18 +32,9 @@ class Shared:
     """What all streams of one handler share."""
 
     __slots__ = (
-        "age_limit",
-        "gone",
-        "has_spool",
-        "interval",
-        "ledger",
-        "lost",
-        "overlap",
-        "random",
-        "reports",
-        "rules",
-        "settled",
-    )
+        "age_limit", "gone", "interval", "ledger", "lost", "overlap", "random", "reports", "rules", "settled",
+        "shelves",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,7 +46,7 @@ class Shared:
         random: Callable[[], float],
         settled: Callable[[Batch], None] = Batch.settle,
         lost: "Callable[[Stream], None] | None" = None,
-        has_spool: bool = False,
+        shelves: "type[Shelves] | None" = None,
         gone: Callable[[Gone], None] | None = None,
         reports: "Reports | None" = None,
     ) -> None:
@@ -70,8 +62,8 @@ class Shared:
         """Called with a batch, or a part of one, whose events need no delivery any more."""
         self.lost: Final = lost
         """Called with each stream that has lost an event, and therefore needs a loss event."""
-        self.has_spool: Final = has_spool
-        """True if events may be written to disk."""
+        self.shelves: Final = shelves
+        """What each stream has for its events on disk. None: there is no disk."""
         self.gone: Final = gone
         """Called with each event that is dropped although it was taken in. None: nobody has to know."""
         self.reports: Final = reports
@@ -81,7 +73,7 @@ class Shared:
         """Return what the streams of another log group share, which has this age limit."""
         return Shared(
             self.rules, age_limit, self.ledger, self.interval, self.overlap, self.random, self.settled, self.lost,
-            self.has_spool, self.gone, self.reports,
+            self.shelves, self.gone, self.reports,
         )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from operator import attrgetter
 from .batches import Batch, Rules
 from .decisions import Send
 from .inquiry import Inquiry, Verdict, rejoined
-from .parcels import sole_parcel
 from .retry import Deadline, presumed_lost_at, time_for_an_answer
 
 # A service that answers within this many seconds takes 10 requests a second one after another. That is twice the rate
@@ -134,16 +133,13 @@ class Resends:
         """Take out what is sent next. Something must wait."""
         return self.waiting.pop(0) if self._inquiry is None else self._inquiry.pick(self.waiting)
 
-    def take_whole(self, is_awaited: Callable[[Batch], bool]) -> list[Send]:
-        """Take out the batches that are on disk as they are, last one first; none during an inquiry.
-
-        A batch stays of which an answer may still come (``is_awaited``): that answer settles it.
-        """
+    def take_all(self, may_go: Callable[[Send], bool]) -> list[Send]:
+        """Take out all for which ``may_go`` returns True, last one first; none during an inquiry."""
         if self._inquiry is not None:
             return []
-        whole = [s for s in self.waiting if sole_parcel(s.batch) is not None and not is_awaited(s.batch)]
-        self.waiting = [send for send in self.waiting if send not in whole]
-        return whole[::-1]
+        taken = [send for send in self.waiting if may_go(send)]
+        self.waiting = [send for send in self.waiting if send not in taken]
+        return taken[::-1]
 
     def find(self, batch: Batch) -> Send | None:
         """Return the entry with this very batch, or None."""

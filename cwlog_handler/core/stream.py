@@ -13,11 +13,8 @@ full batch has no room for all events with its last timestamp, the others stand 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from itertools import chain
-from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from . import outcomes
 from .answers import Answers, Settled, Shared
@@ -29,15 +26,15 @@ from .ledger import EVENT_COST_BYTES, DropReason
 from .limits import EVENT_OVERHEAD_BYTES
 from .losses import Loss
 from .pacing import Bucket
-from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
 from .retry import NO_DEADLINE, Deadline
 from .targets import Target
+
+if TYPE_CHECKING:
+    from .parcels import Numbers, Parcel, Shelf
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
 PREPARED_AHEAD: Final = 0.05
-# The age of waiting events is known to so many seconds.
-AGE_STEP: Final = 0.25
 # Requests with events that another process has left take turns with those of this process: of the tokens for each
 # second they leave this many.
 LEFT_FOR_FRESH: Final = 1
@@ -47,8 +44,8 @@ class Stream:
     """The decisions for one log stream; a pure state machine over `add`, `decide` and `settle`."""
 
     __slots__ = (
-        "_answers", "_arrivals", "_due", "_flows", "_loss", "_shared", "backlog", "bucket", "last_used", "left",
-        "shelf", "target", "under_way",
+        "_answers", "_due", "_flows", "_loss", "_shared", "backlog", "bucket", "last_used", "shelves", "target",
+        "under_way",
     )  # fmt: skip
 
     def __init__(self, target: Target, bucket: Bucket | None, shared: Shared) -> None:
@@ -67,16 +64,12 @@ class Stream:
         """The requests under way, for callers to look at."""
         # The instant at which the events that wait for company have waited long enough.
         self._due = 0.0
-        # The instants at which waiting events arrived, each with the number of the first of them.
-        # None without a spool, which alone asks for their age.
-        self._arrivals: deque[tuple[float, int]] | None = deque() if shared.has_spool else None
-        self.shelf: Shelf | None = None
-        """Events of this process that are on disk only: older than those in memory. None: there never were any."""
-        self.left: Shelf | None = None
-        """Events that processes which have ended left on disk. None: there never were any."""
         self._loss: Loss | None = None
         # True if the service has accepted something since the first event of the loss was lost.
         self._flows = False
+        make = shared.shelves
+        self.shelves = None if make is None else make(target, shared, self.backlog, self._answers, self._lost)
+        """What is on disk, for who writes and reads it; None: there is no disk."""
 
     def add(self, events: Events, level: float, now: float) -> bool:
         """Add events. They are sent when their batch is full, or when the send interval is over.
@@ -84,8 +77,8 @@ class Stream:
         Return True if a batch is full.
         """
         self._enter(events, now)
-        if self._arrivals is not None:
-            self._note_arrival(self._arrivals, now, events.numbers[0])
+        if self.shelves is not None:
+            self.shelves.note_arrival(now, events.numbers[0])
         return self.backlog.append(events, level)
 
     def add_one(self, number: int, timestamp: int, data: bytes, level: float, now: float) -> bool:
@@ -96,8 +89,8 @@ class Stream:
             if self._due < self._answers.rests_until:
                 self._due = self._answers.rests_until
             self.last_used = now
-        if self._arrivals is not None:
-            self._note_arrival(self._arrivals, now, number)
+        if self.shelves is not None:
+            self.shelves.note_arrival(now, number)
         ledger, cost = self._shared.ledger, len(data) + EVENT_OVERHEAD_BYTES + EVENT_COST_BYTES
         is_full = self.backlog.append_one(number, timestamp, data, level)
         # `Ledger.enter` without a call: the event is here now, and must be counted. See ARCHITECTURE, Ctrl-C, 1.
@@ -105,19 +98,6 @@ class Stream:
         ledger.pending += 1
         ledger.pending_bytes += cost
         return is_full
-
-    def _note_arrival(self, arrivals: deque[tuple[float, int]], now: float, number: int) -> None:
-        if not arrivals or now - arrivals[-1][0] >= AGE_STEP:
-            self._forget_arrivals(arrivals)
-            arrivals.append((now, number))
-
-    def _forget_arrivals(self, arrivals: deque[tuple[float, int]]) -> None:
-        """Forget the instants at which events arrived that wait no longer."""
-        first = self.backlog.first_number
-        if first is None:
-            arrivals.clear()
-        while len(arrivals) > 1 and arrivals[1][1] <= (first or 0):
-            arrivals.popleft()
 
     def insert(self, event: Events, level: float, now: float) -> None:
         """Add one event before all events of its level with a higher number."""
@@ -130,6 +110,12 @@ class Stream:
             if self._due < self._answers.rests_until:
                 self._due = self._answers.rests_until
         self._shared.ledger.enter(len(events.numbers), events.size_bytes)
+        self.last_used = now
+
+    def inherit(self, parcel: Parcel, numbers: Numbers, now: float) -> None:
+        """Add events that a process which has ended left on disk. There must be `shelves`."""
+        assert self.shelves is not None
+        self.shelves.inherit(parcel, numbers)
         self.last_used = now
 
     def hasten(self, now: float) -> None:
@@ -146,11 +132,7 @@ class Stream:
 
     @property
     def _has_shelf(self) -> bool:
-        return self.shelf is not None and not self.shelf.is_empty
-
-    @property
-    def _has_left(self) -> bool:
-        return self.left is not None and not self.left.is_empty
+        return self.shelves is not None and self.shelves.has_own
 
     def drop(self, level: float, newest: bool) -> None:
         """Drop an event of a level because the buffer is full: the one that arrived last (``newest``) or first."""
@@ -187,7 +169,9 @@ class Stream:
         # What is most often true comes first: all streams are asked this again and again.
         if self.under_way.sent or not self.backlog.is_empty:
             return False
-        return not (self._answers.resends.waiting or self._has_shelf or self._has_left)
+        if self.shelves is not None and (self.shelves.has_own or self.shelves.has_left):
+            return False
+        return not self._answers.resends.waiting
 
     @property
     def has_fresh(self) -> bool:
@@ -212,8 +196,8 @@ class Stream:
         """True if no event up to this number waits or is in a request, and none is part of a loss not reported yet."""
         if self._loss is not None and self._loss.last_number <= number:
             return False
-        shelf = self.shelf.first_number if self.shelf is not None else None
-        for first in (self.backlog.first_number, shelf):
+        shelf = None if self.shelves is None else self.shelves.own
+        for first in (self.backlog.first_number, None if shelf is None else shelf.first_number):
             if first is not None and first <= number:
                 return False
         sends = (*self._answers.resends.waiting, *self.under_way.sent)
@@ -226,9 +210,10 @@ class Stream:
         ``deadline`` says until when a caller waits for the events here. Retries are spread over the time until then.
         """
         # Each is looked up once: with thousands of streams, deciding takes a good part of all CPU time.
-        sends_again, has_shelf = bool(self._answers.resends.waiting), self._has_shelf
+        sends_again, shelves = bool(self._answers.resends.waiting), self.shelves
+        has_shelf, has_left = (False, False) if shelves is None else (shelves.has_own, shelves.has_left)
         has_fresh = has_shelf or not self.backlog.is_empty
-        if not (has_fresh or sends_again or self._has_left):
+        if not (has_fresh or sends_again or has_left):
             return None
         if self.under_way.sent:
             if has_shelf or not self._may_overlap:
@@ -239,7 +224,7 @@ class Stream:
                 return None
         is_fresh_due = has_fresh and now >= self._due
         is_ready = sends_again or (has_shelf and is_fresh_due) or self.backlog.has_full_batch
-        takes_left = self._has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
+        takes_left = has_left and not (is_ready or is_fresh_due or self.under_way.has_any)
         not_before = self._answers.next_try_at(deadline)
         if not is_ready and not takes_left:
             not_before = max(not_before, self._due)
@@ -274,7 +259,8 @@ class Stream:
 
     def _next(self, start: float, takes_left: bool, *now_ms: int) -> Send | None:
         """Take out the batch to send, without events that are too old or too new now; None if nothing is left."""
-        while (send := self._take_left(start) if takes_left else self._take(start)) is not None:
+        take = self._take_left if takes_left else self._take
+        while (send := take(start)) is not None:
             max_age_ms = self._shared.age_limit.max_age_ms(start)
             if send.batch.is_within(now_ms[0], max_age_ms):
                 return send
@@ -305,7 +291,7 @@ class Stream:
                 again = again._replace(batch=self._grown(again.batch))
             return again._replace(token=self._answers.token, start=start, creates=self._answers.is_missing)
         self._answers.resends.end_inquiry()
-        if self.shelf is not None and (send := self._read(self.shelf, start)) is not None:
+        if self.shelves is not None and (send := self._read(self.shelves.own, start)) is not None:
             return send
         if self.backlog.is_empty:
             return None
@@ -328,112 +314,20 @@ class Stream:
         return batch
 
     def _take_left(self, start: float) -> Send | None:
-        assert self.left is not None
+        assert self.shelves is not None
         self._answers.resends.end_inquiry()
-        return self._read(self.left, start)
+        return self._read(self.shelves.left, start)
 
-    def _read(self, shelf: Shelf, start: float) -> Send | None:
-        if (taken := shelf.take()) is None:
+    def _read(self, shelf: Shelf | None, start: float) -> Send | None:
+        if shelf is None or (taken := shelf.take()) is None:
             return None
         batch, doubts = taken
         return Send(batch, self._answers.token, start, batch.first_number, doubts)
-
-    # -- the disk ----------------------------------------------------------------------------------------------------
 
     @property
     def is_failing(self) -> bool:
         """True if the last request failed, and its cause was not removed at once."""
         return self._answers.is_in_trouble
-
-    @property
-    def waits_since(self) -> float:
-        """The instant since which an event waits in memory for its first request; ``inf`` if none waits."""
-        if self._arrivals is None:
-            return inf
-        self._forget_arrivals(self._arrivals)
-        return self._arrivals[0][0] if self._arrivals else inf
-
-    def take_to_store(self, about_bytes: int, above: float = -inf) -> tuple[float | None, Events] | None:
-        """Take out, in order, events that wait for their first request; see `Backlog.take_to_store`."""
-        for send in self.under_way.sent:
-            for place, (level, _) in enumerate(send.rest):
-                if level > above and isinstance(send.rest, list):
-                    # They come after the batch that is under way: while anything is on the shelf, only one request is.
-                    return send.rest.pop(place)
-        return self.backlog.take_to_store(about_bytes, above)
-
-    def put_back(self, level: float | None, events: Events) -> None:
-        """Put events back that `take_to_store` took out."""
-        self.backlog.put_back([(level, events)])
-
-    def put_on_shelf(self, parcel: Parcel, numbers: Numbers) -> None:
-        """Add events that are on disk only, behind those which are there already."""
-        if self.shelf is None:
-            self.shelf = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
-        self.shelf.add(parcel)
-
-    def inherit(self, parcel: Parcel, numbers: Numbers, now: float) -> None:
-        """Add events that a process which has ended left on disk."""
-        if self.left is None:
-            self.left = Shelf(self._shared.rules, self._shared.ledger, numbers, self._unreadable)
-        self.left.add(parcel)
-        self.last_used = now
-
-    def _unreadable(self, parcel: Parcel) -> None:
-        self.lose(parcel, "corrupt")
-        parcel.settle()
-
-    def lose(self, parcel: Parcel, reason: DropReason) -> None:
-        """Count the events of a parcel as lost that are on disk only."""
-        shelves = [shelf for shelf in (self.shelf, self.left) if shelf is not None]
-        reports, events = self._shared.reports, None
-        if reports is not None and reason != "corrupt" and reports.has_room(parcel.size_bytes):
-            events = next(filter(None, (shelf.events_of(parcel) for shelf in shelves)), None)
-        here = sum(shelf.remove(parcel) for shelf in shelves)
-        if here:
-            self._shared.ledger.lose(here, reason)
-            if reports is not None and events is not None and len(events) == here:
-                batch = Batch(events, levels=() if parcel.level is None else ((parcel.level, None),))
-                reports.batch(self.target, batch, "dropped", reason, may_be_stored=parcel.doubts > 0)
-            elif reports is not None:
-                reports.unknown(self.target, parcel.level, parcel.first_ms, here, reason)
-            self._lost(here, parcel.first_ms, parcel.last_ms, parcel.last_number, reason)
-
-    def miss(self, count: int, first_ms: int, last_ms: int) -> None:
-        """Count events as lost that another process has left and that cannot be read."""
-        if count:
-            self._shared.ledger.recover_in_vain(count, "corrupt")
-            if self._shared.reports is not None:
-                self._shared.reports.unknown(self.target, None, first_ms, count, "corrupt")
-            self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
-
-    @property
-    def unstored(self) -> list[tuple[Batch, bool]]:
-        """The batches in memory, under way or to be sent again, of which no event is on disk.
-
-        With each of them, whether the service may have stored it.
-        """
-        sent = [(send.batch, send.may_be_stored) for send in self.under_way.sent]
-        waiting = [(send.batch, send.doubts > 0) for send in self._answers.resends.waiting]
-        return [(batch, is_sent) for batch, is_sent in sent + waiting if not batch.is_stored]
-
-    @property
-    def asked_since(self) -> float:
-        """The start of the first request with events that are not on disk and wait for an answer, or to be sent again.
-
-        ``inf`` if there are none.
-        """
-        sends = (*self.under_way.sent, *self._answers.resends.waiting)
-        return min([send.start for send in sends if not send.batch.is_stored], default=inf)
-
-    def set_aside(self, numbers: Numbers) -> None:
-        """Free the memory of batches that wait to be sent again and are on disk, too; they are read when it is time."""
-        for send in self._answers.resends.take_whole(self.under_way.is_presumed_lost):
-            parcel = sole_parcel(send.batch)
-            assert parcel is not None
-            self._shared.ledger.unload(len(send.batch), send.batch.size_bytes)
-            parcel.set_aside(send.doubts)
-            self.put_on_shelf(parcel, numbers) if self.shelf is None else self.shelf.put_back(parcel)
 
     def in_memory(self, above: int = -1) -> Iterator[tuple[Batch, bool]]:
         """Yield the events in memory, in batches, and whether the service may have stored them. Take nothing out.
@@ -446,7 +340,7 @@ class Stream:
                 yield Batch(events.part(0, len(events)), levels=((level, None),)), False
         for send in self._answers.resends.waiting:
             yield send.batch, send.doubts > 0
-        for batch in chain(*(shelf.read for shelf in (self.shelf, self.left) if shelf is not None)):
+        for batch in () if self.shelves is None else self.shelves.read:
             yield batch, any(parcel.doubts for parcel in batch.stored)
         for batch in self.backlog.in_batches(above):
             yield batch, False

@@ -14,15 +14,9 @@ class Terms:
     """The terms on which the records of one handler are delivered."""
 
     __slots__ = (
-        "bounds",
-        "flush_level",
-        "log_group_name",
-        "max_event_bytes",
-        "oversize",
-        "requests_per_second",
-        "rules",
+        "bounds", "flush_level", "log_group_name", "max_event_bytes", "oversize", "requests_per_second", "rules",
         "send_interval",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,

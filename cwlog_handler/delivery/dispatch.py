@@ -35,6 +35,7 @@ from .shares import ASKS_AGAIN
 
 if TYPE_CHECKING:
     from ..core.lost import Reports
+    from ..core.shelves import Shelves
     from ..spool.spool import Spool
 
 # A stream without work is forgotten after this many seconds, and its sequence token too (the service gives it again).
@@ -55,6 +56,13 @@ LEAST_PATIENCE: Final = 0.5
 WAIT_FOR_THREADS: Final = 0.1
 # Seconds after which a stream is asked again if asking it, or settling an answer, was broken off.
 AFTER_A_MISHAP: Final = 1.0
+
+
+def _shelves() -> type[Shelves]:
+    # Imported only here: most programs have no spool.
+    from ..core.shelves import Shelves
+
+    return Shelves
 
 
 class Dispatch:
@@ -93,7 +101,7 @@ class Dispatch:
             jitter,
             settled=Batch.settle if spool is None else spool.settled,
             lost=self._has_lost,
-            has_spool=spool is not None,
+            shelves=None if spool is None else _shelves(),
             gone=None if spool is None else spool.gone,
             reports=reports,
         )

@@ -16,7 +16,6 @@ from ..core.conversion import Kind, Records, Scattered, convert
 from ..core.events import make_events, timestamp_ms
 from ..core.ledger import EVENT_COST_BYTES, DropReason, Ledger
 from ..core.losses import UNTOLD
-from ..core.parcels import FIRST_NUMBER
 from ..core.shedding import Shedding
 from ..core.stream import Stream
 from ..core.targets import Target
@@ -68,7 +67,7 @@ class Intake:
         # The number of the last of these that was entered in its stream.
         self._entered = 0
         self._records: Records | None = None
-        self.last_number = 0 if storing is None else FIRST_NUMBER - 1
+        self.last_number = 0 if storing is None else storing.first_number - 1
         """The number of the last event that was made."""
 
     def has_room(self, size: int) -> bool:

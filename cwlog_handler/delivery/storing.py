@@ -16,6 +16,7 @@ from ..core.conversion import Converted, Records
 from ..core.ledger import DropReason, Ledger
 from ..core.losses import UNTOLD
 from ..core.parcels import FIRST_NUMBER, FIRST_RECOVERED, Numbers, Parcel
+from ..core.shelves import Shelves
 from ..core.stream import Stream
 from ..core.targets import Target
 from ..core.terms import Terms
@@ -41,8 +42,16 @@ NEXT_FILE_BELOW: Final = 20_000
 MOST_LEFT_FILES: Final = 4
 
 
+def _shelves_of(stream: Stream) -> Shelves:
+    assert stream.shelves is not None
+    return stream.shelves
+
+
 class Storing:
     """Moves events of one handler between memory and disk. Not thread-safe."""
+
+    first_number: Final = FIRST_NUMBER
+    """The number of the first event that arrives."""
 
     def __init__(
         self,
@@ -137,8 +146,9 @@ class Storing:
     def _is_in_trouble(self, stream: Stream, now: float) -> bool:
         if stream.is_idle:
             return False
-        is_late = stream.waits_since + self._interval + TROUBLE_AFTER <= now
-        return stream.is_failing or is_late or stream.asked_since + TROUBLE_AFTER <= now
+        shelves = _shelves_of(stream)
+        is_late = shelves.waits_since + self._interval + TROUBLE_AFTER <= now
+        return stream.is_failing or is_late or shelves.asked_since + TROUBLE_AFTER <= now
 
     def _store(self, stream: Stream, refused: float) -> float:
         """Store the events of a stream, without those up to the level ``refused``: there is no room for them.
@@ -147,8 +157,8 @@ class Storing:
         """
         if refused == inf:
             return inf
-        spool = self._spool
-        for batch, is_sent in stream.unstored:
+        spool, shelves = self._spool, _shelves_of(stream)
+        for batch, is_sent in shelves.unstored:
             events = spool.missing(batch)
             if events is None:
                 continue
@@ -156,13 +166,13 @@ class Storing:
             if parcel is None:
                 return inf
             batch.copied(parcel, events.numbers)
-        stream.set_aside(self._read_back)
-        while (taken := stream.take_to_store(CHUNK_BYTES, refused)) is not None:
+        shelves.set_aside(self._read_back)
+        while (taken := shelves.take_to_store(CHUNK_BYTES, refused)) is not None:
             level, events = taken
             left = self._put_on_disk(stream, level, events)
             if left is None:
                 continue
-            stream.put_back(level, left)
+            shelves.put_back(level, left)
             if level is None or spool.is_paused:
                 return inf
             # For what is more severe there may be room: that of the less severe on disk.
@@ -186,13 +196,13 @@ class Storing:
             if parcel is None:
                 return events.part(start, len(events)) if start else events
             self._ledger.unload(len(part), part.size_bytes)
-            stream.put_on_shelf(parcel, self._read_back)
+            _shelves_of(stream).store(parcel, self._read_back)
         return None
 
     def _lost(self, parcel: Parcel) -> None:
         stream = self._streams.get(parcel.target)
         if stream is not None:
-            stream.lose(parcel, "spool_full")
+            _shelves_of(stream).lose(parcel, "spool_full")
 
     def in_memory_only(self, batch: Batch) -> Batch | None:
         """Return what of a batch in memory is not on disk, too; None if all of it is."""
@@ -233,7 +243,7 @@ class Storing:
             self._spool.look_for_others()
             # Second: whoever asks meanwhile must see that there may be something.
             self._look_for_others_at = now + LOOK_FOR_OTHERS
-        self._heirs = {target: s for target, s in self._heirs.items() if s.left is not None and not s.left.is_empty}
+        self._heirs = {target: heir for target, heir in self._heirs.items() if _shelves_of(heir).has_left}
         while self._spool.has_candidates and self._may_take_more:
             found = self._spool.take_over(self._inherited)
             if found is None:
@@ -253,7 +263,7 @@ class Storing:
                 self._report_unknown(self._nowhere, broken.first_ms, broken.count, "corrupt")
                 continue
             stream = self._stream(found.target)
-            stream.miss(broken.count, broken.first_ms, broken.last_ms)
+            _shelves_of(stream).miss(broken.count, broken.first_ms, broken.last_ms)
             self._plan(stream, now)
 
     def _report_unknown(self, target: Target, first_ms: int, count: int, reason: DropReason) -> None:
@@ -263,7 +273,7 @@ class Storing:
     @property
     def _may_take_more(self) -> bool:
         files = self._spool.count_left_files
-        waiting = sum(p.left for s in self._heirs.values() if s.left is not None for p in s.left.parcels)
+        waiting = sum(_shelves_of(heir).count_left() for heir in self._heirs.values())
         # One stream that is refused for ever must not keep what was left for others.
         heirs = self._heirs.values()
         is_failing = bool(heirs) and all(stream.is_failing for stream in heirs)

@@ -26,6 +26,7 @@ from cwlog_handler.core.outcomes import (
 )
 from cwlog_handler.core.pacing import Overlap, TokenBucket
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers, Parcel
+from cwlog_handler.core.shelves import Shelves
 from cwlog_handler.core.stream import Stream
 from cwlog_handler.core.targets import Target
 
@@ -335,7 +336,7 @@ def test_a_creation_presumed_lost_leaves_no_doubt_about_the_batch():
 
 def test_a_creation_is_no_request_with_events():
     """`Stats.requests` counts puts. What is lost or left meanwhile cannot have been stored."""
-    stream, ledger = a_stream()
+    stream, ledger = a_stream(shelves=Shelves)
     stream.add(event("a"), 20, 0.0)
     _, now = next_send(stream, 0.0)
     settle(stream, NOT_CREATED, now)
@@ -343,7 +344,7 @@ def test_a_creation_is_no_request_with_events():
     creation, now = next_send(stream, now)
     assert creation.creates
     assert [may_be_stored for _, may_be_stored in stream.in_memory()] == [False]
-    assert [may_be_stored for _, may_be_stored in stream.unstored] == [False]
+    assert [may_be_stored for _, may_be_stored in stream.shelves.unstored] == [False]
     settle(stream, Created(), now)
     assert ledger.requests == 1
     next_send(stream, now)
@@ -353,7 +354,7 @@ def test_a_creation_is_no_request_with_events():
 def test_what_comes_while_a_batch_from_disk_is_throttled_waits_for_company_as_ever():
     """It may not join the batch, and closed it would be a request of its own, where the quota is short."""
     interval = SendInterval(1.0)
-    stream, ledger = a_stream(interval=interval)
+    stream, ledger = a_stream(interval=interval, shelves=Shelves)
     for at in (0.0, 2.0):
         stream.add(event("x"), 20, at)
         _, now = next_send(stream, at)
@@ -1062,7 +1063,7 @@ def test_a_batch_too_old_by_now_gives_its_place_to_none_that_may_not_overlap():
 
 def test_fresh_events_are_not_forgotten_when_all_that_was_taken_over_is_too_old():
     """Nobody asks the stream again by itself: it has to say when."""
-    stream, ledger = a_stream()
+    stream, ledger = a_stream(shelves=Shelves)
     stream.add(event(), 20, 0.0)
     assert stream.decide(0.1, NOW_MS) == Wait(1.0)
     stream.inherit(left_on_disk(NOW_MS - 15 * 24 * HOUR_MS), Numbers(FIRST_RECOVERED), 0.1)
@@ -1075,7 +1076,7 @@ def test_fresh_events_are_not_forgotten_when_all_that_was_taken_over_is_too_old(
 
 def test_a_stream_that_always_has_something_waiting_keeps_few_notes_of_when_it_came():
     """A busy stream may never be empty, and lives as long as its process."""
-    stream, _ = a_stream(has_spool=True)
+    stream, _ = a_stream(shelves=Shelves)
     now = 0.0
     for _ in range(200):
         now += 1.0
@@ -1083,14 +1084,8 @@ def test_a_stream_that_always_has_something_waiting_keeps_few_notes_of_when_it_c
         stream.add(event("x", NOW_MS + int(now * 1000)), 20, now + 0.5)
         _, at = next_send(stream, now)
         settle(stream, Accepted(None), at)
-    assert len(stream._arrivals) <= 4
-    assert stream.waits_since >= now - 1.0 or stream.waits_since == float("inf")
-
-
-def test_without_a_spool_nobody_notes_when_events_came():
-    stream, _ = a_stream()
-    stream.add(event(), 20, 0.0)
-    assert stream.waits_since == float("inf")
+    assert len(stream.shelves._arrivals) <= 4
+    assert stream.shelves.waits_since >= now - 1.0 or stream.shelves.waits_since == float("inf")
 
 
 def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
@@ -1100,7 +1095,7 @@ def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
         def settle(self, parcel, ids, count):
             ledger.store(-count)
 
-    stream, ledger = a_stream(has_spool=True)
+    stream, ledger = a_stream(shelves=Shelves)
     stream.add(event(), 20, 0.0)
     send, at = next_send(stream, 0.0)
     batch = send.batch
@@ -1117,7 +1112,7 @@ def test_a_batch_whose_answer_may_still_come_is_not_set_aside():
     )
     ledger.store(1)
     stream.presume_lost(at + 3.0)
-    stream.set_aside(Numbers(1))
+    stream.shelves.set_aside(Numbers(1))
     stream.settle(send, Accepted(None), at + 4.0)
     assert (ledger.delivered, ledger.possibly_duplicated, ledger.pending) == (1, 0, 0)
     assert stream.is_idle

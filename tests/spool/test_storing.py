@@ -275,7 +275,7 @@ def test_small_parts_are_read_together_and_settled(make):
         emit(world, stream="a", count=2)
         emit(world, stream="b")
         world.do_pass(3.0)
-    shelf = process.rounds._dispatch.streams[to("a")].shelf
+    shelf = process.rounds._dispatch.streams[to("a")].shelves.own
     assert len(shelf.parcels) <= 3
     world.do_service("ok")
     world.do_pass(120.0)
