@@ -20,9 +20,10 @@ from ..system.bell import Bell
 from ..system.primitives import acquire, allocate_lock, pause
 
 # The flusher is woken when this many bytes wait, not for each record: a context switch costs more than a record.
-# 256 KiB are about 900 short records. That is little enough that the buffer's bound is not exceeded by much before the
-# flusher looks. It is a quarter of a full request, so that a burst fills requests and causes few wake-ups.
-WAKE_BYTES: Final = 256 * 1024
+# 512 KiB are about 2,000 short records: what is taken in at a time, which is the cheaper for each record the more there
+# are, above all if they go to a hundred streams. It is half of a full request, so that a burst fills requests and causes
+# few wake-ups; and little compared with the buffer, of which a 16th waits at most.
+WAKE_BYTES: Final = 512 * 1024
 # If more waits than ``most_bytes``, a caller attends each time that so many bytes more have come: about eight short
 # records, fewer than it takes in. So the queue becomes shorter, and the median call costs what it costs otherwise. If
 # each caller attended, it would cost half as much again.
@@ -152,7 +153,7 @@ class Inbox:
         self._alarm_bytes = -1
 
     def _set_alarm(self, size_bytes: int) -> None:
-        # Above ``most_bytes`` no caller waits for the next 256 KiB.
+        # Above ``most_bytes`` no caller waits for the next WAKE_BYTES.
         most = max(self._most_bytes, self.size_bytes + HELP_BYTES)
         self._alarm_bytes = -1 if self._always_rings else min(size_bytes, most)
 

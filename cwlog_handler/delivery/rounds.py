@@ -132,6 +132,8 @@ class Rounds:
         # Tickets that ask about records of which so many have been left to the next round.
         self._asked: list[Ticket] = []
         self._left_over = 0
+        self.has_taken_in = False
+        """True if the last round has taken in any records."""
         # The inbox was last looked at, or found empty, at this instant. What no look has found arrived later.
         self._looked_at = clock.monotonic()
         self._sleeps_idly = False
@@ -429,6 +431,7 @@ class Rounds:
     def _take_in(self, books: AbstractContextManager[object], now: float, most_slices: float) -> None:
         """Take in what `_left_over` counts, or the first slices of it."""
         slices = 0
+        self.has_taken_in = self._left_over > 0
         while self._left_over > 0 and slices < most_slices:
             with books:
                 # A record may have arrived right after the last look. Its send interval counts from there: none waits

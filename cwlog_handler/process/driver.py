@@ -198,10 +198,14 @@ class Driver:
         if self._may_end and self._rounds.is_settled and not self._rounds.has_left:
             return None
         now = self._clock.monotonic()
-        at = inf if next_at is None else next_at
-        # If the next round is further away than `send_interval`, a stream is in back-off. The first record of another
-        # stream must then wake the thread, instead of waiting for that round.
-        return at if self._rounds.fall_asleep(idle=at - now > self._send_interval) else now
+        at, in_time = inf if next_at is None else next_at, now + self._send_interval
+        # If the next round is further away than `send_interval`, requests are under way, or a stream is in back-off.
+        # The next record may be one of another stream, which must not wait for that round. Where records come all the
+        # time, each would wake the thread, at several times its own cost: so the thread looks again in time for them.
+        # Where none has come, the next one wakes it.
+        if self._rounds.has_taken_in:
+            at = min(at, in_time)
+        return at if self._rounds.fall_asleep(idle=at > in_time) else now
 
     def let_go(self) -> None:
         """Note that the thread does not drive these rounds any more."""

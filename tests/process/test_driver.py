@@ -2,10 +2,12 @@
 
 import threading
 import time
+from math import inf
 
 import pytest
 
 from cwlog_handler.core import outcomes
+from cwlog_handler.delivery.inbox import WAKE_BYTES
 from cwlog_handler.delivery.senders import Senders
 from cwlog_handler.process.carriers import Carrier
 from cwlog_handler.process.driver import Driver, State
@@ -14,7 +16,7 @@ from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.stderr import Notices
 
 from ..conftest import wait_until
-from ..simulation import Service, simulated, to
+from ..simulation import Held, Service, VirtualTime, simulated, to
 
 HANG_LIMIT = 60.0
 
@@ -174,6 +176,95 @@ def test_without_queues_callers_drive_from_the_beginning():
     program.log()
     assert program.driver.drive(soon())
     assert program.service.messages() == ["m"]
+
+
+class Slept:
+    """A driver on a virtual clock, asked for its turns by the test; requests are under way until the test ends them."""
+
+    def __init__(self):
+        self.time, self.senders, self.rings = VirtualTime(), Held(), 0
+        clock = self.time.clock()
+        self.rounds = simulated(Service(), clock, wake=self._ring, senders=self.senders, send_interval=INTERVAL)
+        self.rounds.inbox.ring_when_much_waits()
+        self.driver = Driver(
+            self.rounds,
+            clock,
+            Notices(self.time.monotonic),
+            lambda: None,
+            send_interval=INTERVAL,
+            use_thread=True,
+            carrier=Carrier(refused),
+        )
+
+    def _ring(self):
+        self.rings += 1
+
+    def log(self, text="m"):
+        self.rounds.put(self.time.time_of_day(), text, to("s"), 20)
+
+    def turn(self):
+        """A round; returns after how many seconds the next one is due."""
+        return self.driver.turn() - self.time.now
+
+    def make_request(self):
+        """Have a record sent, and its request go on."""
+        self.log()
+        self.turn()
+        # This one makes the client.
+        self.senders.end_all()
+        self.turn()
+        self.time.now += INTERVAL
+        self.turn()
+        assert len(self.senders.jobs) == 1
+        self.rings = 0
+
+
+INTERVAL = 1.0
+
+
+def test_records_that_come_while_a_request_is_under_way_do_not_wake_the_driver_one_by_one():
+    """To wake it costs several times as much as a record. It looks before the first of them has waited for too long."""
+    program = Slept()
+    program.make_request()
+    program.log()
+    assert program.rings == 1, "none came before"
+    assert program.turn() == INTERVAL
+    for _ in range(100):
+        program.log()
+    assert program.rings == 1
+    program.time.now += INTERVAL
+    assert program.turn() == INTERVAL
+    program.time.now += INTERVAL
+    assert program.turn() == inf, "none has come since the last look"
+    program.log()
+    assert program.rings == 2
+
+
+def test_much_that_comes_while_a_request_is_under_way_wakes_the_driver():
+    program = Slept()
+    program.make_request()
+    program.log()
+    program.turn()
+    while program.rings == 1:
+        program.log("x" * 1000)
+    assert program.rounds.inbox.size_bytes < 2 * WAKE_BYTES
+
+
+def test_a_record_for_another_stream_is_sent_in_time_while_a_request_is_under_way():
+    program = Slept()
+    program.make_request()
+    program.log()
+    left = program.turn()
+    program.time.now += left / 2
+    logged_at = program.time.now
+    rings = program.rings
+    program.rounds.put(program.time.time_of_day(), "other", to("another"), 20)
+    assert program.rings == rings
+    left /= 2
+    while program.time.now + left <= logged_at + INTERVAL and len(program.senders.jobs) == 1:
+        program.time.now += left
+        left = program.turn()
+    assert len(program.senders.jobs) == 2
 
 
 def test_a_thread_that_must_end_leaves_the_rest_to_whoever_resumes():
