@@ -20,9 +20,9 @@ from ..system.bell import Bell
 from ..system.primitives import acquire, allocate_lock, pause
 
 # The flusher is woken when this many bytes wait, not for each record: a context switch costs more than a record.
-# 512 KiB are about 2,000 short records: what is taken in at a time, which is the cheaper for each record the more there
-# are, above all if they go to a hundred streams. It is half of a full request, so that a burst fills requests and causes
-# few wake-ups; and little compared with the buffer, of which a 16th waits at most.
+# 512 KiB are about 2,000 short records, which are taken in at a time. The more there are, the cheaper each of them is,
+# above all if they go to a hundred streams. It is half of a full request, so that a burst fills requests and causes few
+# wake-ups; and little compared with the buffer, of which a 16th waits at most.
 WAKE_BYTES: Final = 512 * 1024
 # If more waits than ``most_bytes``, a caller attends each time that so many bytes more have come: about eight short
 # records, fewer than it takes in. So the queue becomes shorter, and the median call costs what it costs otherwise. If

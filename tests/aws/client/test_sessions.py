@@ -1,14 +1,18 @@
 """What the sessions of all handlers keep of what botocore reads, and that their clients ask the same endpoints."""
 
 import itertools
+import json
+import os
 import sys
 from unittest import mock
 
 import boto3.session
 import botocore.session
 import pytest
+from botocore.exceptions import UnknownServiceError
 from botocore.regions import EndpointResolver
 
+from cwlog_handler.aws import sessions
 from cwlog_handler.aws.making import Access, client_of, prepare
 from cwlog_handler.aws.sessions import Session
 
@@ -49,6 +53,44 @@ def test_what_is_asked_has_the_same_endpoint_as_with_all_services_known(kept, se
             asked = {"use_dualstack_endpoint": dual, "use_fips_endpoint": fips}
             expected = said(botocores.construct_endpoint, service, region, **asked)
             assert said(ours.construct_endpoint, service, region, **asked) == expected
+
+
+def test_a_client_is_made_without_looking_at_each_service_that_there_is(monkeypatch):
+    """Each look lets go of the interpreter's lock: beside a thread that computes, a client took half a minute."""
+    looks = []
+
+    def counted(look):
+        return lambda path, *more: looks.append(path) or look(path, *more)
+
+    monkeypatch.setattr(sessions, "_loaders", {})
+    for look in ("listdir", "stat"):
+        monkeypatch.setattr(os, look, counted(getattr(os, look)))
+    access = Access(region_name="us-east-1")
+    client_of(prepare(access), access, 5.0)
+    assert 0 < len(looks) < 200, f"{len(looks)} looks"
+
+
+def test_all_services_of_botocore_are_known():
+    ours, botocores = Session().core, botocore.session.get_session()
+    assert {*ours.get_available_services()} >= {*botocores.get_available_services()}
+    with pytest.raises(UnknownServiceError):
+        Session().client("no-such-service", region_name="us-east-1")
+
+
+def test_a_model_of_the_programs_own_is_used(monkeypatch, tmp_path):
+    """botocore looks there first; a service may be there that its own data does not have."""
+    loader = botocore.session.get_session().get_component("data_loader")
+    model, endpoints = (loader.load_service_model("logs", kind) for kind in ("service-2", "endpoint-rule-set-1"))
+    for name in ("logs", "of-our-own"):
+        folder = tmp_path / name / "2014-03-28"
+        folder.mkdir(parents=True)
+        own = {**model, "metadata": {**model["metadata"], "serviceFullName": f"Own {name}"}}
+        (folder / "service-2.json").write_text(json.dumps(own))
+        (folder / "endpoint-rule-set-1.json").write_text(json.dumps(endpoints))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    for name in ("logs", "of-our-own"):
+        client = Session().client(name, region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
+        assert client.meta.service_model.metadata["serviceFullName"] == f"Own {name}"
 
 
 @pytest.mark.parametrize("is_loaded", [True, False])
