@@ -36,8 +36,9 @@ class Client:
     `put` and `connect` never raise an Exception: they return it as an outcome.
 
     ``say`` is called with a warning for the operator when something was not done but no event is lost.
-    ``making()`` returns a context manager, which is entered while the client makes its own boto3 client. ``shares``:
-    handlers with equal settings may use one boto3 client together.
+    ``making()`` returns a context manager, which is entered while modules may be loaded: while the client makes its own
+    boto3 client, and while it looks for the region that was meant. ``shares``: handlers with equal settings may use one
+    boto3 client together.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Client:
         self._log_format = log_format
         self._additions = additions
         self._say = say
+        self._making = making
         self._maker = Maker(access, group.name, say, making, shares)
         self._creator = Creator(group, say)
 
@@ -83,7 +85,9 @@ class Client:
             client = self._maker.fitting(patience)
         except Exception as error:
             # Other handlers may be told of the same error: what is on this stack is not to live as long as it does.
-            return errors.connect_outcome_of(error.with_traceback(None), Call(advice.PUT, self._log_group))
+            error = error.with_traceback(None)
+            with self._making():
+                return errors.connect_outcome_of(error, Call(advice.PUT, self._log_group))
         if client is None:
             return Unavailable("another thread has been making the client for long", ambiguous=False)
         endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
@@ -148,7 +152,8 @@ class Client:
             return
         region = destination.unknown_region(self._maker.client)
         if region is not None:
-            hint = destination.nearest_region(region)
+            with self._making():
+                hint = destination.nearest_region(region)
             self._say("region", advice.UNKNOWN_REGION.sentence(self._log_group, "", region=region, hint=hint))
 
     def _put(

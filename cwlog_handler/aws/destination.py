@@ -120,14 +120,22 @@ def region_and_endpoint(
     return region, "" if re.fullmatch(_USUAL_ENDPOINT, endpoint) else endpoint.rstrip("/")
 
 
+_NO_SUGGESTION: Final = "give one such as 'us-east-1', or None for the region that boto3 finds"
+
+
 def nearest_region(name: str) -> str:
-    """Suggest which region was meant by a name that is not a region's, as text for the operator."""
+    """Suggest which region was meant by a name that is not a region's, as text for the operator.
+
+    This may load a module: no fork may come meanwhile.
+    """
     text = re.sub(r"[\s_]+", "-", name.strip().lower())
     if text in {"", "none", "null"}:
         return "leave it out, or give None, for the region that boto3 finds"
-    # Imported here because it is needed only when something is wrong; the list of regions is read then, too.
-    from difflib import get_close_matches
-
+    try:
+        # Imported here because it is needed only when something is wrong; the list of regions is read then, too.
+        from difflib import get_close_matches
+    except ImportError:  # the interpreter ends
+        return _NO_SUGGESTION
     known = _known_regions()
     # First: regions named inside the text, as in an ARN, a URL or the name of an availability zone. Second: regions of
     # which the text is only the beginning.
@@ -137,7 +145,7 @@ def nearest_region(name: str) -> str:
     likest = get_close_matches(_letters(text), by_letters, n=1 if _letters(text) in by_letters else 2, cutoff=0.7)
     meant = meant[:1] or [by_letters[letters] for letters in likest]
     if not meant:
-        return "give one such as 'us-east-1', or None for the region that boto3 finds"
+        return _NO_SUGGESTION
     return f"the nearest {'is' if len(meant) == 1 else 'are'} {' and '.join(map(repr, meant))}"
 
 

@@ -23,6 +23,11 @@ SESSION = boto3.Session("key", "secret", region_name="us-east-1")
 LOGS = SESSION.client("logs")
 
 
+def test_while_the_interpreter_ends_a_region_is_suggested_without_what_cannot_be_loaded_any_more(monkeypatch):
+    monkeypatch.setitem(sys.modules, "difflib", None)
+    assert "such as 'us-east-1'" in destination.nearest_region("us-est-1")
+
+
 class AsynchronousClient:
     """As aiobotocore's: its methods are coroutine functions."""
 

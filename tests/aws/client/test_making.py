@@ -1,6 +1,7 @@
 """How the boto3 client is made: settings, time-outs, credentials read again, and starting over in a child."""
 
 import socket
+from contextlib import contextmanager
 from unittest import mock
 
 import botocore.session
@@ -8,7 +9,7 @@ import pytest
 from botocore import exceptions
 from botocore.config import Config
 
-from cwlog_handler.aws import making
+from cwlog_handler.aws import destination, making
 from cwlog_handler.core.outcomes import Accepted, Connected, Refused, Throttled, Unavailable
 from cwlog_handler.testing import expired_token, server_error, throttle
 
@@ -88,6 +89,29 @@ def test_a_region_that_nobody_knows_is_told_where_its_host_is_not_found(monkeypa
     known = Subject(region_name="us-east-1")
     assert isinstance(known.put(), Unavailable)
     assert known.said == []
+
+
+@pytest.mark.parametrize("region", ["us east 1", "us-est-1"])
+def test_no_fork_comes_while_the_nearest_region_is_looked_for(environment, monkeypatch, region):
+    """A module is loaded for it. A child that is forked meanwhile could never load it, and would wait for ever."""
+    held, seen = [], []
+
+    @contextmanager
+    def making():
+        held.append(True)
+        try:
+            yield
+        finally:
+            held.pop()
+
+    def not_found(host, *_):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    monkeypatch.setattr(destination, "nearest_region", lambda name: seen.append((name, bool(held))) or "so it is")
+    Subject(region_name=region, making=making).put()
+    assert seen == [(region, True)]
+    assert held == []
 
 
 def test_a_configuration_that_has_been_put_right_is_seen(environment):
