@@ -250,16 +250,17 @@ def spool(
     is_synced = options.yes_or_no("spool_sync", spool_sync)
     if directory is None:
         return None
-    # Imported only here: most programs have no spool.
+    # Imported only here: most programs have no spool. Not later: while the interpreter ends, nothing can be imported.
+    from .aws import destination
     from .spool.directory import Identity, Settings
     from .spool.spool import Spool
 
+    # Not imported: this module must not depend on the one that shows everything to users.
+    version = sys.modules[__package__].__version__
     settings = Settings(directory, spool_mode, max_spool_size, is_synced, terms.max_event_bytes, terms.oversize)
 
     @cache
     def region_and_endpoint() -> tuple[str, str]:
-        from .aws import destination
-
         # botocore logs while it reads its configuration.
         return call_once(
             lambda: destination.region_and_endpoint(
@@ -273,8 +274,6 @@ def spool(
 
     def identity() -> Identity:
         region, endpoint = region_and_endpoint()
-        # Not imported: this module must not depend on the one that shows everything to users.
-        version = sys.modules[__package__].__version__
         account = access.role.account if access.role else ""
         groups = naming.groups
         may_have_made = groups.may_have_made if groups.fields else None

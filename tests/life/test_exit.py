@@ -109,19 +109,23 @@ def test_what_modes_deliver_or_tell_of_a_finalizer_that_logs_while_modules_are_t
     assert_told_or_delivered(fake, returned, output)
 
 
-def test_what_a_finalizer_logs_while_modules_are_torn_down_goes_to_disk_in_an_outage(fake, run, tmp_path):
-    """F61: what is loaded already cannot be imported either by then."""
+@pytest.mark.parametrize(("before", "events"), [("log.info('first')", 2), ("", 1)], ids=["second", "first"])
+def test_what_a_finalizer_logs_while_modules_are_torn_down_goes_to_disk_in_an_outage(
+    fake, run, tmp_path, before, events
+):
+    """F61: what is loaded already cannot be imported either by then, nor found among the modules."""
     fake.fail(connection_refused(), times=None)
     source = """
-    log.info("first")
+    BEFORE
     class Late:
         def __del__(self, os=os, handler=handler):
             log.info("last")
             os.write(1, f"{handler.stats.pending} {handler.stats.spooled}".encode())
     late = Late()
-    """
+    """.replace("BEFORE", before)
     _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
-    assert output.endswith("2 2"), output
+    assert output.endswith(f"{events} {events}"), output
+    assert "unexpected" not in output
 
 
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):
