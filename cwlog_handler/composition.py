@@ -77,6 +77,7 @@ def terms(
     send_interval: float | timedelta,
     requests_per_second: float | None,
     flush_level: int,
+    likely_endpoint: str | None,
 ) -> Terms:
     """Check the options of delivery. ``log_group_name`` and ``flush_level`` have been checked."""
     batch_bytes = options.whole_number("max_batch_size", max_batch_size, _SMALLEST_BYTES, limits.MAX_BATCH_BYTES)
@@ -98,6 +99,7 @@ def terms(
         options.seconds("send_interval", send_interval),
         options.rate("requests_per_second", requests_per_second),
         flush_level,
+        likely_endpoint,
     )
 
 
@@ -152,6 +154,13 @@ def access(
         _with_our_name(config or {}),
         role,
     )
+
+
+def likely_endpoint(access: Access) -> str | None:
+    """Return where the requests will probably go; None if that is unknown before there is a client."""
+    from .aws import destination
+
+    return destination.likely_endpoint(access.region_name, access.endpoint_url, access.boto3_client)
 
 
 def _with_our_name(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -213,6 +213,16 @@ class CloudWatchLogsHandler(logging.Handler):
         self._has_own_stream = self._naming.per_process
         self._json_default = options.json_default(json_serialize_default)
         notices = Notices(SYSTEM_CLOCK.monotonic)
+        access = composition.access(
+            region_name,
+            endpoint_url,
+            boto3_profile_name,
+            boto3_client,
+            role_arn=role_arn,
+            external_id=external_id,
+            role_session_name=role_session_name,
+            boto3_config=boto3_config,
+        )
         terms = composition.terms(
             log_group_name=self.log_group_name,
             max_batch_size=max_batch_size,
@@ -226,18 +236,9 @@ class CloudWatchLogsHandler(logging.Handler):
             send_interval=send_interval,
             requests_per_second=requests_per_second,
             flush_level=self.flush_level,
+            likely_endpoint=composition.likely_endpoint(access),
         )
         self._documents = composition.documents(log_format, terms, notices)
-        access = composition.access(
-            region_name,
-            endpoint_url,
-            boto3_profile_name,
-            boto3_client,
-            role_arn=role_arn,
-            external_id=external_id,
-            role_session_name=role_session_name,
-            boto3_config=boto3_config,
-        )
         group = composition.group(
             self.log_group_name,
             create_log_group=create_log_group,

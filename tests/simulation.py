@@ -62,6 +62,7 @@ def terms(
     send_interval=1.0,
     requests_per_second=None,
     flush_level=logging.ERROR,
+    likely_endpoint=None,
 ) -> Terms:
     """What a handler was asked for; whoever asks for room does not wait for it."""
     return Terms(
@@ -73,6 +74,7 @@ def terms(
         send_interval,
         requests_per_second,
         flush_level,
+        likely_endpoint,
     )
 
 

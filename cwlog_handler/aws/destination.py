@@ -120,6 +120,21 @@ def region_and_endpoint(
     return region, "" if re.fullmatch(_USUAL_ENDPOINT, endpoint) else endpoint.rstrip("/")
 
 
+def likely_endpoint(region_name: str | None, endpoint_url: str | None, client: object) -> str | None:
+    """Return the endpoint to which requests will probably go; None if neither options nor environment say so.
+
+    Configuration files are not read: no client is made, and no file is opened.
+    """
+    if client is not None:
+        endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
+        return endpoint if isinstance(endpoint, str) else None
+    for endpoint in (endpoint_url, *map(os.environ.get, _ENDPOINT_VARIABLES)):
+        if endpoint:
+            return endpoint
+    region = region_name or os.environ.get("AWS_DEFAULT_REGION")
+    return f"https://logs.{region}.amazonaws.com" if region else None
+
+
 _NO_SUGGESTION: Final = "give one such as 'us-east-1', or None for the region that boto3 finds"
 
 

@@ -14,8 +14,8 @@ class Terms:
     """The terms on which the records of one handler are delivered."""
 
     __slots__ = (
-        "bounds", "flush_level", "log_group_name", "max_event_bytes", "oversize", "requests_per_second", "rules",
-        "send_interval",
+        "bounds", "flush_level", "likely_endpoint", "log_group_name", "max_event_bytes", "oversize",
+        "requests_per_second", "rules", "send_interval",
     )  # fmt: skip
 
     def __init__(
@@ -28,6 +28,7 @@ class Terms:
         send_interval: float,
         requests_per_second: float | None,
         flush_level: int,
+        likely_endpoint: str | None = None,
     ) -> None:
         self.log_group_name: Final = log_group_name
         self.rules: Final = rules
@@ -43,3 +44,5 @@ class Terms:
         """The limit for each stream; None: no limit."""
         self.flush_level: Final = flush_level
         """A record of this level or above does not wait for others."""
+        self.likely_endpoint: Final = likely_endpoint
+        """Where the requests will go, as far as is known before there is a client. None: nothing is known."""

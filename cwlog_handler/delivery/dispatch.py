@@ -121,6 +121,8 @@ class Dispatch:
         self._resting: dict[Stream, None] = {}
         self._results = Results(ring)
         self._calls = Calls(client, self._results, clock)
+        # With whom this handler shares its threads until there is a client.
+        self._likely_endpoint = terms.likely_endpoint
         self._connection = Connection(client, self._results, ledger, notices, terms.log_group_name, jitter)
         self._swept_at = clock.monotonic()
 
@@ -180,7 +182,7 @@ class Dispatch:
         if looks:
             self._presume_lost(now, deadline)
         self._agenda.advance(now)
-        self._senders.belong_to(self._connection.endpoint)
+        self._senders.belong_to(self._connection.endpoint or self._likely_endpoint)
         if self._agenda.count_due and self._connection.endpoint is None:
             return self._connect(now, deadline)
         jobs: list[Job] = []

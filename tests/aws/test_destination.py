@@ -403,3 +403,32 @@ def test_an_endpoint_that_is_configured_counts_unless_it_is_ignored(monkeypatch)
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert destination.region_and_endpoint(*where) == ("us-east-1", "")
     assert destination.region_and_endpoint("us-east-1", "http://given", None, None) == ("us-east-1", "http://given")
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        ({"region_name": "eu-west-1"}, {}),
+        ({}, {"AWS_DEFAULT_REGION": "us-west-2"}),
+        ({"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:1"}, {}),
+        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"}),
+        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:3"}),
+        ({"boto3_client": LOGS}, {"AWS_DEFAULT_REGION": "us-west-2"}),
+    ],
+)
+def test_the_likely_endpoint_is_the_one_that_the_client_has_then(monkeypatch, options, variables):
+    for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    handler = CloudWatchLogsHandler("g", **options)
+    likely = handler._flusher.rounds._dispatch._likely_endpoint
+    assert likely == handler._flusher._client.connect().endpoint
+    handler.close()
+
+
+def test_no_endpoint_is_likely_where_only_a_file_may_name_one(monkeypatch):
+    for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"):
+        monkeypatch.delenv(name, raising=False)
+    assert destination.likely_endpoint(None, None, None) is None
+    assert destination.likely_endpoint(None, None, mock.Mock()) is None
