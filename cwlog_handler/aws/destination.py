@@ -126,8 +126,8 @@ def likely_endpoint(region_name: str | None, endpoint_url: str | None, client: o
     Configuration files are not read: no client is made, and no file is opened.
     """
     if client is not None:
-        endpoint = getattr(getattr(client, "meta", None), "endpoint_url", None)
-        return endpoint if isinstance(endpoint, str) else None
+        known = _look_up(client, "meta", "endpoint_url")
+        return known if isinstance(known, str) else None
     for endpoint in (endpoint_url, *map(os.environ.get, _ENDPOINT_VARIABLES)):
         if endpoint:
             return endpoint
