@@ -160,7 +160,7 @@ def likely_endpoint(access: Access) -> str | None:
     """Return where the requests will probably go; None if that is unknown before there is a client."""
     from .aws import destination
 
-    return destination.likely_endpoint(access.region_name, access.endpoint_url, access.boto3_client)
+    return destination.likely_endpoint(access.region_name, access.endpoint_url, access.boto3_client, access.config)
 
 
 def _with_our_name(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, InvalidRegionError
 
 from ..core import advice
 from ..core.advice import Call
@@ -86,7 +86,7 @@ class Client:
         except Exception as error:
             # Other handlers may be told of the same error: what is on this stack is not to live as long as it does.
             error = error.with_traceback(None)
-            with self._making():
+            with self._making() if isinstance(error, InvalidRegionError) else contextlib.nullcontext():
                 return errors.connect_outcome_of(error, Call(advice.PUT, self._log_group))
         if client is None:
             return Unavailable("another thread has been making the client for long", ambiguous=False)

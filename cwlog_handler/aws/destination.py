@@ -120,28 +120,38 @@ def region_and_endpoint(
     return region, "" if re.fullmatch(_USUAL_ENDPOINT, endpoint) else endpoint.rstrip("/")
 
 
-def likely_endpoint(region_name: str | None, endpoint_url: str | None, client: object) -> str | None:
-    """Return the endpoint to which requests will probably go; None if neither options nor environment say so.
+def likely_endpoint(
+    region_name: str | None, endpoint_url: str | None, client: object, config: Mapping[str, Any]
+) -> str | None:
+    """Return the endpoint to which requests will go, as options and environment say; None if these do not suffice.
 
     Configuration files are not read: no client is made, and no file is opened.
     """
     if client is not None:
         known = _look_up(client, "meta", "endpoint_url")
         return known if isinstance(known, str) else None
-    for endpoint in (endpoint_url, *map(os.environ.get, _ENDPOINT_VARIABLES)):
-        if endpoint:
-            return endpoint
+    if endpoint_url:
+        return endpoint_url
+    if any(os.environ.get(f"AWS_{name.upper()}") or config.get(name) for name in _SWITCHES):
+        return None
+    configured = next(filter(None, map(os.environ.get, _ENDPOINT_VARIABLES)), None)
     region = region_name or os.environ.get("AWS_DEFAULT_REGION")
-    return f"https://logs.{region}.amazonaws.com" if region else None
+    if configured or not region or not re.fullmatch(_PLAIN_REGION, region):
+        return configured
+    return f"https://logs.{region}.amazonaws.com"
 
 
+# What makes botocore choose another endpoint, as botocore's Config names it. A variable has AWS_ before that.
+_SWITCHES: Final = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_configured_endpoint_urls")
+# Neither of China nor of another partition that has a domain of its own.
+_PLAIN_REGION: Final = r"(?!cn-)[a-z]{2}-[a-z]+-[0-9]+"
 _NO_SUGGESTION: Final = "give one such as 'us-east-1', or None for the region that boto3 finds"
 
 
 def nearest_region(name: str) -> str:
     """Suggest which region was meant by a name that is not a region's, as text for the operator.
 
-    This may load a module: no fork may come meanwhile.
+    This may load a module: a thread of ours calls it with forks put off.
     """
     text = re.sub(r"[\s_]+", "-", name.strip().lower())
     if text in {"", "none", "null"}:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import botocore.loaders
 import botocore.session
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 
 # What a loader has read stays for the life of the process: some megabytes, and no secret is among it.
 _loaders: Final[dict[Hashable, Any]] = {}
@@ -38,8 +39,11 @@ class Session:
         # Before the loader is shared, because boto3 adds a directory to its search path.
         self._wrapper = None if boto3s is None else boto3s(profile_name=profile_name, botocore_session=self.core)
         with suppress(Exception):
-            paths = self.core.get_component("data_loader").search_paths
-            shared = _loaders.setdefault(tuple(paths), Loader(paths, include_default_search_paths=False))
+            own = self.core.get_component("data_loader")
+            paths = list(own.search_paths)
+            shared = _loaders.setdefault(
+                tuple(paths), Loader(paths, own.file_loader, include_default_search_paths=False)
+            )
             self.core.register_component("data_loader", shared)
             _forget_other_services(shared.load_data("endpoints"))
 
@@ -59,12 +63,22 @@ class Loader(botocore.loaders.Loader):  # type: ignore[misc]
     """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore gives it
-        """Return the names of all services, also of those that have nothing of this type, and of some files."""
+        """Return the names of all services, also of those that have nothing of this type."""
         names: set[str] = set()
         for path in self.search_paths:
             with suppress(OSError):
-                names.update(os.listdir(path))
+                names.update(name for name in os.listdir(path) if not name.endswith(".json"))
         return sorted(names)
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        """Load what a service has of this type. Raises UnknownServiceError if it has nothing."""
+        try:
+            return super().load_service_model(service_name, type_name, api_version)
+        except UnknownServiceError:
+            raise
+        except DataNotFoundError as error:
+            # For botocore a service is unknown then.
+            raise UnknownServiceError(service_name=service_name, known_service_names=error) from error
 
 
 def by_boto3() -> Any:

@@ -71,10 +71,8 @@ class Shared:
 
     def in_group(self, age_limit: AgeLimit) -> "Shared":
         """Return what the streams of another log group share, which has this age limit."""
-        return Shared(
-            self.rules, age_limit, self.ledger, self.interval, self.overlap, self.random, self.settled, self.lost,
-            self.shelves, self.gone, self.reports,
-        )  # fmt: skip
+        others = {name: getattr(self, name) for name in self.__slots__ if name != "age_limit"}
+        return Shared(age_limit=age_limit, **others)
 
 
 class Settled(Value):

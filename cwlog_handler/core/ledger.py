@@ -76,10 +76,14 @@ class Stats:
         self.__dict__.update({"rejected_by_reason": {}, "dropped_by_reason": {}} | counts)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        if type(self) is Stats or name in self.__dataclass_fields__:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+        if type(self) is Stats or name in self.__dataclass_fields__:
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
+        super().__delattr__(name)
 
     def __eq__(self, other: object) -> bool:
         return astuple(self) == astuple(other) if isinstance(other, Stats) else NotImplemented

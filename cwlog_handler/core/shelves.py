@@ -8,10 +8,10 @@ disk. Must not know: files (`spool`), when anything is written or taken over (`d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .batches import Batch
 from .columns import Events
@@ -26,28 +26,23 @@ if TYPE_CHECKING:
 # The age of waiting events is known to so many seconds.
 AGE_STEP: Final = 0.25
 
+Lost: TypeAlias = "tuple[int, int, int, int, DropReason]"
+"""Events that were lost on disk: how many, their first and last timestamp, their last number, and why."""
+
 
 class Shelves:
-    """The shelves of one stream, and its events in memory as a disk sees them.
+    """The shelves of one stream, and its events in memory as a disk sees them."""
 
-    ``lost`` is called for events that are lost: how many, their first and last timestamp, their last number, and why.
-    """
+    __slots__ = ("_answers", "_arrivals", "_backlog", "_losses", "_shared", "_target", "left", "own")
 
-    __slots__ = ("_answers", "_arrivals", "_backlog", "_lost", "_shared", "_target", "left", "own")
-
-    def __init__(
-        self,
-        target: Target,
-        shared: Shared,
-        backlog: Backlog,
-        answers: Answers,
-        lost: Callable[[int, int, int, int, DropReason], None],
-    ) -> None:
+    def __init__(self, target: Target, shared: Shared, backlog: Backlog, answers: Answers) -> None:
         self._target = target
         self._shared = shared
         self._backlog = backlog
         self._answers = answers
-        self._lost = lost
+        # What the stream has lost here and does not know yet. It is not called: a stream that refers to itself would
+        # live on until the garbage collector finds it.
+        self._losses: list[Lost] = []
         # The instants at which waiting events arrived, each with the number of the first of them.
         self._arrivals: deque[tuple[float, int]] = deque()
         self.own: Shelf | None = None
@@ -180,7 +175,7 @@ class Shelves:
                 reports.batch(self._target, batch, "dropped", reason, may_be_stored=parcel.doubts > 0)
             elif reports is not None:
                 reports.unknown(self._target, parcel.level, parcel.first_ms, here, reason)
-            self._lost(here, parcel.first_ms, parcel.last_ms, parcel.last_number, reason)
+            self._losses.append((here, parcel.first_ms, parcel.last_ms, parcel.last_number, reason))
 
     def miss(self, count: int, first_ms: int, last_ms: int) -> None:
         """Count events as lost that another process has left and that cannot be read."""
@@ -188,4 +183,9 @@ class Shelves:
             self._shared.ledger.recover_in_vain(count, "corrupt")
             if self._shared.reports is not None:
                 self._shared.reports.unknown(self._target, None, first_ms, count, "corrupt")
-            self._lost(count, first_ms, last_ms, FIRST_RECOVERED, "corrupt")
+            self._losses.append((count, first_ms, last_ms, FIRST_RECOVERED, "corrupt"))
+
+    def take_losses(self) -> list[Lost]:
+        """Return what was lost here since the last call."""
+        losses, self._losses = self._losses, []
+        return losses

@@ -31,6 +31,7 @@ from .targets import Target
 
 if TYPE_CHECKING:
     from .parcels import Numbers, Parcel, Shelf
+    from .shelves import Shelves
 
 # A full batch is taken this many seconds before its token is free. It takes some milliseconds to make a request of it,
 # and without a head start each request would be late by them.
@@ -68,7 +69,7 @@ class Stream:
         # True if the service has accepted something since the first event of the loss was lost.
         self._flows = False
         make = shared.shelves
-        self.shelves = None if make is None else make(target, shared, self.backlog, self._answers, self._lost)
+        self.shelves = None if make is None else make(target, shared, self.backlog, self._answers)
         """What is on disk, for who writes and reads it; None: there is no disk."""
 
     def add(self, events: Events, level: float, now: float) -> bool:
@@ -117,6 +118,22 @@ class Stream:
         assert self.shelves is not None
         self.shelves.inherit(parcel, numbers)
         self.last_used = now
+
+    def lose(self, parcel: Parcel, reason: DropReason) -> None:
+        """Count the events of a parcel as lost that are on disk only. There must be `shelves`."""
+        assert self.shelves is not None
+        self.shelves.lose(parcel, reason)
+        self._note_losses(self.shelves)
+
+    def miss(self, count: int, first_ms: int, last_ms: int) -> None:
+        """Count events as lost that another process has left and that cannot be read. There must be `shelves`."""
+        assert self.shelves is not None
+        self.shelves.miss(count, first_ms, last_ms)
+        self._note_losses(self.shelves)
+
+    def _note_losses(self, shelves: Shelves) -> None:
+        for loss in shelves.take_losses():
+            self._lost(*loss)
 
     def hasten(self, now: float) -> None:
         """Have all that waits sent as soon as pacing and back-off allow, without waiting for more events."""
@@ -291,7 +308,7 @@ class Stream:
                 again = again._replace(batch=self._grown(again.batch))
             return again._replace(token=self._answers.token, start=start, creates=self._answers.is_missing)
         self._answers.resends.end_inquiry()
-        if self.shelves is not None and (send := self._read(self.shelves.own, start)) is not None:
+        if self.shelves is not None and (send := self._read(self.shelves, self.shelves.own, start)) is not None:
             return send
         if self.backlog.is_empty:
             return None
@@ -316,10 +333,15 @@ class Stream:
     def _take_left(self, start: float) -> Send | None:
         assert self.shelves is not None
         self._answers.resends.end_inquiry()
-        return self._read(self.shelves.left, start)
+        return self._read(self.shelves, self.shelves.left, start)
 
-    def _read(self, shelf: Shelf | None, start: float) -> Send | None:
-        if shelf is None or (taken := shelf.take()) is None:
+    def _read(self, shelves: Shelves, shelf: Shelf | None, start: float) -> Send | None:
+        if shelf is None:
+            return None
+        taken = shelf.take()
+        # Some of it may have turned out to be unreadable.
+        self._note_losses(shelves)
+        if taken is None:
             return None
         batch, doubts = taken
         return Send(batch, self._answers.token, start, batch.first_number, doubts)

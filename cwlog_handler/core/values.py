@@ -9,7 +9,7 @@ dictionary, or where changed copies of it are made.
 
 
 class Value:
-    """A value with the fields that ``__slots__`` of its class names. Nobody changes a field once it is set."""
+    """A value with the fields that ``__slots__`` of its class names. They are Final: nobody changes them."""
 
     __slots__: tuple[str, ...] = ()
 

@@ -121,8 +121,8 @@ class Dispatch:
         self._resting: dict[Stream, None] = {}
         self._results = Results(ring)
         self._calls = Calls(client, self._results, clock)
-        # With whom this handler shares its threads until there is a client.
-        self._likely_endpoint = terms.likely_endpoint
+        # Where the requests go: until there is a client, where they probably will.
+        self._endpoint = terms.likely_endpoint
         self._connection = Connection(client, self._results, ledger, notices, terms.log_group_name, jitter)
         self._swept_at = clock.monotonic()
 
@@ -182,7 +182,9 @@ class Dispatch:
         if looks:
             self._presume_lost(now, deadline)
         self._agenda.advance(now)
-        self._senders.belong_to(self._connection.endpoint or self._likely_endpoint)
+        # While the client is made again, the endpoint is that of the last one.
+        self._endpoint = self._connection.endpoint or self._endpoint
+        self._senders.belong_to(self._endpoint)
         if self._agenda.count_due and self._connection.endpoint is None:
             return self._connect(now, deadline)
         jobs: list[Job] = []

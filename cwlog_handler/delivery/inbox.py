@@ -22,7 +22,7 @@ from ..system.primitives import acquire, allocate_lock, pause
 # The flusher is woken when this many bytes wait, not for each record: a context switch costs more than a record.
 # 512 KiB are about 2,000 short records, which are taken in at a time. The more there are, the cheaper each of them is,
 # above all if they go to a hundred streams. It is half of a full request, so that a burst fills requests and causes few
-# wake-ups; and little compared with the buffer, of which a 16th waits at most.
+# wake-ups. Where the buffer is small, the flusher is woken sooner: see `rounds`.
 WAKE_BYTES: Final = 512 * 1024
 # If more waits than ``most_bytes``, a caller attends each time that so many bytes more have come: about eight short
 # records, fewer than it takes in. So the queue becomes shorter, and the median call costs what it costs otherwise. If
@@ -74,6 +74,7 @@ class Inbox:
         clock: Callable[[], float],
         *,
         most_bytes: int,
+        wake_bytes: int = WAKE_BYTES,
         urgent_level: int,
         always_rings: bool = False,
     ) -> None:
@@ -86,6 +87,7 @@ class Inbox:
         self._wake = wake
         self._attend = attend
         self._most_bytes = most_bytes
+        self._wake_bytes = wake_bytes
         self._urgent_level = urgent_level
         self._clock = clock
         # An estimate, because ``+=`` may lose an update if threads switch. `remove_first` corrects it.
@@ -131,7 +133,7 @@ class Inbox:
 
     def ring_bell(self) -> None:
         """Wake the thread that sleeps in `wait`, if there is one."""
-        self._set_alarm(self.size_bytes + WAKE_BYTES)
+        self._set_alarm(self.size_bytes + self._wake_bytes)
         self._bell.ring()
         self._on_ring()
 
@@ -153,7 +155,7 @@ class Inbox:
         self._alarm_bytes = -1
 
     def _set_alarm(self, size_bytes: int) -> None:
-        # Above ``most_bytes`` no caller waits for the next WAKE_BYTES.
+        # Above ``most_bytes`` no caller waits until ``wake_bytes`` more have come.
         most = max(self._most_bytes, self.size_bytes + HELP_BYTES)
         self._alarm_bytes = -1 if self._always_rings else min(size_bytes, most)
 
@@ -170,7 +172,7 @@ class Inbox:
 
     def fall_asleep(self, idle: bool = False) -> bool:
         """Note that the driver is about to sleep; return False if it must not. ``idle``: see `wait`."""
-        self._set_alarm(-1 if idle else WAKE_BYTES)
+        self._set_alarm(-1 if idle else self._wake_bytes)
         return not idle or self.is_empty
 
     def wake_up(self) -> None:

@@ -25,12 +25,13 @@ from ..system.stderr import Notices
 from .books import Books
 from .calls import Client
 from .dispatch import Dispatch
-from .inbox import WAKE_BYTES, Inbox, Ticket
+from .inbox import RECORD_COST_BYTES, WAKE_BYTES, Inbox, Ticket
 from .intake import Intake
 from .senders import Job, Senders
 
 if TYPE_CHECKING:
     from ..core.lost import Reports
+    from ..core.shedding import Bounds
     from ..spool.spool import Spool
     from .reporting import Reporter
     from .storing import Storing
@@ -45,16 +46,28 @@ MOST_SLICES: Final = 10
 # records after it has added one, so that the inbox becomes shorter.
 MUCH_BYTES: Final = 4 * 1024 * 1024
 HELPING: Final = 20
-# With more than TOO_MUCH times as many bytes, and more than it takes to wake the driver, helping is not enough: whoever
+# With more than TOO_MUCH times as many bytes, and more than LEAST_STARVED_BYTES, helping is not enough: whoever
 # has the lock may wait for a processor, and nobody can help then. A caller pauses until less waits. It looks so many
 # times at most, at this interval in seconds. That leaves its share of the processor to the driver, which takes records
 # in at a fifth of what logging them costs.
 TOO_MUCH: Final = 2
+LEAST_STARVED_BYTES: Final = 256 * 1024
 STARVED_POLLS: Final = 25
 STARVED_POLL: Final = 0.002
 
+# The driver is woken when this share of ``max_count`` waits, at the latest.
+SHARE_OF_COUNT: Final = 1 / 8
+
 Put: TypeAlias = Callable[[float, str, "Target | None", int], None]
 """Takes a record over: when it was made, its text, its stream (None: that of the process), its level."""
+
+
+def _wake_bytes(bounds: Bounds) -> int:
+    """Return how many bytes of records wait until the driver is woken, if none of them is urgent."""
+    if bounds.max_count is None:
+        return WAKE_BYTES
+    # As if the texts were empty: then no more records wait than that, however short they are.
+    return min(WAKE_BYTES, int(bounds.max_count * SHARE_OF_COUNT) * RECORD_COST_BYTES)
 
 
 class Rounds:
@@ -88,6 +101,7 @@ class Rounds:
             self._attend,
             clock.monotonic,
             most_bytes=self._much_bytes,
+            wake_bytes=_wake_bytes(bounds),
             urgent_level=terms.flush_level,
             always_rings=inline,
         )
@@ -134,8 +148,8 @@ class Rounds:
         self._left_over = 0
         self.has_taken_in = False
         """True if the last round has taken in any records."""
-        # The inbox was last looked at, or found empty, at this instant. What no look has found arrived later.
-        self._looked_at = clock.monotonic()
+        self.looked_at = clock.monotonic()
+        """The inbox was last looked at, or found empty, at this instant. What no look has found arrived later."""
         self._sleeps_idly = False
         # Its lock is held while streams or ledger are changed, so that `stats` is consistent. It is not held while
         # waiting or making a request, except at the end of the process: see `report_what_is_left`. With a spool it is
@@ -182,7 +196,7 @@ class Rounds:
 
     @property
     def _is_starved(self) -> bool:
-        return self.inbox.size_bytes > max(WAKE_BYTES, TOO_MUCH * self._much_bytes)
+        return self.inbox.size_bytes > max(LEAST_STARVED_BYTES, TOO_MUCH * self._much_bytes)
 
     def _wait_for_driver(self) -> None:
         for _ in range(STARVED_POLLS):
@@ -199,7 +213,7 @@ class Rounds:
         # frame of this very thread that helps.
         with self._books.for_caller(0.0) as is_taken:
             if is_taken:
-                self._intake.take_in(HELPING, self._looked_at, self._clock.monotonic())
+                self._intake.take_in(HELPING, self.looked_at, self._clock.monotonic())
         if is_taken:
             # The streams have new dates now. The flusher may be about to sleep for long and would find the inbox empty.
             self.inbox.ring_bell()
@@ -245,7 +259,7 @@ class Rounds:
         """Sleep until the bell rings, at most ``timeout`` seconds; ``idle``: see `Inbox.wait`."""
         self.inbox.wait(timeout, idle)
         if idle:
-            self._looked_at = self._clock.monotonic()
+            self.looked_at = self._clock.monotonic()
 
     def fall_asleep(self, idle: bool) -> bool:
         """Note that the driver is about to sleep elsewhere; False if it must not. `wake_up` has to follow."""
@@ -256,7 +270,7 @@ class Rounds:
         """Note that the driver has slept elsewhere, and is about to do a round."""
         self.inbox.wake_up()
         if self._sleeps_idly:
-            self._looked_at = self._clock.monotonic()
+            self.looked_at = self._clock.monotonic()
 
     @property
     def is_settled(self) -> bool:
@@ -387,7 +401,7 @@ class Rounds:
             self._dispatch.collect(now)
             self._intake.tell_losses(now)
         self._take_in(books, now, MOST_SLICES if is_brief else inf)
-        self._looked_at = now
+        self.looked_at = now
         with books:
             self._intake.tell_losses(now)
             if self._asked and not self._left_over:
@@ -436,7 +450,7 @@ class Rounds:
             with books:
                 # A record may have arrived right after the last look. Its send interval counts from there: none waits
                 # longer.
-                taken = self._intake.take_in(min(self._left_over, SLICE), self._looked_at, now)
+                taken = self._intake.take_in(min(self._left_over, SLICE), self.looked_at, now)
             # If there is nothing, a caller that helps has taken it in.
             self._left_over = self._left_over - taken if taken else 0
             slices += 1

@@ -51,7 +51,7 @@ class Storing:
     """Moves events of one handler between memory and disk. Not thread-safe."""
 
     first_number: Final = FIRST_NUMBER
-    """The number of the first event that arrives."""
+    """The number of the first event that arrives. It is here for `intake`, which does not load `parcels`."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class Storing:
     def _lost(self, parcel: Parcel) -> None:
         stream = self._streams.get(parcel.target)
         if stream is not None:
-            _shelves_of(stream).lose(parcel, "spool_full")
+            stream.lose(parcel, "spool_full")
 
     def in_memory_only(self, batch: Batch) -> Batch | None:
         """Return what of a batch in memory is not on disk, too; None if all of it is."""
@@ -263,7 +263,7 @@ class Storing:
                 self._report_unknown(self._nowhere, broken.first_ms, broken.count, "corrupt")
                 continue
             stream = self._stream(found.target)
-            _shelves_of(stream).miss(broken.count, broken.first_ms, broken.last_ms)
+            stream.miss(broken.count, broken.first_ms, broken.last_ms)
             self._plan(stream, now)
 
     def _report_unknown(self, target: Target, first_ms: int, count: int, reason: DropReason) -> None:

@@ -198,7 +198,7 @@ class Driver:
         if self._may_end and self._rounds.is_settled and not self._rounds.has_left:
             return None
         now = self._clock.monotonic()
-        at, in_time = inf if next_at is None else next_at, now + self._send_interval
+        at, in_time = inf if next_at is None else next_at, self._rounds.looked_at + self._send_interval
         # If the next round is further away than `send_interval`, requests are under way, or a stream is in back-off.
         # The next record may be one of another stream, which must not wait for that round. Where records come all the
         # time, each would wake the thread, at several times its own cost: so the thread looks again in time for them.

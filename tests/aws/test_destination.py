@@ -406,29 +406,46 @@ def test_an_endpoint_that_is_configured_counts_unless_it_is_ignored(monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("options", "variables"),
+    ("options", "variables", "is_known"),
     [
-        ({"region_name": "eu-west-1"}, {}),
-        ({}, {"AWS_DEFAULT_REGION": "us-west-2"}),
-        ({"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:1"}, {}),
-        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"}),
-        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:3"}),
-        ({"boto3_client": LOGS}, {"AWS_DEFAULT_REGION": "us-west-2"}),
+        ({"region_name": "eu-west-1"}, {}, True),
+        ({}, {"AWS_DEFAULT_REGION": "us-west-2"}, True),
+        ({"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:1"}, {}, True),
+        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"}, True),
+        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:3"}, True),
+        ({"boto3_client": LOGS}, {"AWS_DEFAULT_REGION": "us-west-2"}, True),
+        ({"region_name": "cn-north-1"}, {}, False),
+        ({"region_name": "us-iso-east-1"}, {}, False),
+        ({"region_name": "fips-us-east-1"}, {}, False),
+        ({"region_name": "eu-west-1"}, {"AWS_USE_FIPS_ENDPOINT": "true"}, False),
+        ({"region_name": "eu-west-1"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, False),
+        ({"region_name": "eu-west-1", "boto3_config": {"use_dualstack_endpoint": True}}, {}, False),
+        (
+            {"region_name": "eu-west-1", "boto3_config": {"ignore_configured_endpoint_urls": True}},
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"},
+            False,
+        ),
+        (
+            {"region_name": "eu-west-1"},
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            False,
+        ),
     ],
 )
-def test_the_likely_endpoint_is_the_one_that_the_client_has_then(monkeypatch, options, variables):
+def test_the_likely_endpoint_is_unknown_or_the_one_that_the_client_has_then(monkeypatch, options, variables, is_known):
+    """With a wrong one, a handler would count as one with an endpoint of its own."""
     for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     handler = CloudWatchLogsHandler("g", **options)
-    likely = handler._flusher.rounds._dispatch._likely_endpoint
-    assert likely == handler._flusher._client.connect().endpoint
+    endpoint = handler._flusher._client.connect().endpoint
+    assert handler._flusher.rounds._dispatch._endpoint == (endpoint if is_known else None)
     handler.close()
 
 
 def test_no_endpoint_is_likely_where_only_a_file_may_name_one(monkeypatch):
     for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"):
         monkeypatch.delenv(name, raising=False)
-    assert destination.likely_endpoint(None, None, None) is None
-    assert destination.likely_endpoint(None, None, mock.Mock()) is None
+    assert destination.likely_endpoint(None, None, None, {}) is None
+    assert destination.likely_endpoint(None, None, mock.Mock(), {}) is None

@@ -1,6 +1,8 @@
 """One stream's decisions against a simple model of the service, with any events and any answers (virtual clock)."""
 
+import gc
 import itertools
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -1142,3 +1144,19 @@ def test_what_is_in_memory_is_not_all_gone_through_again_for_what_is_new():
     ((batch, _),) = stream.in_memory(above=number - 1)
     assert [each.message for each in batch][-1] == "new"
     assert not list(stream.in_memory(above=number))
+
+
+@pytest.mark.parametrize("shelves", [None, Shelves])
+def test_a_stream_that_nobody_needs_any_more_is_gone_at_once(shelves):
+    """A program may have switched the garbage collector off, and use thousands of streams in turn."""
+    gc.disable()
+    try:
+        stream, _ = a_stream(shelves=shelves)
+        stream.add(event(), 20, 0.0)
+        send, now = next_send(stream, 0.0)
+        stream.settle(send, Accepted(None), now)
+        age_limit = weakref.ref(stream._shared.age_limit)
+        del stream, send
+        assert age_limit() is None
+    finally:
+        gc.enable()

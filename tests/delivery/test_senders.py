@@ -42,4 +42,9 @@ def test_who_has_no_client_yet_shares_its_threads_with_those_who_go_to_the_same_
     assert senders._share.group == "http://127.0.0.1:1"
     senders.end_all()
     rounds.step()
-    assert senders._share.group == rounds._dispatch._connection.endpoint
+    endpoint = rounds._dispatch._connection.endpoint
+    assert senders._share.group == endpoint
+    # Refused credentials: the client is made again, for the same endpoint.
+    rounds._dispatch._connection.renew()
+    rounds.step()
+    assert senders._share.group == endpoint

@@ -52,3 +52,17 @@ def test_stats_are_a_dataclass_like_any_other():
         some.delivered = 4
     with pytest.raises(TypeError, match="no_such_count"):
         Stats(no_such_count=1)
+
+
+def test_a_class_derived_from_stats_may_have_attributes_of_its_own():
+    class Named(Stats):
+        pass
+
+    named = Named(delivered=1)
+    named.name = "a"
+    assert named.name == "a"
+    del named.name
+    with pytest.raises(FrozenInstanceError):
+        named.delivered = 2
+    with pytest.raises(FrozenInstanceError):
+        del named.delivered

@@ -181,10 +181,12 @@ def test_without_queues_callers_drive_from_the_beginning():
 class Slept:
     """A driver on a virtual clock, asked for its turns by the test; requests are under way until the test ends them."""
 
-    def __init__(self):
+    def __init__(self, **options):
         self.time, self.senders, self.rings = VirtualTime(), Held(), 0
         clock = self.time.clock()
-        self.rounds = simulated(Service(), clock, wake=self._ring, senders=self.senders, send_interval=INTERVAL)
+        self.rounds = simulated(
+            Service(), clock, wake=self._ring, senders=self.senders, send_interval=INTERVAL, **options
+        )
         self.rounds.inbox.ring_when_much_waits()
         self.driver = Driver(
             self.rounds,
@@ -240,14 +242,44 @@ def test_records_that_come_while_a_request_is_under_way_do_not_wake_the_driver_o
     assert program.rings == 2
 
 
+def test_the_look_for_records_that_have_come_meanwhile_counts_from_the_beginning_of_a_round():
+    """A record may have come while the round went on, which may take long."""
+    program = Slept()
+    program.make_request()
+    program.log()
+    began = program.time.now
+    put, program.rounds._intake.tell_losses = program.rounds._intake.tell_losses, None
+
+    def slow(now):
+        program.time.now = began + INTERVAL / 2
+        put(now)
+
+    program.rounds._intake.tell_losses = slow
+    assert program.turn() == INTERVAL / 2
+
+
 def test_much_that_comes_while_a_request_is_under_way_wakes_the_driver():
     program = Slept()
     program.make_request()
     program.log()
     program.turn()
-    while program.rings == 1:
+    for _ in range(2 * WAKE_BYTES // 1000):
         program.log("x" * 1000)
-    assert program.rounds.inbox.size_bytes < 2 * WAKE_BYTES
+    assert program.rings > 1
+
+
+@pytest.mark.parametrize("max_count", [16, 100, 1000])
+def test_the_driver_is_woken_before_a_small_buffer_is_full(max_count):
+    """What waits to be taken in counts, too: records would be dropped although the service takes all."""
+    program = Slept(max_count=max_count)
+    program.make_request()
+    program.log()
+    program.turn()
+    rings, logged = program.rings, 0
+    while program.rings == rings and logged < max_count:
+        program.log("")
+        logged += 1
+    assert logged <= max(2, max_count // 4)
 
 
 def test_a_record_for_another_stream_is_sent_in_time_while_a_request_is_under_way():

@@ -7,6 +7,7 @@ import sys
 from unittest import mock
 
 import boto3.session
+import botocore.loaders
 import botocore.session
 import pytest
 from botocore.exceptions import UnknownServiceError
@@ -79,18 +80,34 @@ def test_all_services_of_botocore_are_known():
 
 def test_a_model_of_the_programs_own_is_used(monkeypatch, tmp_path):
     """botocore looks there first; a service may be there that its own data does not have."""
-    loader = botocore.session.get_session().get_component("data_loader")
-    model, endpoints = (loader.load_service_model("logs", kind) for kind in ("service-2", "endpoint-rule-set-1"))
+    model = botocore.session.get_session().get_component("data_loader").load_service_model("logs", "service-2")
     for name in ("logs", "of-our-own"):
         folder = tmp_path / name / "2014-03-28"
         folder.mkdir(parents=True)
         own = {**model, "metadata": {**model["metadata"], "serviceFullName": f"Own {name}"}}
         (folder / "service-2.json").write_text(json.dumps(own))
-        (folder / "endpoint-rule-set-1.json").write_text(json.dumps(endpoints))
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     for name in ("logs", "of-our-own"):
         client = Session().client(name, region_name="us-east-1", endpoint_url="http://127.0.0.1:1")
         assert client.meta.service_model.metadata["serviceFullName"] == f"Own {name}"
+
+
+def test_files_are_read_as_the_programs_own_loader_reads_them(monkeypatch):
+    """Where botocore is in an archive, for example."""
+    reads = []
+
+    class Reader(botocore.loaders.JSONFileLoader):
+        def load_file(self, file_path):
+            reads.append(file_path)
+            return super().load_file(file_path)
+
+    monkeypatch.setattr(sessions, "_loaders", {})
+    monkeypatch.setattr(botocore.loaders.Loader, "FILE_LOADER_CLASS", Reader)
+    own = botocore.loaders.create_loader()
+    monkeypatch.setattr(botocore.loaders.Loader, "FILE_LOADER_CLASS", botocore.loaders.JSONFileLoader)
+    monkeypatch.setattr(botocore.session, "create_loader", lambda _paths: own)
+    Session().client("logs", region_name="us-east-1")
+    assert any("logs" in read for read in reads)
 
 
 @pytest.mark.parametrize("is_loaded", [True, False])
