@@ -247,12 +247,16 @@ def test_the_look_for_records_that_have_come_meanwhile_counts_from_the_beginning
     program = Slept()
     program.make_request()
     program.log()
+    program.turn()
+    # From here on the stream has no date: it waits for the answer.
+    program.time.now += INTERVAL
+    program.log()
     began = program.time.now
-    put, program.rounds._intake.tell_losses = program.rounds._intake.tell_losses, None
+    tell_losses = program.rounds._intake.tell_losses
 
     def slow(now):
         program.time.now = began + INTERVAL / 2
-        put(now)
+        tell_losses(now)
 
     program.rounds._intake.tell_losses = slow
     assert program.turn() == INTERVAL / 2
