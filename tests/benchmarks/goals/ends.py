@@ -42,6 +42,13 @@ EXIT: Final = {
     "boto3.client('logs'))); t.start(); t.join(); clients[0].put_log_events(logGroupName='benchmark',"
     " logStreamName='stream', logEvents=[{'timestamp': 1, 'message': 'x'}])",
 }
+# What releases the interpreter's lock waits for it 5 ms then: `sys.getswitchinterval`.
+COMPUTES: Final = """
+import threading
+def compute():
+    while True: pass
+threading.Thread(target=compute, daemon=True).start()
+"""
 # The clock is one for all processes.
 ENDS: Final = "\nimport sys, time\nsys.stdout.write(str(time.monotonic())); sys.stdout.flush()"
 
@@ -71,6 +78,13 @@ def constructor(setup: Setup) -> Figures:
     with socket.create_server(("127.0.0.1", 0), backlog=128) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}" if setup.params["deaf"] else setup.url
         return {"ms": min(interpreter(source, AWS_ENDPOINT_URL=url)[0] for _ in range(setup.params["repeats"]))}
+
+
+def first_beside_a_busy_thread(setup: Setup) -> Figures:
+    """Import, construct, log one record and wait for its delivery, while another thread computes."""
+    setup.begin()
+    source = COMPUTES + TIMED.format(clock="perf_counter", work=EXIT[setup.peer])
+    return {"s": interpreter(source)[0] / 1000}
 
 
 def exits(setup: Setup) -> Figures:
@@ -141,12 +155,14 @@ def _wake_ups() -> dict[str, int]:
 def group(sizes: Sizes) -> Group:
     """The cases and goals."""
     start, works, deaf = "import", "constructor with import", "constructor with import, endpoint never answers"
+    busy = "the first record, beside a thread that computes"
     exit_, drain, nothing = "exit, nothing left", "exit, 100,000 records left, 200 ms a request", "idle"
     repeats, few = {"repeats": sizes.repeats}, sizes.few_rounds
     cases = [
         Case(start, "ends.imports", (BOTO3, OURS), repeats, few),
         Case(works, "ends.constructor", (BOTO3, WATCHTOWER, OURS), {**repeats, "deaf": False}, few),
         Case(deaf, "ends.constructor", (BOTO3, OURS), {**repeats, "deaf": True}, few),
+        Case(busy, "ends.first_beside_a_busy_thread", (BOTO3, OURS), {}, few),
         Case(exit_, "ends.exits", (BOTO3, WATCHTOWER, OURS), repeats, few),
         Case(drain, "ends.draining", (WATCHTOWER, OURS), {"records": 100_000, "latency": 0.2}, few),
         Case(nothing, "ends.idle", (WATCHTOWER, OURS), {"seconds": max(2.0, sizes.seconds)}, few),
@@ -156,6 +172,8 @@ def group(sizes: Sizes) -> Group:
         # These depend on the clock on the wall, and so on all that the machine does.
         Goal(f"{works}, beyond import boto3", works, "ms", "ms", 8.0, "beyond", BOTO3, in_short=False),
         Goal(f"{deaf}, beyond import boto3", deaf, "ms", "ms", 10.0, "beyond", BOTO3, in_short=False),
+        # Python imports what both need, at half of its speed. What is left is to make a client.
+        Goal(f"{busy}, against boto3", busy, "s", "s", 0.5, "times", BOTO3, in_short=False),
         Goal(exit_, exit_, "ms", "ms", 50.0, in_short=False),
         Goal(f"{drain}, against {WATCHTOWER}", drain, "s", "s", 1.0, "times", WATCHTOWER, in_short=False),
         # An interpreter that has only used boto3 takes its time to end, too.
