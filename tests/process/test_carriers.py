@@ -415,7 +415,7 @@ def test_a_round_that_is_given_up_leaves_all_of_its_work_to_the_next(section):
     rounds.put(time.time(), "m", to("s"), logging.INFO)
     ticket = rounds.ask_for_word(time.monotonic() + HANG_LIMIT)
     # From then on the send interval of a record counts that has arrived after the last look.
-    looked_at = rounds._looked_at
+    looked_at = rounds.looked_at
 
     class InUse:
         entered = 0
@@ -432,7 +432,7 @@ def test_a_round_that_is_given_up_leaves_all_of_its_work_to_the_next(section):
     with mock.patch.object(rounds._books, "for_driver", return_value=in_use):
         with pytest.raises(BooksInUse):
             rounds.step(patience=0.0)
-        assert (rounds._looked_at == looked_at) == (section < 3)
+        assert (rounds.looked_at == looked_at) == (section < 3)
     begun = time.monotonic()
     while ticket._done.locked():
         rounds.step()
