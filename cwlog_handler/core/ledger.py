@@ -24,8 +24,8 @@ REJECT_REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 EVENT_COST_BYTES: Final = 34 - 26
 
 
-# Some methods of a dataclass are written out here, those of ``frozen`` too: `dataclass` would take 0.8 ms to make them,
-# each time a program starts. Annotations that are not postponed save it as much again as it needs for the rest.
+# Some methods of a dataclass are written out here, those of ``frozen`` too: to make the class would take five times as
+# long with them, each time a program starts. Annotations are not postponed, because `dataclass` would parse each.
 @dataclass(init=False, repr=False, eq=False)
 class Stats:
     """What became of the records so far: a snapshot that does not change.

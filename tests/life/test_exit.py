@@ -123,8 +123,7 @@ def test_what_a_finalizer_logs_while_modules_are_torn_down_goes_to_disk_in_an_ou
             os.write(1, f"{handler.stats.pending} {handler.stats.spooled}".encode())
     late = Late()
     """.replace("BEFORE", before)
-    # Long enough for the thread to be at rest: if it is cut off in the middle of a round, it keeps the streams.
-    _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=3)
+    _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
     assert output.endswith(f"{events} {events}"), output
     assert "unexpected" not in output
 
