@@ -10,7 +10,10 @@ import logging
 import select
 import ssl
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +39,7 @@ MAX_CONNECTIONS: Final = 10
 _LIBRARIES: Final = frozenset({"boto3", "botocore", "urllib3"})
 # The modules with which gevent and eventlet replace parts of the standard library.
 _PATCHERS: Final = ("gevent.monkey", "eventlet.patcher")
+_THREAD_POOL: Final = "concurrent.futures.thread"
 
 
 class Access:
@@ -128,11 +132,35 @@ def follow_patches() -> None:
     # One by one: this is asked before each request, and to compare with all modules that are loaded takes 3 µs.
     modules = sys.modules
     if _PATCHERS[0] in modules or _PATCHERS[1] in modules:
+        if _THREAD_POOL not in modules:
+            _load_thread_pool()
         if httpsession.SSLContext is not ssl.SSLContext:
             httpsession.SSLContext = ssl.SSLContext
         if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
             wait.wait_for_socket = wait.select_wait_for_socket
         _keep_from_handlers()
+
+
+def _load_thread_pool() -> None:
+    """Load the module with which gevent looks names up, even while the interpreter ends.
+
+    Once the main thread has ended, Python refuses what this module does when it is loaded: registering a function for
+    that end. gevent up to 26.7 loads it for the first connection, later ones for patching threads. Without it a program
+    that ends before its first request could make no connection.
+    """
+    try:
+        import_module(_THREAD_POOL)
+    except RuntimeError:
+        refusing: Any = threading._register_atexit  # type: ignore[attr-defined]
+        missed: list[Callable[[], object]] = []
+        threading._register_atexit = lambda *call: missed.append(partial(*call))  # type: ignore[attr-defined]
+        try:
+            import_module(_THREAD_POOL)
+        finally:
+            threading._register_atexit = refusing  # type: ignore[attr-defined]
+        # The end is there. Now the module refuses later work, as it would if it had been loaded in time.
+        for call in missed:
+            call()
 
 
 # So many loggers, or places of loggers, there were when those of the libraries were last looked for.

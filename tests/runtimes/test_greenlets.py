@@ -200,3 +200,28 @@ def test_what_our_requests_log_keeps_no_greenlet_from_logging(fake, library):
         assert program.wait() == 0, program.output
     assert program.output == 'True ["the program\'s"] True\n'
     assert fake.messages("g", "s") == [*map(str, range(100)), "the program's"]
+
+
+AT_THE_END = """
+{before}
+import logging
+from cwlog_handler import CloudWatchLogsHandler
+handler = CloudWatchLogsHandler("g", "{{level_name}}")
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+{between}
+{after}
+log.info("m")
+"""
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("arguments", ["", "thread=False"], ids=["everything", "no threads"])
+def test_the_first_request_may_be_that_of_the_end(fake, patching, arguments, when):
+    """F24, F31: gevent looks names up with a module that Python lets nobody load any more once its end has begun."""
+    argv = program(AT_THE_END, f"{patching[:-1]}{arguments})", when)
+    with fake.serve() as url, started(argv, url=url) as ending:
+        assert ending.wait() == 0, ending.output
+    assert ending.output == ""
+    assert fake.messages("g", "INFO") == ["m"]
