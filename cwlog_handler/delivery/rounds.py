@@ -250,6 +250,13 @@ class Rounds:
 
     # -- the driver --------------------------------------------------------------------------------------------------
 
+    def keep_thread_out(self, patience: float = 1.0) -> None:
+        """Have the handler's thread change streams and ledger no more: the process ends, and it may stop anywhere.
+
+        Wait ``patience`` seconds at most until it does not. The round that it is in raises BooksInUse.
+        """
+        self._books.keep_thread_out(patience)
+
     def go_inline(self) -> None:
         """Have the thread that drives also make the requests from now on."""
         self.senders.go_inline()
@@ -310,15 +317,19 @@ class Rounds:
         for created, text, target, level, is_surplus, *_ in zip(*self.inbox.take_all(), strict=True):
             to.inbox.put(created, text, target or self._own_target, level, is_surplus)
 
-    def store_all(self, patience: float = 1.0) -> None:
-        """Write all that is in memory to disk, if there is one: the process ends. Any thread may call this."""
+    def store_all(self, patience: float = 1.0) -> bool:
+        """Write all that is in memory to disk, if there is one: the process ends. Any thread may call this.
+
+        Return False if somebody has had the lock for longer than ``patience`` seconds, so that nothing was written.
+        """
         if self._storing is None:
-            return
+            return True
         with self._books.for_caller(0.0 if is_own_thread() else patience) as is_taken:
             if is_taken:
                 self._take_in_what_is_here()
                 self._storing.store_all()
                 self._storing.tidy()
+        return is_taken
 
     def _take_in_what_is_here(self) -> None:
         now = self._clock.monotonic()

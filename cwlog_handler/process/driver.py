@@ -163,10 +163,13 @@ class Driver:
     def leave_to_callers(self, deadline: float) -> None:
         """Wait for the thread to end, until the deadline at most. Then go to CALLERS_AT_EXIT, for ever."""
         self.let_thread_end()
-        if acquire(self._driving, deadline - self._clock.monotonic()):
+        has_ended = acquire(self._driving, deadline - self._clock.monotonic())
+        if has_ended:
             self._driving.release()
         self._callers = State.CALLERS_AT_EXIT
         self._rounds.go_inline()
+        if not has_ended:
+            self._rounds.keep_thread_out()
 
     def let_thread_end(self) -> None:
         """From now on the thread ends as soon as nothing is left, instead of waiting for more records."""
@@ -220,7 +223,8 @@ class Driver:
 
     def has_been_let_go(self) -> None:
         """Put away what is not needed any more, or have somebody drive again if something is left."""
-        self._rounds.put_away()
+        if self._callers is None:
+            self._rounds.put_away()
         # The inbox alone does not show what is left: a caller that helped may have moved records on from there.
         if self._rounds.is_settled:
             self._at_rest()

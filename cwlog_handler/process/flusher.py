@@ -300,7 +300,7 @@ class Flusher:
 
     def _say_what_is_left(self, until: float) -> None:
         """Say what is not delivered, and report it until the instant ``until``."""
-        self.rounds.store_all()
+        are_stored = self.rounds.store_all()
         stats = self.stats()
         if not stats.pending:
             return
@@ -309,6 +309,13 @@ class Flusher:
         self._notices.say(
             "exit", f"log group {self._group!r}: {stats.pending} events not delivered at exit{kept}: {why}"
         )
+        if not are_stored and self._exit.has_given_up:
+            # What the line of the exit said of the disk does not hold for this.
+            self._notices.say(
+                "not kept",
+                f"log group {self._group!r}: what is logged from now on, while the interpreter ends, is neither "
+                f"delivered nor kept in {self._kept_in}: the handler's thread has stopped in the middle of its work",
+            )
         self.rounds.report_what_is_left(until)
 
     def _give_up(self) -> None:

@@ -128,6 +128,34 @@ def test_what_a_finalizer_logs_while_modules_are_torn_down_goes_to_disk_in_an_ou
     assert "unexpected" not in output
 
 
+def test_what_a_finalizer_logs_is_told_where_the_handlers_thread_stopped_in_the_middle_of_a_round(fake, run, tmp_path):
+    """F61: Python lets it go on no more, and it has the lock without which nothing goes to disk. One line more."""
+    fake.fail(connection_refused(), times=None)
+    source = """
+    from cwlog_handler.delivery.dispatch import Dispatch
+    decide, is_stopped = Dispatch.decide, threading.Event()
+    def stop(*arguments, **more):
+        if ends.is_set():
+            is_stopped.set()
+            time.sleep(3600)
+        return decide(*arguments, **more)
+    Dispatch.decide = stop
+    ends = threading.Event()
+    log.info("first")
+    handler.flush(0.1)
+    atexit.register(lambda: (ends.set(), log.error("second"), is_stopped.wait(50)))
+    class Late:
+        def __del__(self, log=log):
+            for _ in range(3):
+                log.info("last")
+    late = Late()
+    """
+    _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
+    exit_line, late_line = output.splitlines()
+    assert "2 events not delivered at exit" in exit_line
+    assert "is neither delivered nor kept in spool_dir" in late_line
+
+
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):
     """F25, F33: what comes in while the last of it is delivered has the deadline as its end."""
     source = """

@@ -3,6 +3,7 @@
 import threading
 import time
 from math import inf
+from unittest import mock
 
 import pytest
 
@@ -168,6 +169,29 @@ def test_callers_that_take_over_while_a_thread_is_being_started_stay_in_charge()
     for _ in range(3):
         program.log()
     assert program.rings == rings + 3
+
+
+def test_a_thread_in_the_middle_of_a_round_changes_no_stream_once_callers_have_taken_over():
+    """F61: it may never get as far as giving back the lock that they need."""
+    program = Program()
+    is_there, may_go_on = threading.Event(), threading.Event()
+
+    def stop(take_tickets=program.rounds.inbox.take_tickets):
+        is_there.set()
+        assert may_go_on.wait(HANG_LIMIT)
+        return take_tickets()
+
+    program.rounds.inbox.take_tickets = stop
+    with mock.patch.object(program.rounds._dispatch, "collect") as collect:
+        program.driver.start_thread()
+        assert is_there.wait(HANG_LIMIT)
+        program.driver.leave_to_callers(time.monotonic())
+        may_go_on.set()
+        wait_until(lambda: not program.driver.has_thread)
+    assert not collect.called
+    assert program.state is State.CALLERS_AT_EXIT
+    program.log()
+    assert program.driver.drive(time.monotonic() + HANG_LIMIT)
 
 
 def test_without_queues_callers_drive_from_the_beginning():
