@@ -65,13 +65,16 @@ class Turns:
 
     def do_all_due(self, now: float) -> None:
         """Let each do a round that is due or that has been hastened."""
-        while self._dates and (self._dates[0][0] <= now or not self._is_first_right):
+        while self._dates and self._dates[0][0] <= now:
             at, number = heappop(self._dates)
             if self._at.get(number) == at:
                 self._now[number] = None
         due, self._now = self._now, {}
         for number in due:
             self._do(number)
+        # Otherwise the thread would wake up for a date that has been replaced.
+        while self._dates and not self._is_first_right:
+            heappop(self._dates)
 
     def _do(self, number: int) -> None:
         carried, at = self._carried[number], None

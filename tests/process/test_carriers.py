@@ -15,6 +15,7 @@ from cwlog_handler.delivery.books import BooksInUse
 from cwlog_handler.delivery.rounds import MOST_SLICES, SLICE
 from cwlog_handler.process.carriers import Carrier, carrier_of
 from cwlog_handler.process.driver import Driver
+from cwlog_handler.process.turns import Turns
 from cwlog_handler.system.clock import SYSTEM_CLOCK
 from cwlog_handler.system.own_calls import start_thread
 from cwlog_handler.system.own_threads import is_own_thread
@@ -129,6 +130,21 @@ def test_who_is_rung_before_its_date_gets_a_turn_and_the_date_is_forgotten():
         worker.wait_for(turn)
     assert other.turns == 1
     end(carrier, worker, other)
+
+
+def test_a_date_that_was_replaced_wakes_nobody():
+    """Where each round is hastened, there would be a wake-up for each round in which there is nothing to do."""
+    turns = Turns()
+    worker, other = Worker(5.0, 9.0), Worker(7.0, 8.0)
+    turns.add(worker)
+    turns.add(other)
+    turns.do_all_due(0.0)
+    assert turns.next_at == 5.0
+    turns.hasten(worker)
+    turns.do_all_due(1.0)
+    assert turns.next_at == 7.0
+    turns.do_all_due(7.0)
+    assert (worker.turns, other.turns, turns.next_at) == (2, 2, 8.0)
 
 
 def test_one_that_never_rests_leaves_the_others_their_turns():
