@@ -32,8 +32,8 @@ class Shared:
     """What all streams of one handler share."""
 
     __slots__ = (
-        "age_limit", "gone", "interval", "ledger", "lost", "overlap", "random", "reports", "rules", "settled",
-        "shelves",
+        "age_limit", "gone", "interval", "ledger", "lost", "no_resends", "overlap", "random", "reports", "rules",
+        "settled", "shelves",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,8 @@ class Shared:
         reports: "Reports | None" = None,
     ) -> None:
         self.rules: Final = rules
+        self.no_resends: Final = Resends(rules)
+        """What a stream has that has nothing to send again. Nothing may be put in there."""
         self.age_limit: Final = age_limit
         """That of the stream's log group: of all these, it alone is not shared by all groups."""
         self.ledger: Final = ledger
@@ -71,7 +73,7 @@ class Shared:
 
     def in_group(self, age_limit: AgeLimit) -> "Shared":
         """Return what the streams of another log group share, which has this age limit."""
-        others = {name: getattr(self, name) for name in self.__slots__ if name != "age_limit"}
+        others = {name: getattr(self, name) for name in self.__slots__ if name not in ("age_limit", "no_resends")}
         return Shared(age_limit=age_limit, **others)
 
 
@@ -105,7 +107,8 @@ class Answers:
         self._shared = shared
         self._backlog = backlog
         self.under_way = UnderWay()
-        self.resends = Resends(shared.rules)
+        self.resends = shared.no_resends
+        """What has to be sent again, to look at and take from."""
         # The failures since the last success; None: there are none. There may be many streams, and most never fail.
         self._retry: Retry | None = None
         self.token: str | None = None
@@ -132,6 +135,14 @@ class Answers:
         the quota of puts.
         """
 
+    @property
+    def _own_resends(self) -> Resends:
+        """`resends`, to put something in."""
+        # Made only now: most streams never have anything to send again.
+        if self.resends is self._shared.no_resends:
+            self.resends = Resends(self._shared.rules)
+        return self.resends
+
     def next_try_at(self, deadline: Deadline) -> float:
         """Return the instant before which no request may be made; ``deadline`` is that of `Retry.at`."""
         return -inf if self._retry is None else self._retry.at(deadline)
@@ -151,7 +162,7 @@ class Answers:
         ledger = self._shared.ledger
         ledger.send_again()
         ledger.fail(f"no answer to a request for {now - send.start:.1f} s")
-        self.resends.put_back(send, send.batch, send.doubts + (not send.creates))
+        self._own_resends.put_back(send, send.batch, send.doubts + (not send.creates))
 
     def settle(self, send: Send, outcome: outcomes.Outcome, now: float) -> Settled:
         """Apply the outcome of a request to its batch and to the stream; return what that changed."""
@@ -184,7 +195,7 @@ class Answers:
             case _:
                 is_in_doubt = isinstance(outcome, outcomes.Unavailable) and outcome.ambiguous and not send.creates
                 self._shared.ledger.send_again()
-                self.resends.put_back(send, send.batch, send.doubts + is_in_doubt)
+                self._own_resends.put_back(send, send.batch, send.doubts + is_in_doubt)
                 if not send.creates and _is_about_creation(outcome):
                     # The put itself was not throttled: it has learned that the stream is missing.
                     self._taken(send.start, now)
@@ -269,7 +280,7 @@ class Answers:
         # another batch, by another process.
         doubts = send.doubts if refused.refusal is not None or send.batch.stored else 0
         for batch in send.batch.halves() if verdict == "halve" else (send.batch,):
-            self.resends.put_back(send, batch, doubts)
+            self._own_resends.put_back(send, batch, doubts)
         if verdict == "request" and refused.refusal is not None:
             self.resends.rejoin()
             self._failed(refused.refusal, send.start, now)
@@ -285,8 +296,8 @@ class Answers:
             return "event" if len(send.batch) == 1 else "halve"
         if not self._backlog.is_empty and self.resends.needs_witnesses(send):
             batch = self._backlog.take()
-            self.resends.put_back(Send(batch, None, 0.0, batch.first_number), batch, doubts=0)
-        return self.resends.judge(send, refused.words)
+            self._own_resends.put_back(Send(batch, None, 0.0, batch.first_number), batch, doubts=0)
+        return self._own_resends.judge(send, refused.words)
 
     def _failed(self, outcome: outcomes.Outcome, tried_at: float, now: float) -> None:
         self.under_way.failed()
