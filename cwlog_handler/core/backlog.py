@@ -13,12 +13,16 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import inf
+from typing import Final
 
 from .batches import Batch, Levels, Rules, cut_on_span
 from .columns import Events, Gone, fitting
 from .lanes import Lane
 from .limits import EVENT_OVERHEAD_BYTES
 from .loose import MOST_LOOSE, OF_EACH, Loose, first_level, in_columns, level_of_all
+
+# So many fields of loose events are kept at most. Added up here, because each event would do it again.
+_MOST_FIELDS: Final = MOST_LOOSE * OF_EACH
 
 # Events of some levels: pairs of a level and its events.
 Rest = list[tuple[float, Events]]
@@ -116,7 +120,7 @@ class Backlog:
 
         Return whether a batch is ready that no further event could join.
         """
-        if len(self._loose) >= MOST_LOOSE * OF_EACH:
+        if len(self._loose) >= _MOST_FIELDS:
             self._enter_loose()
         size_bytes = len(data) + EVENT_OVERHEAD_BYTES
         # From here on no call, until the event is counted in the ledger, too: see ARCHITECTURE, Ctrl-C, 1.
@@ -147,8 +151,10 @@ class Backlog:
             events, levels = self._take_what_fits()
             first_number = events.numbers[0]
             pieces = cut_on_span(events.in_order())
-            number = first_number if len(pieces) == 1 else None
-            self._closed = tuple([Batch(piece, number, levels=levels) for piece in pieces])
+            if len(pieces) == 1:
+                self._closed = (Batch(pieces[0], first_number, levels=levels),)
+            else:
+                self._closed = tuple([Batch(piece, levels=levels) for piece in pieces])
         return self._closed[0]
 
     def take(self) -> Batch:

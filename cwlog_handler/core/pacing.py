@@ -68,7 +68,8 @@ class TokenBucket:
         self._out = 0
         self._limit: int | None = None
         self._window = WINDOW
-        self.tighten(rate)
+        if rate is not None:
+            TokenBucket.tighten(self, rate)
 
     def tighten(self, rate: float | None) -> None:
         """Add the rate of a further user of the bucket: the lowest rate of all users applies."""

@@ -39,6 +39,8 @@ PREPARED_AHEAD: Final = 0.05
 # Requests with events that another process has left take turns with those of this process: of the tokens for each
 # second they leave this many.
 LEFT_FOR_FRESH: Final = 1
+# Added up here, because each event would do it again.
+_COST_BESIDE_TEXT: Final = EVENT_OVERHEAD_BYTES + EVENT_COST_BYTES
 
 
 class Stream:
@@ -92,7 +94,7 @@ class Stream:
             self.last_used = now
         if self.shelves is not None:
             self.shelves.note_arrival(now, number)
-        ledger, cost = self._shared.ledger, len(data) + EVENT_OVERHEAD_BYTES + EVENT_COST_BYTES
+        ledger, cost = self._shared.ledger, len(data) + _COST_BESIDE_TEXT
         is_full = self.backlog.append_one(number, timestamp, data, level)
         # `Ledger.enter` without a call: the event is here now, and must be counted. See ARCHITECTURE, Ctrl-C, 1.
         ledger.emitted += 1
