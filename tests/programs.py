@@ -19,6 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = ROOT / "tests" / "patience"
 # Longer than anything takes on a busy machine; only a hang is stopped by it.
 HANG_LIMIT = 60.0
+# For programs: have something done while modules are torn down, even if something keeps the program's own module alive.
+# It is done when its module has gone from among all modules, but not all others have.
+AT_TEARDOWN = """
+def at_teardown(do):
+    import sys, types
+    of_its_own = {}
+    exec("class Late:\\n    def __del__(self): self.do()", of_its_own)
+    sys.modules["late"] = module = types.ModuleType("late")
+    module.late = of_its_own["Late"]()
+    module.late.do = do
+"""
 # All that AWS's libraries are told by the environment: keys that open nothing, and where nobody's configuration is.
 AWS = {
     "AWS_ACCESS_KEY_ID": "test",

@@ -16,7 +16,7 @@ from ..core import advice
 from ..system.own_calls import is_thread_of_calls
 from ..system.primitives import acquire, allocate_lock, are_greenlets, are_greenlets_late
 from . import hooks, sources
-from .making import READ_TIMEOUT, Access, client_of, follow_patches, prepare
+from .making import READ_TIMEOUT, Access, client_of, follow_patches, lacks_thread_pool, load_thread_pool, prepare
 from .sources import Lent, Source
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class Maker:
         """The client that is in use; None before the first."""
         self._is_outdated = False
         self._is_inherited = False
+        if lacks_thread_pool():
+            # Here rather than on a thread of ours, which another thread's fork may have to wait for.
+            load_thread_pool()
         self.start_over()
 
     def start_over(self) -> None:
@@ -82,6 +85,10 @@ class Maker:
         Any thread may call this. Raises what boto3 raises when no client can be made.
         """
         follow_patches()
+        if lacks_thread_pool():
+            # A child that is forked meanwhile could never load it. It also keeps a second thread from doing the same.
+            with self._making():
+                load_thread_pool()
         client = self.client
         if self._is_fit(client, patience) and not self._is_role_due:
             return client

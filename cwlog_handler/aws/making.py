@@ -132,8 +132,6 @@ def follow_patches() -> None:
     # One by one: this is asked before each request, and to compare with all modules that are loaded takes 3 µs.
     modules = sys.modules
     if _PATCHERS[0] in modules or _PATCHERS[1] in modules:
-        if _THREAD_POOL not in modules:
-            _load_thread_pool()
         if httpsession.SSLContext is not ssl.SSLContext:
             httpsession.SSLContext = ssl.SSLContext
         if not hasattr(select, "poll") and wait.wait_for_socket is wait.poll_wait_for_socket:
@@ -141,26 +139,40 @@ def follow_patches() -> None:
         _keep_from_handlers()
 
 
-def _load_thread_pool() -> None:
-    """Load the module with which gevent looks names up, even while the interpreter ends.
+def lacks_thread_pool() -> bool:
+    """True if `load_thread_pool` has to be called before the next request."""
+    return _PATCHERS[0] in sys.modules and _THREAD_POOL not in sys.modules
+
+
+def load_thread_pool() -> None:
+    """Load the module with which gevent looks names up, even while the interpreter ends. One thread at a time may.
 
     Once the main thread has ended, Python refuses what this module does when it is loaded: registering a function for
     that end. gevent up to 26.7 loads it for the first connection, later ones for patching threads. Without it a program
     that ends before its first request could make no connection.
+
+    If it cannot be loaded, this is left to whoever needs it: while modules are torn down, nothing can be.
     """
     try:
         import_module(_THREAD_POOL)
+    except ImportError:
+        pass
     except RuntimeError:
-        refusing: Any = threading._register_atexit  # type: ignore[attr-defined]
-        missed: list[Callable[[], object]] = []
-        threading._register_atexit = lambda *call: missed.append(partial(*call))  # type: ignore[attr-defined]
-        try:
-            import_module(_THREAD_POOL)
-        finally:
-            threading._register_atexit = refusing  # type: ignore[attr-defined]
-        # The end is there. Now the module refuses later work, as it would if it had been loaded in time.
-        for call in missed:
-            call()
+        if getattr(threading, "_SHUTTING_DOWN", False):
+            _load_unregistered(_THREAD_POOL)
+
+
+def _load_unregistered(module: str) -> None:
+    refusing: Any = threading._register_atexit  # type: ignore[attr-defined]
+    missed: list[Callable[[], object]] = []
+    threading._register_atexit = lambda *call: missed.append(partial(*call))  # type: ignore[attr-defined]
+    try:
+        import_module(module)
+    finally:
+        threading._register_atexit = refusing  # type: ignore[attr-defined]
+    # The end is there. Now the module refuses later work, as it would if it had been loaded in time.
+    for call in missed:
+        call()
 
 
 # So many loggers, or places of loggers, there were when those of the libraries were last looked for.

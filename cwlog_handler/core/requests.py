@@ -32,8 +32,7 @@ class UnderWay:
     __slots__ = ("_answer_took", "_lost", "_silence", "is_well", "sent")
 
     def __init__(self) -> None:
-        # A tuple, because an empty one takes no memory: there may be many streams, with a few requests among them.
-        self.sent: tuple[Send, ...] = ()
+        self.sent: list[Send] = []
         """The requests whose answers are awaited."""
         # The requests presumed lost. Their batches are sent again, but they may still be answered.
         self._lost: Sequence[Send] = ()
@@ -68,16 +67,16 @@ class UnderWay:
     def presume_lost(self) -> Send:
         """Stop waiting for the answer to the oldest request under way, and return that request."""
         send = min(self.sent, key=_start)
-        self.end(send)
+        self.sent.remove(send)
         self._lost = [*self._lost, send]
         self.is_well = False
         return send
 
     def end(self, send: Send) -> bool:
         """Note that a request has ended; return whether its answer was awaited."""
-        before = len(self.sent)
-        self.sent = tuple([awaited for awaited in self.sent if awaited is not send])
-        return len(self.sent) < before
+        if is_awaited := send in self.sent:
+            self.sent.remove(send)
+        return is_awaited
 
     def end_lost(self, send: Send) -> bool:
         """Note that a request has ended; return whether it was presumed lost.

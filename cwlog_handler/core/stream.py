@@ -261,7 +261,7 @@ class Stream:
             self.bucket.cancel()
             # If all that another process has left was too old, fresh events may wait here that are not due yet.
             return None if self.under_way.has_any or self.is_idle else Wait(now)
-        self.under_way.sent += (send,)
+        self.under_way.sent.append(send)
         return send
 
     @property

@@ -250,12 +250,12 @@ class Rounds:
 
     # -- the driver --------------------------------------------------------------------------------------------------
 
-    def keep_thread_out(self, patience: float = 1.0) -> None:
+    def keep_thread_out(self) -> None:
         """Have the handler's thread change streams and ledger no more: the process ends, and it may stop anywhere.
 
-        Wait ``patience`` seconds at most until it does not. The round that it is in raises BooksInUse.
+        The round that it is in raises BooksInUse.
         """
-        self._books.keep_thread_out(patience)
+        self._books.keep_thread_out()
 
     def go_inline(self) -> None:
         """Have the thread that drives also make the requests from now on."""

@@ -164,12 +164,13 @@ class Driver:
         """Wait for the thread to end, until the deadline at most. Then go to CALLERS_AT_EXIT, for ever."""
         self.let_thread_end()
         has_ended = acquire(self._driving, deadline - self._clock.monotonic())
+        # In this order: a record of another thread may start the handler's thread again, which must see this.
+        self._callers = State.CALLERS_AT_EXIT
         if has_ended:
             self._driving.release()
-        self._callers = State.CALLERS_AT_EXIT
-        self._rounds.go_inline()
-        if not has_ended:
+        else:
             self._rounds.keep_thread_out()
+        self._rounds.go_inline()
 
     def let_thread_end(self) -> None:
         """From now on the thread ends as soon as nothing is left, instead of waiting for more records."""
@@ -223,6 +224,7 @@ class Driver:
 
     def has_been_let_go(self) -> None:
         """Put away what is not needed any more, or have somebody drive again if something is left."""
+        # Once callers have taken over, this thread may stop anywhere: it must not have the lock of the rounds then.
         if self._callers is None:
             self._rounds.put_away()
         # The inbox alone does not show what is left: a caller that helped may have moved records on from there.

@@ -270,6 +270,8 @@ class Flusher:
             self.rounds.wait_for_reports(deadline)
         finally:
             if not delivered:
+                # First, so that it has not got the lock when Python stops it.
+                self.rounds.keep_thread_out()
                 # After Ctrl-C nothing may have been written yet.
                 self.rounds.store_all()
                 # Records that come later are not even tried: each would again take as long as a request may take. The
@@ -309,8 +311,8 @@ class Flusher:
         self._notices.say(
             "exit", f"log group {self._group!r}: {stats.pending} events not delivered at exit{kept}: {why}"
         )
-        if not are_stored and self._exit.has_given_up:
-            # What the line of the exit said of the disk does not hold for this.
+        if not are_stored and sys.is_finalizing() and not self.is_interrupted:
+            # The thread goes on no more, and has the lock. What the line of the exit said of the disk does not hold.
             self._notices.say(
                 "not kept",
                 f"log group {self._group!r}: what is logged from now on, while the interpreter ends, is neither "

@@ -44,6 +44,11 @@ FAILURES = [
 ]
 
 
+def beside(stream):
+    """Another stream of the same handler."""
+    return Stream(Target("g", "other"), TokenBucket(None), stream._shared)
+
+
 def a_stream(max_bytes=1_048_576, max_events=10_000, rate=None, jitter=lambda: 0.5, interval=None, overlap=1, **more):
     ledger = Ledger()
     rules, interval = Rules(max_bytes, max_events), interval or SendInterval(1.0)
@@ -73,6 +78,12 @@ def settle(stream, outcome, now):
     """End a request: its token comes back, its outcome is taken in."""
     stream.bucket.give_back(now)
     return stream.settle(stream.under_way.sent[0], outcome, now)
+
+
+def settle_next(stream, now):
+    """Have the next request accepted."""
+    _, now = next_send(stream, now)
+    return settle(stream, Accepted(None, 0, 0, 0), now)
 
 
 def texts(send):
@@ -108,6 +119,21 @@ def test_an_event_waits_the_send_interval_for_company():
     stream.add(event("b"), 20, 10.9)
     send, now = next_send(stream, 10.9)
     assert (texts(send), now) == (["a", "b"], 11.0)
+
+
+@pytest.mark.parametrize("failure", [*FAILURES, Invalid("no", refusal=Refused("No", "mend"))], ids=str)
+def test_what_one_stream_has_to_send_again_is_no_other_streams(failure):
+    """As long as they have nothing to send again, all share the same emptiness."""
+    stream, _ = a_stream()
+    other = beside(stream)
+    for each in (stream, other):
+        each.add(event(), 20, 10.0)
+    _, now = next_send(stream, 10.0)
+    settle(stream, failure, now)
+    assert [len(batch) for batch, _ in other.in_memory()] == [1]
+    settle_next(other, now)
+    assert other.is_idle
+    assert not stream.is_idle
 
 
 def test_a_full_batch_does_not_wait():

@@ -7,6 +7,7 @@ import pytest
 
 from cwlog_handler.testing import connection_refused
 
+from ..programs import AT_TEARDOWN
 from .conftest import MODES, assert_told_or_delivered
 
 ENDINGS = {
@@ -144,16 +145,17 @@ def test_what_a_finalizer_logs_is_told_where_the_handlers_thread_stopped_in_the_
     log.info("first")
     handler.flush(0.1)
     atexit.register(lambda: (ends.set(), log.error("second"), is_stopped.wait(50)))
-    class Late:
-        def __del__(self, log=log):
-            for _ in range(3):
-                log.info("last")
-    late = Late()
+    def say_last(log=log, write=os.write):
+        for _ in range(3):
+            log.info("last")
+        write(1, b"said")
+    at_teardown(say_last)
     """
-    _, output = run(source, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
-    exit_line, late_line = output.splitlines()
+    _, output = run(source, first=AT_TEARDOWN, spool_dir=str(tmp_path / "spool"), close_timeout=0.5)
+    exit_line, late_line, said = output.splitlines()
     assert "2 events not delivered at exit" in exit_line
     assert "is neither delivered nor kept in spool_dir" in late_line
+    assert said == "said"
 
 
 def test_a_daemon_thread_that_logs_for_ever_does_not_hold_up_the_exit(fake, run):

@@ -182,14 +182,17 @@ def test_a_thread_in_the_middle_of_a_round_changes_no_stream_once_callers_have_t
         return take_tickets()
 
     program.rounds.inbox.take_tickets = stop
-    with mock.patch.object(program.rounds._dispatch, "collect") as collect:
+    collect, put_away = mock.Mock(), mock.Mock()
+    with mock.patch.multiple(program.rounds, put_away=put_away, _dispatch=mock.Mock(collect=collect)):
         program.driver.start_thread()
         assert is_there.wait(HANG_LIMIT)
         program.driver.leave_to_callers(time.monotonic())
         may_go_on.set()
-        wait_until(lambda: not program.driver.has_thread)
+        wait_until(lambda: not program.driver._carrier._carrying.locked())
+    assert not program.driver.has_thread
     assert not collect.called
     assert program.state is State.CALLERS_AT_EXIT
+    assert not put_away.called
     program.log()
     assert program.driver.drive(time.monotonic() + HANG_LIMIT)
 

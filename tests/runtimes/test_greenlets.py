@@ -3,7 +3,7 @@
 import pytest
 
 from cwlog_handler.testing import faults
-from tests.programs import python, started
+from tests.programs import AT_TEARDOWN, python, started
 
 PATCHING = {
     "gevent": "from gevent import monkey, sleep, spawn; monkey.patch_all()",
@@ -225,3 +225,73 @@ def test_the_first_request_may_be_that_of_the_end(fake, patching, arguments, whe
         assert ending.wait() == 0, ending.output
     assert ending.output == ""
     assert fake.messages("g", "INFO") == ["m"]
+
+
+TORN_DOWN = """
+import logging, os
+from cwlog_handler import CloudWatchLogsHandler
+class Client:
+    class meta:
+        region_name = "eu-west-1"
+        endpoint_url = "http://127.0.0.1:9"
+        class service_model:
+            service_name = "logs"
+    def put_log_events(self, **_): return {}
+handler = CloudWatchLogsHandler("g", "s", boto3_client=Client())
+from gevent import monkey
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+def say_last(write=os.write, log=log, handler=handler):
+    log.info("last")
+    write(1, f"{handler.stats.delivered} {handler.stats.pending}".encode())
+at_teardown(say_last)
+"""
+
+
+def test_what_gevent_needs_keeps_no_finalizer_from_delivering_where_it_cannot_be_loaded_any_more():
+    """F61: the program may have loaded gevent and use nothing of it."""
+    pytest.importorskip("gevent")
+    with started(python("-W", "ignore", "-c", AT_TEARDOWN + TORN_DOWN), url="http://127.0.0.1:9") as program:
+        assert program.wait() == 0, program.output
+    assert program.output == "1 0"
+
+
+FORKED_MEANWHILE = """
+import importlib.abc, importlib.machinery, importlib.util, logging, os, signal, sys, threading, time
+is_loading = threading.Event()
+class Slow(importlib.machinery.SourceFileLoader):
+    def exec_module(self, module):
+        is_loading.set()
+        time.sleep(0.3)
+        super().exec_module(module)
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "concurrent.futures.thread":
+            origin = importlib.machinery.PathFinder.find_spec(name, path).origin
+            return importlib.util.spec_from_file_location(name, origin, loader=Slow(name, origin))
+from cwlog_handler import CloudWatchLogsHandler
+log = logging.getLogger("program")
+log.setLevel(logging.INFO)
+log.addHandler(CloudWatchLogsHandler("g", "s", send_interval=0))
+from gevent import monkey
+monkey.patch_socket()
+sys.meta_path.insert(0, Finder())
+log.info("m")
+assert is_loading.wait(50)
+if not os.fork():
+    signal.alarm(50)
+    import concurrent.futures.thread
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_child_forked_while_what_gevent_needs_is_loaded_can_load_it_too(fake):
+    """F27: it would wait for the lock of a thread that does not exist there."""
+    pytest.importorskip("gevent")
+    with fake.serve() as url, started(python("-W", "ignore", "-c", FORKED_MEANWHILE), url=url) as program:
+        assert program.wait() == 0, program.output
+    # Before it, Python may complain that the module has asked to be told of forks while one was being prepared.
+    assert program.output.endswith("7\n")
+    assert fake.messages("g", "s") == ["m"]
