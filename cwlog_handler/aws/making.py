@@ -145,7 +145,9 @@ def lacks_thread_pool() -> bool:
 
 
 def load_thread_pool() -> None:
-    """Load the module with which gevent looks names up, even while the interpreter ends. One thread at a time may.
+    """Load the module with which gevent looks names up, even while the interpreter ends.
+
+    Only one thread at a time may call this.
 
     Once the main thread has ended, Python refuses what this module does when it is loaded: registering a function for
     that end. gevent up to 26.7 loads it for the first connection, later ones for patching threads. Without it a program
@@ -163,6 +165,7 @@ def load_thread_pool() -> None:
 
 
 def _load_unregistered(module: str) -> None:
+    """Load a module whose functions for the end cannot be registered any more, and call these functions at once."""
     refusing: Any = threading._register_atexit  # type: ignore[attr-defined]
     missed: list[Callable[[], object]] = []
     threading._register_atexit = lambda *call: missed.append(partial(*call))  # type: ignore[attr-defined]

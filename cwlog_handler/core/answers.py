@@ -52,7 +52,7 @@ class Shared:
     ) -> None:
         self.rules: Final = rules
         self.no_resends: Final = Resends(rules)
-        """What a stream has that has nothing to send again. Nothing may be put in there."""
+        """One empty object for all streams that have nothing to send again. Nothing may be put in there."""
         self.age_limit: Final = age_limit
         """That of the stream's log group: of all these, it alone is not shared by all groups."""
         self.ledger: Final = ledger

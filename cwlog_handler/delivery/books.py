@@ -48,7 +48,7 @@ class Books:
     def for_caller(self, patience: float) -> Iterator[bool]:
         """Take the lock on a caller's thread, if it is free within ``patience`` seconds; yield whether it is held.
 
-        At the end of the process, only the first who waits in vain waits so long.
+        After `keep_thread_out`, once somebody has waited in vain, nobody waits.
         """
         me = frame_owner()
         if me in self._callers:

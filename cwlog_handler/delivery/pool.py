@@ -118,7 +118,7 @@ class Pool:
 
     def _new_thread(self, wanted: int) -> object | None:
         """Count one more thread, which is to be started; None if there are enough. The lock is held."""
-        # In this order: how many there may be has to be found out.
+        # In this order, because `most` is counted anew each time.
         if len(self._threads) >= wanted or len(self._threads) >= self.shares.most:
             return None
         thread = object()

@@ -138,6 +138,7 @@ def test_what_a_finalizer_logs_is_told_where_the_handlers_thread_stopped_in_the_
     def stop(*arguments, **more):
         if ends.is_set():
             is_stopped.set()
+            # For good: the program has ended long before.
             time.sleep(3600)
         return decide(*arguments, **more)
     Dispatch.decide = stop

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cwlog_handler.aws import making
 from cwlog_handler.testing import faults
 from tests.programs import AT_TEARDOWN, python, started
 
@@ -9,7 +10,7 @@ PATCHING = {
     "gevent": "from gevent import monkey, sleep, spawn; monkey.patch_all()",
     "eventlet": "from eventlet import monkey_patch, sleep, spawn; monkey_patch()",
 }
-PROGRAM = """
+PATCHED = """
 {before}
 import logging, time
 from cwlog_handler import CloudWatchLogsHandler
@@ -19,6 +20,9 @@ log.setLevel(logging.INFO)
 log.addHandler(handler)
 {between}
 {after}
+"""
+PROGRAM = f"""
+{PATCHED}
 ticks = 0
 def tick():
     global ticks
@@ -202,25 +206,11 @@ def test_what_our_requests_log_keeps_no_greenlet_from_logging(fake, library):
     assert fake.messages("g", "s") == [*map(str, range(100)), "the program's"]
 
 
-AT_THE_END = """
-{before}
-import logging
-from cwlog_handler import CloudWatchLogsHandler
-handler = CloudWatchLogsHandler("g", "{{level_name}}")
-log = logging.getLogger("program")
-log.setLevel(logging.INFO)
-log.addHandler(handler)
-{between}
-{after}
-log.info("m")
-"""
-
-
 @pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("arguments", ["", "thread=False"], ids=["everything", "no threads"])
 def test_the_first_request_may_be_that_of_the_end(fake, patching, arguments, when):
     """F24, F31: gevent looks names up with a module that Python lets nobody load any more once its end has begun."""
-    argv = program(AT_THE_END, f"{patching[:-1]}{arguments})", when)
+    argv = program(f'{PATCHED}log.info("m")', f"{patching[:-1]}{arguments})", when)
     with fake.serve() as url, started(argv, url=url) as ending:
         assert ending.wait() == 0, ending.output
     assert ending.output == ""
@@ -257,12 +247,42 @@ def test_what_gevent_needs_keeps_no_finalizer_from_delivering_where_it_cannot_be
     assert program.output == "1 0"
 
 
+def test_what_gevent_needs_is_loaded_with_the_handler_if_gevent_is_there():
+    """Later a fork might have to wait for it, or a record of the end."""
+    pytest.importorskip("gevent")
+    source = """
+import sys
+from gevent import monkey
+from cwlog_handler import CloudWatchLogsHandler
+CloudWatchLogsHandler("g", "s")
+print("concurrent.futures.thread" in sys.modules)
+"""
+    with started(python("-W", "ignore", "-c", source), url="http://127.0.0.1:9") as program:
+        assert program.wait() == 0, program.output
+    assert program.output == "True\n"
+
+
+@pytest.mark.parametrize("error", [ImportError, RuntimeError])
+def test_what_cannot_be_loaded_for_another_reason_than_the_end_is_left_alone(monkeypatch, error):
+    """What is done at the end would keep the program from ever using a thread pool."""
+    asked = []
+
+    def import_module(name):
+        asked.append(name)
+        raise error
+
+    monkeypatch.setattr(making, "import_module", import_module)
+    making.load_thread_pool()
+    assert asked == ["concurrent.futures.thread"]
+
+
 FORKED_MEANWHILE = """
 import importlib.abc, importlib.machinery, importlib.util, logging, os, signal, sys, threading, time
 is_loading = threading.Event()
 class Slow(importlib.machinery.SourceFileLoader):
     def exec_module(self, module):
         is_loading.set()
+        # As from a slow disk. The fork cannot be waited for: it may have to wait for this.
         time.sleep(0.3)
         super().exec_module(module)
 class Finder(importlib.abc.MetaPathFinder):
