@@ -19,8 +19,9 @@ from .ledger import DropReason
 from .parcels import FIRST_RECOVERED, Numbers, Parcel, Shelf, sole_parcel
 
 if TYPE_CHECKING:
-    from .answers import Answers, Shared
+    from .answers import Answers
     from .backlog import Backlog
+    from .shared import Shared
     from .targets import Target
 
 # The age of waiting events is known to so many seconds.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from . import outcomes
-from .answers import Answers, Settled, Shared
+from .answers import Answers, Settled
 from .backlog import Backlog
 from .batches import Batch
 from .columns import Events
@@ -27,6 +27,7 @@ from .limits import EVENT_OVERHEAD_BYTES
 from .losses import Loss
 from .pacing import Bucket
 from .retry import NO_DEADLINE, Deadline
+from .shared import Shared
 from .targets import Target
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ from weakref import WeakValueDictionary
 
 from ..core import outcomes
 from ..core.agenda import Agenda
-from ..core.answers import Settled, Shared
+from ..core.answers import Settled
 from ..core.batches import AgeLimit, Batch
 from ..core.decisions import Send, Wait
 from ..core.interval import SendInterval
 from ..core.ledger import Ledger
 from ..core.pacing import Overlap
 from ..core.retry import NO_DEADLINE, WORTH_A_LINE, Deadline, time_for_an_answer
+from ..core.shared import Shared
 from ..core.stream import Stream
 from ..core.targets import Target
 from ..core.terms import Terms

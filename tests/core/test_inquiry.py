@@ -4,7 +4,6 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler.core.answers import Shared
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send
@@ -14,6 +13,7 @@ from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.outcomes import Accepted, Invalid, Refused, Throttled, Unavailable
 from cwlog_handler.core.pacing import Overlap, TokenBucket
 from cwlog_handler.core.retry import SLOW_RETRY_MOST
+from cwlog_handler.core.shared import Shared
 from cwlog_handler.core.stream import Stream
 from cwlog_handler.core.targets import Target
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwlog_handler.core.answers import Settled, Shared
+from cwlog_handler.core.answers import Settled
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.columns import Events
 from cwlog_handler.core.decisions import Send, Wait
@@ -28,6 +28,7 @@ from cwlog_handler.core.outcomes import (
 )
 from cwlog_handler.core.pacing import Overlap, TokenBucket
 from cwlog_handler.core.parcels import FIRST_RECOVERED, Numbers, Parcel
+from cwlog_handler.core.shared import Shared
 from cwlog_handler.core.shelves import Shelves
 from cwlog_handler.core.stream import Stream
 from cwlog_handler.core.targets import Target

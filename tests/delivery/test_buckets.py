@@ -3,11 +3,11 @@
 import gc
 import threading
 
-from cwlog_handler.core.answers import Shared
 from cwlog_handler.core.batches import AgeLimit, Rules
 from cwlog_handler.core.interval import SendInterval
 from cwlog_handler.core.ledger import Ledger
 from cwlog_handler.core.pacing import Overlap
+from cwlog_handler.core.shared import Shared
 from cwlog_handler.core.stream import Stream
 from cwlog_handler.delivery import buckets
 from cwlog_handler.delivery.buckets import Buckets, SharedBucket
